@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How single fields are stored: pairs codec_put_CODEC and codec_get_CODEC, and the state that both sides keep.
+ *
+ * The encoder never checks for room: a writer makes sure of PMT_RECORD_MAX bytes (plus the length
+ * of its byte strings) before it puts a record. The decoder checks every byte.
+ */
+#ifndef PMT_FORMAT_CODEC_H
+#define PMT_FORMAT_CODEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* No record without byte strings is longer than this. */
+#define PMT_RECORD_MAX 128
+/* A SIZED record's payload is shorter than this; a writer splits or cuts longer byte strings. */
+#define PMT_PAYLOAD_MAX 16384
+
+/* What deltas are relative to. Starts afresh in each chunk, so that a chunk decodes by itself. */
+struct pmt_state {
+	uint64_t addr;	  /* last address, 0 at the start of a chunk */
+	uint64_t stack;	  /* last stack id, 0 at the start */
+	uint64_t time_ns; /* last time; the chunk header's at the start */
+	uint64_t order;	  /* last order number; the chunk header's at the start */
+};
+
+/* A byte string; points into the chunk it was decoded from, or to what is to be encoded. */
+struct pmt_bytes {
+	const uint8_t *data;
+	uint32_t size;
+};
+
+struct pmt_encoder {
+	uint8_t *cur;
+	struct pmt_state state;
+};
+
+struct pmt_decoder {
+	const uint8_t *cur;
+	const uint8_t *end;
+	struct pmt_state state;
+};
+
+/* Types of the fields, by codec. */
+typedef uint64_t pmt_type_variant;
+typedef uint64_t pmt_type_uint;
+typedef uint64_t pmt_type_addr;
+typedef uint64_t pmt_type_stack;
+typedef uint64_t pmt_type_time;
+typedef uint64_t pmt_type_order;
+typedef struct pmt_bytes pmt_type_bytes;
+
+/* uint: LEB128, at most ten bytes. */
+static inline void codec_put_uint(struct pmt_encoder *e, uint64_t value)
+{
+	uint8_t *p = e->cur;
+
+	while (value >= 0x80) {
+		*p++ = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	*p++ = (uint8_t)value;
+	e->cur = p;
+}
+
+static inline int codec_get_uint_long(struct pmt_decoder *d, uint64_t *value)
+{
+	const uint8_t *p = d->cur;
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; p < d->end && shift < 64; shift += 7) {
+		uint8_t byte = *p++;
+
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80) {
+			if (shift == 63 && byte > 1)
+				return -1;
+			d->cur = p;
+			*value = v;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static inline int codec_get_uint(struct pmt_decoder *d, uint64_t *value)
+{
+	if (d->cur < d->end && *d->cur < 0x80) {
+		*value = *d->cur++;
+		return 0;
+	}
+	return codec_get_uint_long(d, value);
+}
+
+/* Zigzag: small numbers of either sign become small unsigned numbers. */
+static inline uint64_t codec_zigzag(uint64_t delta)
+{
+	return (delta << 1) ^ (uint64_t)((int64_t)delta >> 63);
+}
+
+static inline uint64_t codec_unzigzag(uint64_t value)
+{
+	return (value >> 1) ^ (0 - (value & 1));
+}
+
+/*
+ * addr: difference to the last address. Addresses are nearly always multiples of 8, so the low
+ * three bits of the magnitude are moved to its top (bits 60-62) before the sign is added below:
+ * aligned neighbours within 504 bytes take one byte, an unaligned difference takes nine or ten.
+ * Addresses are below 2^62, as on every system there is.
+ */
+static inline void codec_put_addr(struct pmt_encoder *e, uint64_t addr)
+{
+	uint64_t delta = addr - e->state.addr;
+	uint64_t sign = delta >> 63;
+	uint64_t magnitude = sign ? 0 - delta : delta;
+
+	magnitude = (magnitude >> 3) | ((magnitude & 7) << 60);
+	e->state.addr = addr;
+	codec_put_uint(e, magnitude << 1 | sign);
+}
+
+static inline int codec_get_addr(struct pmt_decoder *d, uint64_t *addr)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0)
+		return -1;
+	uint64_t magnitude = value >> 1;
+
+	magnitude = (magnitude << 3) | (magnitude >> 60);
+	d->state.addr += (value & 1) ? 0 - magnitude : magnitude;
+	*addr = d->state.addr;
+	return 0;
+}
+
+/* stack: zigzag difference to the last stack id. */
+static inline void codec_put_stack(struct pmt_encoder *e, uint64_t stack)
+{
+	codec_put_uint(e, codec_zigzag(stack - e->state.stack));
+	e->state.stack = stack;
+}
+
+static inline int codec_get_stack(struct pmt_decoder *d, uint64_t *stack)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0)
+		return -1;
+	d->state.stack += codec_unzigzag(value);
+	*stack = d->state.stack;
+	return 0;
+}
+
+/* time, order: difference to the last one; they never go back. */
+static inline void codec_put_time(struct pmt_encoder *e, uint64_t time_ns)
+{
+	codec_put_uint(e, time_ns - e->state.time_ns);
+	e->state.time_ns = time_ns;
+}
+
+static inline int codec_get_time(struct pmt_decoder *d, uint64_t *time_ns)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0 || d->state.time_ns + value < value)
+		return -1;
+	d->state.time_ns += value;
+	*time_ns = d->state.time_ns;
+	return 0;
+}
+
+static inline void codec_put_order(struct pmt_encoder *e, uint64_t order)
+{
+	codec_put_uint(e, order - e->state.order);
+	e->state.order = order;
+}
+
+static inline int codec_get_order(struct pmt_decoder *d, uint64_t *order)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0 || d->state.order + value < value)
+		return -1;
+	d->state.order += value;
+	*order = d->state.order;
+	return 0;
+}
+
+/* bytes: length as uint, then the bytes. */
+static inline void codec_put_bytes(struct pmt_encoder *e, struct pmt_bytes bytes)
+{
+	codec_put_uint(e, bytes.size);
+	if (bytes.size != 0)
+		memcpy(e->cur, bytes.data, bytes.size);
+	e->cur += bytes.size;
+}
+
+static inline int codec_get_bytes(struct pmt_decoder *d, struct pmt_bytes *bytes)
+{
+	uint64_t size;
+
+	if (codec_get_uint(d, &size) != 0 || size > (uint64_t)(d->end - d->cur))
+		return -1;
+	bytes->data = d->cur;
+	bytes->size = (uint32_t)size;
+	d->cur += size;
+	return 0;
+}
+
+/* variant: stored in the tag, takes no byte of its own. */
+static inline void codec_put_variant(struct pmt_encoder *e, uint64_t value)
+{
+	(void)e;
+	(void)value;
+}
+
+static inline int codec_get_variant(struct pmt_decoder *d, uint64_t *value)
+{
+	(void)d;
+	(void)value;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* Parsing and checks of option values. Safe before main(): uses no locale, stdio or heap. */
+#include "options.h"
+
+#include <string.h>
+
+#include "names.h"
+
+const struct pmt_option_info pmt_option_infos[] = {
+#define PMT_OPTION(name, env, flag, type, standard, least, most, doc)                     \
+	{PMT_OPTION_PREFIX env, flag, PMT_OPTION_##type, standard, least, most, doc,      \
+	 offsetof(struct pmt_options, name)},
+#include "options.def"
+#undef PMT_OPTION
+	{NULL, NULL, PMT_OPTION_TEXT, NULL, 0, 0, NULL, 0},
+};
+
+/* A buffer that text is added to; what does not fit is cut. */
+struct text {
+	char *data;
+	size_t size;
+	size_t used;
+};
+
+static void add(struct text *t, const char *s)
+{
+	while (*s != '\0' && t->used + 1 < t->size)
+		t->data[t->used++] = *s++;
+	if (t->size != 0)
+		t->data[t->used] = '\0';
+}
+
+static void add_number(struct text *t, uint64_t n)
+{
+	char digits[24];
+	size_t i = sizeof(digits);
+
+	digits[--i] = '\0';
+	do {
+		digits[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n != 0);
+	add(t, digits + i);
+}
+
+static void describe(const struct pmt_option_info *info, struct text *t)
+{
+	const char *between = "";
+
+	switch (info->type) {
+	case PMT_OPTION_TEXT:
+		add(t, "a text of 1 to ");
+		add_number(t, info->most);
+		add(t, " bytes");
+		break;
+	case PMT_OPTION_SIZE:
+	case PMT_OPTION_COUNT:
+		add(t, "a number from ");
+		add_number(t, info->least);
+		add(t, " to ");
+		add_number(t, info->most);
+		if (info->type == PMT_OPTION_SIZE)
+			add(t, ", with K, M or G behind it if wanted");
+		break;
+	case PMT_OPTION_SWITCH:
+		add(t, "on or off");
+		break;
+	case PMT_OPTION_WORDS:
+		add(t, "words of: ");
+		for (const struct pmt_name *n = pmt_name_table; n->set != NULL; n++) {
+			if (strcmp(n->set, "TRACED") != 0)
+				continue;
+			add(t, between);
+			add(t, n->name);
+			between = ", ";
+		}
+		break;
+	}
+}
+
+static int parse_number(const struct pmt_option_info *info, const char *text, uint64_t *value)
+{
+	uint64_t n = 0;
+	unsigned shift = 0;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		uint64_t digit = (uint64_t)(*text - '0');
+
+		if (n > (UINT64_MAX - digit) / 10)
+			return -1;
+		n = n * 10 + digit;
+	}
+	if (info->type == PMT_OPTION_SIZE && *text != '\0') {
+		switch (*text++ | 0x20) {
+		case 'k':
+			shift = 10;
+			break;
+		case 'm':
+			shift = 20;
+			break;
+		case 'g':
+			shift = 30;
+			break;
+		default:
+			return -1;
+		}
+	}
+	if (*text != '\0' || n > UINT64_MAX >> shift)
+		return -1;
+	n <<= shift;
+	if (n < info->least || n > info->most)
+		return -1;
+	*value = n;
+	return 0;
+}
+
+static int parse_words(const char *text, uint64_t *value)
+{
+	uint64_t set = 0;
+
+	while (*text != '\0') {
+		size_t size = strcspn(text, ",");
+		const struct pmt_name *n = pmt_name_table;
+
+		while (n->set != NULL && (strcmp(n->set, "TRACED") != 0 || strlen(n->name) != size ||
+					  memcmp(n->name, text, size) != 0))
+			n++;
+		if (n->set == NULL)
+			return -1;
+		set |= 1ULL << n->number;
+		text += size;
+		if (*text == ',' && *++text == '\0')
+			return -1;
+	}
+	*value = set;
+	return set == 0 ? -1 : 0;
+}
+
+static int parse_switch(const char *text, uint64_t *value)
+{
+	static const char *const words[][2] = {{"off", "on"}, {"0", "1"}, {"no", "yes"}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (uint64_t v = 0; v < 2; v++)
+			if (strcmp(text, words[i][v]) == 0) {
+				*value = v;
+				return 0;
+			}
+	return -1;
+}
+
+static int parse(const struct pmt_option_info *info, const char *text, uint64_t *value)
+{
+	switch (info->type) {
+	case PMT_OPTION_SIZE:
+	case PMT_OPTION_COUNT:
+		return parse_number(info, text, value);
+	case PMT_OPTION_SWITCH:
+		return parse_switch(text, value);
+	case PMT_OPTION_WORDS:
+		return parse_words(text, value);
+	case PMT_OPTION_TEXT:
+		break;
+	}
+	return -1;
+}
+
+int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *info, const char *text,
+		   char *allowed, size_t allowed_size)
+{
+	struct text t = {allowed, allowed_size, 0};
+	char *field = (char *)options + info->offset;
+	uint64_t value = 0;
+
+	if (info->type == PMT_OPTION_TEXT) {
+		size_t size = strlen(text);
+
+		if (size >= info->least && size <= info->most) {
+			memcpy(field, &text, sizeof(text));
+			return 0;
+		}
+	} else if (parse(info, text, &value) == 0) {
+		if (field != (char *)&options->chunk_size || (value & (value - 1)) == 0) {
+			memcpy(field, &value, sizeof(value));
+			return 0;
+		}
+		add(&t, "a power of two; ");
+	}
+	describe(info, &t);
+	return -1;
+}
+
+void pmt_options_init(struct pmt_options *options)
+{
+	char unused[1];
+
+	memset(options, 0, sizeof(*options));
+	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++)
+		(void)pmt_option_set(options, i, i->standard, unused, sizeof(unused));
+}

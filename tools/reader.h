@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one reader of logs: opens a log, knows its definitions, and hands its events to a visitor in
+ * the order in which they happened. Every command reads through it; no command decodes by itself.
+ *
+ * Everything in a log is hostile: ids may point anywhere, texts hold any bytes. The look-ups below
+ * take any number. Memory is bounded by definitions and one buffer a slot, not by the log's size.
+ */
+#ifndef PMT_TOOLS_READER_H
+#define PMT_TOOLS_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "record.h"
+
+struct reader;
+
+/* What could not be read. A log that was cut or killed is not damaged: see `truncated`. */
+struct reader_damage {
+	uint64_t chunks_damaged;  /* checksum wrong, or head not understood: skipped */
+	uint64_t records_damaged; /* chunks whose records stopped making sense: rest skipped */
+	uint64_t bytes_lost;	  /* bytes in these */
+	uint64_t unknown_records; /* of a later version, skipped by length */
+	bool truncated;		  /* the file ends within a chunk */
+};
+
+/* A Python code object, as far as the log tells. Texts are never NULL, "?" where unknown. */
+struct reader_code {
+	const char *name;
+	const char *qualname; /* same as name where the version has none */
+	const char *file;
+	uint32_t first_line;
+};
+
+/* One event, in its place and time. */
+struct reader_event {
+	struct pmt_record record; /* byte strings are valid during the call only */
+	uint64_t time_ns;	  /* CLOCK_MONOTONIC; resolution is header->rss_interval_ns or so */
+	uint64_t order;
+	uint64_t number; /* of the event in the merged log, from 0 */
+	uint32_t slot;
+	uint32_t thread; /* thread number, 0: the tracer itself */
+};
+
+/* Called for each event record (not for definitions, time, order). Non-zero ends the reading. */
+typedef int (*reader_visit)(void *context, const struct reader_event *event);
+
+/*
+ * Open a log: check the header, index its chunks, read its definitions. Returns 0 and READER, or -1
+ * after one message through error() that names the file and what is wrong.
+ */
+int reader_open(const char *path, struct reader **reader);
+void reader_close(struct reader *reader);
+
+const char *reader_path(const struct reader *reader);
+const struct pmt_header *reader_header(const struct reader *reader);
+/* A text of the header (PMT_TEXT_*): its size, or -1; not terminated. */
+long reader_text(const struct reader *reader, unsigned key, const char **data);
+/* Complete after reader_run(). */
+const struct reader_damage *reader_damage(const struct reader *reader);
+
+/*
+ * Visit all events, merged over the slots by (time, order). Can be called again and gives the same
+ * events again. Returns 0, what the visitor returned if not zero, or -1 after an I/O error.
+ */
+int reader_run(struct reader *reader, reader_visit visit, void *context);
+
+/* Stacks: id 0 is the empty stack. An id that is not defined has no frames and parent 0. */
+uint64_t reader_stack_parent(const struct reader *reader, uint64_t stack);
+/* Code id of the innermost frame (0: left-out frames or unknown) and its line (0: not known). */
+uint64_t reader_stack_code(const struct reader *reader, uint64_t stack);
+uint32_t reader_stack_line(struct reader *reader, uint64_t stack);
+bool reader_stack_known(const struct reader *reader, uint64_t stack);
+/* Fills CODE, with "?" for what is not known. */
+void reader_code(const struct reader *reader, uint64_t code, struct reader_code *out);
+/* A string by id; "?" if not defined. Unescaped, terminated (a NUL in it cuts it). */
+const char *reader_string(const struct reader *reader, uint64_t id);
+
+#endif
