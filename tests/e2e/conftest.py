@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the end-to-end tests: `tracer` runs programs, `python` is each interpreter in turn."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import harness  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; not in the quick run")
+    config.addinivalue_line("markers", "python: runs with every interpreter; also on unstable's")
+    harness.pythons()  # before xdist starts its workers, who inherit the list
+
+
+def pytest_report_header() -> list[str]:
+    return harness.header_line()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "python" in metafunc.fixturenames:
+        found = harness.pythons()
+        skip = pytest.param(None, marks=pytest.mark.skip(reason="no Python interpreter found"))
+        metafunc.parametrize(
+            "python", found or [skip], ids=[p.name for p in found] or ["none"]
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "python" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.python)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    """Without the library and the tool nothing can be tested: that is an error, not a skip."""
+    for path in (harness.TOOL, harness.LIBRARY):
+        assert os.access(path, os.R_OK), f"{path} does not exist; run ./dev build"
+
+
+@pytest.fixture
+def tracer(tmp_path: Path) -> harness.Tracer:
+    return harness.Tracer(tmp_path)
+
+
+@pytest.fixture
+def a_python() -> harness.Python:
+    """One interpreter, for what does not depend on the version."""
+    found = harness.pythons()
+    if not found:
+        pytest.skip("no Python interpreter found")
+    return found[0]

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Sum up the results of all test runners: failures, skips with reasons, and the closing line.
+
+usage: summary.py FOLDER STATUS
+
+FOLDER holds a JUnit file a runner (NAME.xml), NAME.skipped with the reason of a runner that could
+not run, NAME.none for one that had nothing to run. STATUS is 1 if a runner reported failure.
+"""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from pathlib import Path
+
+
+class Sum:
+    """Counts of all runners, and what is to be said about them."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed: list[str] = []
+        self.skipped: Counter[str] = Counter()
+
+    def add_case(self, case: ET.Element) -> None:
+        name = f"{case.get('classname', '')} {case.get('name', '')}".strip()
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            self.failed.append(name)
+        elif skip is not None:
+            reason = skip.get("message") or (skip.text or "").strip() or "no reason given"
+            self.skipped[reason] += 1
+        else:
+            self.passed += 1
+
+    def add_file(self, path: Path) -> None:
+        try:
+            cases = list(ET.parse(path).iter("testcase"))
+        except ET.ParseError as error:
+            self.failed.append(f"{path.name} cannot be read: {error}")
+            return
+        for case in cases:
+            self.add_case(case)
+
+
+def main(folder: Path, status: int) -> int:
+    total = Sum()
+    for path in sorted(folder.glob("*.xml")):
+        total.add_file(path)
+    for path in sorted(folder.glob("*.skipped")):
+        total.skipped[f"{path.stem}: {path.read_text().strip()}"] += 1
+    for runner in ("meson", "pytest"):
+        if not list(folder.glob(runner + ".*")):
+            total.failed.append(f"{runner} left no results")
+    if status and not total.failed:
+        total.failed.append("a runner failed without naming a test")
+    print()
+    for reason, count in sorted(total.skipped.items()):
+        print(f"skipped {count}: {reason}")
+    for name in total.failed:
+        print(f"FAILED {name}")
+    skipped = sum(total.skipped.values())
+    print(f"{total.passed} passed, {len(total.failed)} failed, {skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
