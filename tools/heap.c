@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Live blocks: one open-addressing table, sorted by hash.
+ *
+ *	home of a hash = hash * homes / 2^64, so a larger hash never has an earlier home
+ *
+ *	slot   0    1    2    3    4    5    6
+ *	hash  .12  .14   -   .45  .47  .48   -      entries are in the order of their hashes,
+ *	home   1    1         3    3    3           each at its home or behind it without a gap
+ *
+ * A search goes from the home until the hashes are larger; taking out closes the gap, so there are
+ * no tombstones. Because the order is the same for any number of homes, the table grows in place by
+ * two straight passes over memory, in steps of a third: that keeps it between 64 and 86 percent
+ *full.
+ */
+#include "heap.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "mix.h"
+
+/* The hash is the key: it is a bijection of the address. Packed: 20 bytes instead of 24. */
+struct heap_slot {
+	uint64_t hash;
+	uint32_t size; /* SIZE_LARGE: the size is in the other table */
+	uint32_t site; /* 0: the slot is empty */
+	uint32_t sequence;
+} __attribute__((packed, aligned(4)));
+
+_Static_assert(sizeof(struct heap_slot) == 20, "the memory of a block");
+
+enum {
+	HOMES_FIRST = 1024,
+	TAIL = 64, /* slots behind the last home, for the entries whose home is near the end */
+};
+
+#define SIZE_LARGE UINT32_MAX
+#define HOMES_MAX ((size_t)1 << 31)
+
+void heap_init(struct heap *heap)
+{
+	memset(heap, 0, sizeof(*heap));
+	heap->blocks.factor = mix_factor();
+	heap->large.factor = heap->blocks.factor;
+}
+
+void heap_fini(struct heap *heap)
+{
+	free(heap->blocks.slots);
+	free(heap->large.slots);
+	memset(heap, 0, sizeof(*heap));
+}
+
+/* Upper halves only, so that no 128-bit product is needed; homes stay below 2^32. */
+static inline size_t home_of(uint64_t hash, size_t homes)
+{
+	return (size_t)(((hash >> 32) * homes) >> 32);
+}
+
+/* Where HASH is or belongs; the table has slots. */
+static inline size_t find(const struct heap_table *table, uint64_t hash)
+{
+	size_t i = home_of(hash, table->homes);
+
+	while (table->slots[i].site != 0 && table->slots[i].hash < hash)
+		i++;
+	return i;
+}
+
+static inline bool holds(const struct heap_table *table, size_t i, uint64_t hash)
+{
+	return table->slots[i].site != 0 && table->slots[i].hash == hash;
+}
+
+/* One more than the slot of the last entry, if there were HOMES homes. */
+static size_t end_with(const struct heap_table *table, size_t homes)
+{
+	size_t end = 0;
+
+	for (size_t i = 0; i < table->size; i++) {
+		if (table->slots[i].site == 0)
+			continue;
+		size_t home = home_of(table->slots[i].hash, homes);
+
+		end = (home > end ? home : end) + 1;
+	}
+	return end;
+}
+
+/* Move all entries, in order, to the end of the SIZE slots; returns the first one's slot. */
+static size_t pack(struct heap_slot *slots, size_t used, size_t size)
+{
+	size_t to = size;
+
+	for (size_t i = used; i-- > 0;)
+		if (slots[i].site != 0)
+			slots[--to] = slots[i];
+	return to;
+}
+
+/*
+ * Move the packed entries [FROM, SIZE) to their places for HOMES homes. An entry never moves up:
+ * the last one has room below SIZE (end_with() told), and each earlier one lies at least one lower.
+ */
+static void spread(struct heap_slot *slots, size_t from, size_t size, size_t homes)
+{
+	size_t next = 0;
+
+	for (size_t i = from; i < size; i++) {
+		struct heap_slot entry = slots[i];
+		size_t place = home_of(entry.hash, homes);
+
+		if (place < next)
+			place = next;
+		memset(&slots[next], 0, (place - next) * sizeof(*slots));
+		slots[place] = entry;
+		next = place + 1;
+	}
+	memset(&slots[next], 0, (size - next) * sizeof(*slots));
+}
+
+static void grow(struct heap_table *table)
+{
+	const size_t homes = table->homes == 0 ? HOMES_FIRST : table->homes + table->homes / 3 + 1;
+
+	if (homes > HOMES_MAX)
+		die(EXIT_DATA, "too many live blocks");
+	const size_t end = end_with(table, homes);
+	const size_t size = (end > homes ? end : homes) + TAIL;
+
+	table->slots = need_resize(table->slots, size * sizeof(*table->slots));
+	spread(table->slots, pack(table->slots, table->size, size), size, homes);
+	table->homes = homes;
+	table->size = size;
+	table->limit = homes - homes / 7;
+}
+
+/* Make room for an entry at slot I. Returns false when there is none: the run reaches the end. */
+static bool open_gap(struct heap_table *table, size_t i)
+{
+	size_t end = i;
+
+	while (table->slots[end].site != 0)
+		end++;
+	if (end + 1 >= table->size)
+		return false;
+	memmove(&table->slots[i + 1], &table->slots[i], (end - i) * sizeof(*table->slots));
+	return true;
+}
+
+/* Take the entry at slot I out and draw up those behind it that are not at home. */
+static void close_gap(struct heap_table *table, size_t i)
+{
+	struct heap_slot *slots = table->slots;
+	size_t end = i + 1;
+
+	while (slots[end].site != 0 && home_of(slots[end].hash, table->homes) < end)
+		end++;
+	memmove(&slots[i], &slots[i + 1], (end - 1 - i) * sizeof(*slots));
+	slots[end - 1].site = 0;
+}
+
+/* Put ENTRY in; when its hash is there, OLD gets what was there. Returns whether it was. */
+static bool table_put(struct heap_table *table, const struct heap_slot *entry,
+		      struct heap_slot *old)
+{
+	if (table->count >= table->limit)
+		grow(table);
+	size_t i = find(table, entry->hash);
+
+	if (holds(table, i, entry->hash)) {
+		*old = table->slots[i];
+		table->slots[i] = *entry;
+		return true;
+	}
+	while (!open_gap(table, i)) {
+		grow(table);
+		i = find(table, entry->hash);
+	}
+	table->slots[i] = *entry;
+	table->count++;
+	return false;
+}
+
+static bool table_take(struct heap_table *table, uint64_t hash, struct heap_slot *old)
+{
+	if (table->count == 0)
+		return false;
+	size_t i = find(table, hash);
+
+	if (!holds(table, i, hash))
+		return false;
+	*old = table->slots[i];
+	close_gap(table, i);
+	table->count--;
+	return true;
+}
+
+/* Take the true size of a block over 4 GiB out of the other table. */
+static uint64_t take_large(struct heap *heap, uint64_t hash)
+{
+	struct heap_slot slot = {0};
+
+	table_take(&heap->large, hash, &slot);
+	return (uint64_t)slot.sequence << 32 | slot.size;
+}
+
+static void unpack(struct heap *heap, const struct heap_slot *slot, struct heap_block *block)
+{
+	block->size_bytes = slot->size == SIZE_LARGE ? take_large(heap, slot->hash) : slot->size;
+	block->site = slot->site;
+	block->sequence = slot->sequence;
+}
+
+/* Keep the true size of a block over 4 GiB. */
+static void put_large(struct heap *heap, uint64_t hash, uint64_t size_bytes)
+{
+	struct heap_slot old;
+	const struct heap_slot slot = {.hash = hash,
+				       .size = (uint32_t)size_bytes,
+				       .site = 1,
+				       .sequence = (uint32_t)(size_bytes >> 32)};
+
+	table_put(&heap->large, &slot, &old);
+}
+
+bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
+	      struct heap_block *old)
+{
+	const bool large = block->size_bytes >= SIZE_LARGE;
+	struct heap_slot before;
+	const struct heap_slot slot = {.hash = mix(heap->blocks.factor, addr),
+				       .size = large ? SIZE_LARGE : (uint32_t)block->size_bytes,
+				       .site = block->site,
+				       .sequence = block->sequence};
+
+	assert(block->site != 0);
+	bool replaced = table_put(&heap->blocks, &slot, &before);
+
+	if (replaced)
+		unpack(heap, &before, old);
+	if (large)
+		put_large(heap, slot.hash, block->size_bytes);
+	return replaced;
+}
+
+bool heap_take(struct heap *heap, uint64_t addr, struct heap_block *old)
+{
+	struct heap_slot slot;
+
+	if (!table_take(&heap->blocks, mix(heap->blocks.factor, addr), &slot))
+		return false;
+	unpack(heap, &slot, old);
+	return true;
+}
+
+size_t heap_footprint(const struct heap *heap)
+{
+	return (heap->blocks.size + heap->large.size) * sizeof(struct heap_slot);
+}
+
+void heap_prefetch(const struct heap *heap, uint64_t addr)
+{
+	const struct heap_table *table = &heap->blocks;
+
+	if (table->count != 0)
+		__builtin_prefetch(&table->slots[home_of(mix(table->factor, addr), table->homes)],
+				   1);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Live mappings: a treap of ranges, ordered by address.
+ *
+ * All is done with two operations. cut() parts a tree at an address, dividing the range that lies
+ * across it; join() puts two trees back together. Removing [a, b) is two cuts and one join:
+ *
+ *	|--A--|  |----B----|   |--C--|
+ *	            a            b
+ *	|--A--|  |B|                  |C|	B was cut short, C has lost its head
+ */
+#include "mappings.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "error.h"
+#include "mix.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+struct mapping {
+	uint64_t start;
+	uint64_t end; /* of the first byte behind it */
+	uint32_t site;
+	uint32_t class;
+	uint64_t rank; /* random; no child has a larger one */
+	struct mapping *left;
+	struct mapping *right;
+};
+
+struct range {
+	uint64_t start;
+	uint64_t end;
+};
+
+const char *const mapping_class_names[MAPPING_CLASSES] = {"anonymous", "file", "reserved"};
+
+void mappings_init(struct mappings *maps, uint64_t page_bytes, mapping_change changed,
+		   void *context)
+{
+	const bool sane = page_bytes >= 512 && page_bytes <= (1U << 30) &&
+			  (page_bytes & (page_bytes - 1)) == 0;
+
+	memset(maps, 0, sizeof(*maps));
+	maps->page_bytes = sane ? page_bytes : 4096;
+	maps->random = mix_factor(); /* no log can make the tree deep */
+	maps->changed = changed;
+	maps->context = context;
+}
+
+/* Put all nodes of TREE on the list of spare ones, with no recursion deeper than the tree. */
+static void discard(struct mappings *maps, struct mapping *tree)
+{
+	if (tree == NULL)
+		return;
+	discard(maps, tree->left);
+	discard(maps, tree->right);
+	tree->left = maps->spare;
+	maps->spare = tree;
+}
+
+void mappings_fini(struct mappings *maps)
+{
+	discard(maps, maps->root);
+	maps->root = NULL;
+	while (maps->spare != NULL) {
+		struct mapping *next = maps->spare->left;
+
+		free(maps->spare);
+		maps->spare = next;
+	}
+}
+
+/* xorshift64 */
+static uint64_t next_random(struct mappings *maps)
+{
+	maps->random ^= maps->random << 13;
+	maps->random ^= maps->random >> 7;
+	maps->random ^= maps->random << 17;
+	return maps->random;
+}
+
+static struct mapping *new_mapping(struct mappings *maps)
+{
+	struct mapping *m = maps->spare;
+
+	if (m != NULL)
+		maps->spare = m->left;
+	else
+		m = need_memory(sizeof(*m));
+	memset(m, 0, sizeof(*m));
+	m->rank = next_random(maps);
+	return m;
+}
+
+static void account(struct mappings *maps, const struct mapping *m, int64_t bytes, int count)
+{
+	struct mapping_total *total = &maps->totals[m->class];
+
+	total->bytes += (uint64_t)bytes;
+	total->count += (uint64_t)(int64_t)count;
+	if (maps->changed != NULL && (bytes != 0 || count != 0))
+		maps->changed(maps->context, m->site, m->class, bytes, count);
+}
+
+/* Everything in LEFT lies before everything in RIGHT. */
+static struct mapping *join(struct mapping *left, struct mapping *right)
+{
+	if (left == NULL)
+		return right;
+	if (right == NULL)
+		return left;
+	if (left->rank > right->rank) {
+		left->right = join(left->right, right);
+		return left;
+	}
+	right->left = join(left, right->left);
+	return right;
+}
+
+/* Divide TREE's root, which lies across ADDR; returns the upper half, as a tree of its own. */
+static struct mapping *divide(struct mappings *maps, struct mapping *tree, uint64_t addr)
+{
+	struct mapping *upper = new_mapping(maps);
+
+	upper->start = addr;
+	upper->end = tree->end;
+	upper->site = tree->site;
+	upper->class = tree->class;
+	tree->end = addr;
+	account(maps, tree, 0, 1);
+	return upper;
+}
+
+/* Part TREE in two: what lies below ADDR and what lies at it or above. */
+static void cut(struct mappings *maps, struct mapping *tree, uint64_t addr, struct mapping *out[2])
+{
+	struct mapping *halves[2];
+
+	if (tree == NULL) {
+		out[0] = out[1] = NULL;
+	} else if (tree->start >= addr) {
+		cut(maps, tree->left, addr, halves);
+		tree->left = halves[1];
+		out[0] = halves[0];
+		out[1] = tree;
+	} else if (tree->end <= addr) {
+		cut(maps, tree->right, addr, halves);
+		tree->right = halves[0];
+		out[0] = tree;
+		out[1] = halves[1];
+	} else {
+		struct mapping *upper = divide(maps, tree, addr);
+
+		out[1] = join(upper, tree->right);
+		tree->right = NULL;
+		out[0] = tree;
+	}
+}
+
+static void forget(struct mappings *maps, const struct mapping *tree)
+{
+	if (tree == NULL)
+		return;
+	forget(maps, tree->left);
+	account(maps, tree, -(int64_t)(tree->end - tree->start), -1);
+	forget(maps, tree->right);
+}
+
+/* Whole pages of [addr, addr + size), at most to the last page of the address space. */
+static struct range pages(const struct mappings *maps, uint64_t addr, uint64_t size)
+{
+	const uint64_t mask = maps->page_bytes - 1;
+	const uint64_t last =
+		~mask & ~(UINT64_C(1) << 63); /* so that lengths fit a signed number */
+	struct range range = {addr & ~mask, last};
+
+	if (range.start > last)
+		range.start = last;
+	if (size <= last - range.start)
+		range.end = (addr + size + mask) & ~mask;
+	if (range.end > last)
+		range.end = last;
+	return range;
+}
+
+static void remove_range(struct mappings *maps, struct range range)
+{
+	struct mapping *low[2];
+	struct mapping *high[2];
+
+	if (range.start >= range.end)
+		return;
+	cut(maps, maps->root, range.start, low);
+	cut(maps, low[1], range.end, high);
+	forget(maps, high[0]);
+	discard(maps, high[0]);
+	maps->root = join(low[0], high[1]);
+}
+
+/* Add a range, in place of what was there. */
+static void add_range(struct mappings *maps, struct range range, uint32_t class, uint32_t site)
+{
+	struct mapping *parts[2];
+
+	if (range.start >= range.end)
+		return;
+	remove_range(maps, range);
+	struct mapping *m = new_mapping(maps);
+
+	m->start = range.start;
+	m->end = range.end;
+	m->class = class;
+	m->site = site;
+	cut(maps, maps->root, range.start, parts);
+	maps->root = join(join(parts[0], m), parts[1]);
+	account(maps, m, (int64_t)(range.end - range.start), 1);
+}
+
+static void finish(struct mappings *maps)
+{
+	for (int i = 0; i < MAPPING_CLASSES; i++)
+		if (maps->totals[i].peak_bytes < maps->totals[i].bytes)
+			maps->totals[i].peak_bytes = maps->totals[i].bytes;
+}
+
+static const struct mapping *lookup(const struct mappings *maps, uint64_t addr)
+{
+	const struct mapping *m = maps->root;
+
+	while (m != NULL && (addr < m->start || addr >= m->end))
+		m = addr < m->start ? m->left : m->right;
+	return m;
+}
+
+enum mapping_class mapping_class(const struct pmt_mmap *record)
+{
+	if (!(record->flags & MAP_ANONYMOUS))
+		return MAPPING_FILE;
+	return record->prot == PROT_NONE ? MAPPING_RESERVED : MAPPING_ANONYMOUS;
+}
+
+/* The kernel rounds a mapping of huge pages up to whole ones; the flags may say which. */
+static uint64_t whole_huge_pages(const struct pmt_mmap *record)
+{
+	const unsigned shift = (record->flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
+	const uint64_t mask = (UINT64_C(1) << (shift == 0 ? 21 : shift)) - 1;
+
+	return record->size + mask < mask ? record->size : (record->size + mask) & ~mask;
+}
+
+void mappings_mmap(struct mappings *maps, const struct pmt_mmap *record, uint32_t site)
+{
+	const uint64_t size = record->flags & MAP_HUGETLB ? whole_huge_pages(record) : record->size;
+
+	if (size != 0)
+		add_range(maps, pages(maps, record->addr, size), mapping_class(record), site);
+	finish(maps);
+}
+
+void mappings_munmap(struct mappings *maps, const struct pmt_munmap *record)
+{
+	if (record->size != 0)
+		remove_range(maps, pages(maps, record->addr, record->size));
+	finish(maps);
+}
+
+void mappings_mremap(struct mappings *maps, const struct pmt_mremap *record, uint32_t site)
+{
+	const struct mapping *old = lookup(maps, record->old_addr);
+	const uint32_t class = old != NULL ? old->class : MAPPING_ANONYMOUS;
+
+	if (record->old_size != 0 && !(record->flags & MREMAP_DONTUNMAP))
+		remove_range(maps, pages(maps, record->old_addr, record->old_size));
+	if (record->size != 0)
+		add_range(maps, pages(maps, record->addr, record->size), class, site);
+	finish(maps);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory mappings that are live at one moment of a log: a set of address ranges that do not
+ * overlap, each with its class and the site that made it.
+ *
+ * Ranges are whole pages: starts are rounded down, ends up, and an end beyond the address space is
+ * clipped. Every operation takes O(log n) and O(1) more for each range that it removes.
+ */
+#ifndef PMT_TOOLS_MAPPINGS_H
+#define PMT_TOOLS_MAPPINGS_H
+
+#include <stdint.h>
+
+#include "record.h"
+
+/* MAPPING_<NAME>. The class is that of the moment of mapping: mprotect() does not change it. */
+enum mapping_class {
+	MAPPING_ANONYMOUS, /* memory that belongs to no file */
+	MAPPING_FILE,	   /* of a file (not MAP_ANONYMOUS) */
+	MAPPING_RESERVED,  /* anonymous and PROT_NONE: address space, not memory */
+	MAPPING_CLASSES,
+};
+
+/* "anonymous", "file", "reserved". */
+extern const char *const mapping_class_names[MAPPING_CLASSES];
+
+struct mapping_total {
+	uint64_t count; /* ranges; a mapping with a hole is two */
+	uint64_t bytes;
+	uint64_t peak_bytes; /* largest `bytes` between two operations */
+};
+
+/* Told of each range that comes (COUNT 1), goes (-1) or changes its length (0). */
+typedef void (*mapping_change)(void *context, uint32_t site, enum mapping_class class,
+			       int64_t bytes, int count);
+
+struct mapping;
+
+struct mappings {
+	struct mapping *root;
+	struct mapping *spare;
+	struct mapping_total totals[MAPPING_CLASSES];
+	uint64_t page_bytes;
+	uint64_t random;
+	mapping_change changed; /* may be NULL */
+	void *context;
+};
+
+/* PAGE_BYTES of the traced system; what is no page size counts as 4096. CHANGED may be NULL. */
+void mappings_init(struct mappings *maps, uint64_t page_bytes, mapping_change changed,
+		   void *context);
+void mappings_fini(struct mappings *maps);
+
+/* The class of what an mmap record maps. */
+enum mapping_class mapping_class(const struct pmt_mmap *record);
+
+/*
+ * Replay a record. SITE is the caller's, for the new range. Without memory the program ends.
+ *
+ * mmap removes what was there before. munmap cuts ranges as needed. mremap removes the old range,
+ * or keeps it (MREMAP_DONTUNMAP, or old size 0, which duplicates a shared mapping), removes what
+ * was at the new place, and adds the new range; its class is that of the range at the old address,
+ * anonymous when there is none (it was mapped before tracing began), and its site is SITE.
+ */
+void mappings_mmap(struct mappings *maps, const struct pmt_mmap *record, uint32_t site);
+void mappings_munmap(struct mappings *maps, const struct pmt_munmap *record);
+void mappings_mremap(struct mappings *maps, const struct pmt_mremap *record, uint32_t site);
+
+#endif
