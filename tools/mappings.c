@@ -229,13 +229,13 @@ static void finish(struct mappings *maps)
 			maps->totals[i].peak_bytes = maps->totals[i].bytes;
 }
 
-static const struct mapping *lookup(const struct mappings *maps, uint64_t addr)
+enum mapping_class mappings_class_at(const struct mappings *maps, uint64_t addr)
 {
 	const struct mapping *m = maps->root;
 
 	while (m != NULL && (addr < m->start || addr >= m->end))
 		m = addr < m->start ? m->left : m->right;
-	return m;
+	return m != NULL ? m->class : MAPPING_ANONYMOUS;
 }
 
 enum mapping_class mapping_class(const struct pmt_mmap *record)
@@ -272,8 +272,7 @@ void mappings_munmap(struct mappings *maps, const struct pmt_munmap *record)
 
 void mappings_mremap(struct mappings *maps, const struct pmt_mremap *record, uint32_t site)
 {
-	const struct mapping *old = lookup(maps, record->old_addr);
-	const uint32_t class = old != NULL ? old->class : MAPPING_ANONYMOUS;
+	const uint32_t class = mappings_class_at(maps, record->old_addr);
 
 	if (record->old_size != 0 && !(record->flags & MREMAP_DONTUNMAP))
 		remove_range(maps, pages(maps, record->old_addr, record->old_size));

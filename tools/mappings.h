@@ -53,6 +53,8 @@ void mappings_fini(struct mappings *maps);
 
 /* The class of what an mmap record maps. */
 enum mapping_class mapping_class(const struct pmt_mmap *record);
+/* The class of the range at ADDR; anonymous when there is none. */
+enum mapping_class mappings_class_at(const struct mappings *maps, uint64_t addr);
 
 /*
  * Replay a record. SITE is the caller's, for the new range. Without memory the program ends.

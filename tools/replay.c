@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* The replay of one log; the rules are in the header. */
+#include "replay.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t since_start(const struct replay *replay, uint64_t time_ns)
+{
+	return time_ns > replay->start_ns ? time_ns - replay->start_ns : 0;
+}
+
+/* Reserved address space is no memory: it is told apart, and stays out of the peak. */
+static void mapping_changed(void *context, uint32_t site, enum mapping_class class, int64_t bytes,
+			    int count)
+{
+	struct replay *replay = context;
+
+	if (class != MAPPING_RESERVED)
+		sites_change(&replay->mapped, site, bytes, count);
+}
+
+void replay_init(struct replay *replay, const struct pmt_header *header)
+{
+	memset(replay, 0, sizeof(*replay));
+	heap_init(&replay->heap);
+	sites_init(&replay->blocks);
+	sites_init(&replay->mapped);
+	threads_init(&replay->threads);
+	mappings_init(&replay->mappings, header->page_bytes, mapping_changed, replay);
+	replay->threshold = 1;
+	replay->start_ns = header->start_ns;
+	replay->inherits =
+		(header->live.flags & (1U << PMT_FLAG_FORKED | 1U << PMT_FLAG_LATE)) != 0;
+}
+
+void replay_fini(struct replay *replay)
+{
+	heap_fini(&replay->heap);
+	sites_fini(&replay->blocks);
+	sites_fini(&replay->mapped);
+	threads_fini(&replay->threads);
+	mappings_fini(&replay->mappings);
+}
+
+/* The block at ADDR goes because of an event of THREAD. */
+static void remove_block(struct replay *replay, uint64_t addr, const struct thread *thread)
+{
+	struct heap_block old;
+
+	replay->frees.count++;
+	if (!heap_take(&replay->heap, addr, &old)) {
+		*(replay->inherits ? &replay->frees.inherited : &replay->frees.unmatched) += 1;
+		return;
+	}
+	sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
+	struct site *site = &replay->blocks.sites[old.site];
+
+	if (site->thread == thread->number &&
+	    thread->sequence - old.sequence <= replay->threshold) {
+		site->temporary.bytes += old.size_bytes;
+		site->temporary.count++;
+	}
+}
+
+struct birth {
+	uint64_t addr;
+	uint64_t size_bytes;
+	uint64_t stack;
+	uint32_t kind;
+};
+
+static void add_block(struct replay *replay, const struct thread *thread, const struct birth *birth)
+{
+	struct heap_block old;
+	const uint64_t stack = replay->by_stack ? birth->stack : 0;
+	const struct heap_block block = {
+		.size_bytes = birth->size_bytes,
+		.site = sites_find(&replay->blocks, stack, thread->number, birth->kind),
+		.sequence = thread->sequence,
+	};
+	struct site *site = &replay->blocks.sites[block.site];
+
+	if (heap_put(&replay->heap, birth->addr, &block, &old)) {
+		replay->frees.replaced++;
+		sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
+	}
+	site->total.bytes += birth->size_bytes;
+	site->total.count++;
+	sites_change(&replay->blocks, block.site, (int64_t)birth->size_bytes, 1);
+}
+
+static void settle_blocks(struct replay *replay, uint64_t time_ns)
+{
+	if (sites_settle(&replay->blocks))
+		replay->blocks_peak_ns = since_start(replay, time_ns);
+}
+
+static void on_alloc(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_alloc *record = &event->record.alloc;
+	struct thread *thread = threads_get(&replay->threads, event->thread);
+
+	if (record->addr == 0)
+		return;
+	thread->sequence++;
+	add_block(replay, thread,
+		  &(struct birth){.addr = record->addr,
+				  .size_bytes = record->size,
+				  .stack = record->stack,
+				  .kind = (uint32_t)record->allocator});
+	settle_blocks(replay, event->time_ns);
+}
+
+static void on_free(struct replay *replay, const struct reader_event *event)
+{
+	struct thread *thread = threads_get(&replay->threads, event->thread);
+
+	if (event->record.free.addr != 0)
+		remove_block(replay, event->record.free.addr, thread);
+}
+
+static uint32_t realloc_kind(uint64_t reallocator)
+{
+	switch (reallocator) {
+	case PMT_REALLOCATOR_REALLOC:
+		return PMT_ALLOCATOR_REALLOC;
+	case PMT_REALLOCATOR_REALLOCARRAY:
+		return PMT_ALLOCATOR_REALLOCARRAY;
+	default:
+		return REPLAY_KIND_REALLOC + (uint32_t)reallocator;
+	}
+}
+
+static void on_realloc(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_realloc *record = &event->record.realloc;
+	struct thread *thread = threads_get(&replay->threads, event->thread);
+
+	if (record->addr != 0)
+		thread->sequence++;
+	if (record->old_addr != 0)
+		remove_block(replay, record->old_addr, thread);
+	if (record->addr != 0)
+		add_block(replay, thread,
+			  &(struct birth){.addr = record->addr,
+					  .size_bytes = record->size,
+					  .stack = record->stack,
+					  .kind = realloc_kind(record->reallocator)});
+	settle_blocks(replay, event->time_ns);
+}
+
+static uint32_t mapping_site(struct replay *replay, const struct reader_event *event,
+			     uint64_t stack, uint32_t class)
+{
+	return sites_find(&replay->mapped, replay->by_stack ? stack : 0, event->thread,
+			  REPLAY_KIND_MAPPING + class);
+}
+
+static void settle_mapped(struct replay *replay, uint64_t time_ns)
+{
+	if (sites_settle(&replay->mapped))
+		replay->mapped_peak_ns = since_start(replay, time_ns);
+}
+
+static void on_mmap(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_mmap *record = &event->record.mmap;
+	const uint32_t number = mapping_site(replay, event, record->stack, mapping_class(record));
+	struct site *site = &replay->mapped.sites[number];
+
+	site->total.bytes += record->size;
+	site->total.count++;
+	mappings_mmap(&replay->mappings, record, number);
+	settle_mapped(replay, event->time_ns);
+}
+
+static void on_munmap(struct replay *replay, const struct reader_event *event)
+{
+	replay->munmaps++;
+	mappings_munmap(&replay->mappings, &event->record.munmap);
+	settle_mapped(replay, event->time_ns);
+}
+
+static void on_mremap(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_mremap *record = &event->record.mremap;
+	const uint32_t class = mappings_class_at(&replay->mappings, record->old_addr);
+
+	mappings_mremap(&replay->mappings, record,
+			mapping_site(replay, event, record->stack, class));
+	settle_mapped(replay, event->time_ns);
+}
+
+static void on_rss(struct replay *replay, const struct pmt_rss *record)
+{
+	struct replay_rss *rss = &replay->rss;
+
+	if (rss->samples == 0)
+		rss->first_bytes = record->resident;
+	rss->samples += 1 + (record->repeats < UINT32_MAX ? record->repeats : UINT32_MAX);
+	rss->last_bytes = record->resident;
+	rss->last_own_bytes = record->own;
+	if (record->resident > rss->peak_bytes) {
+		rss->peak_bytes = record->resident;
+		rss->peak_own_bytes = record->own;
+	}
+}
+
+static void raise_to(uint64_t *peak, uint64_t value)
+{
+	if (*peak < value)
+		*peak = value;
+}
+
+static void on_rss_detail(struct replay *replay, const struct pmt_rss_detail *record)
+{
+	struct pmt_rss_detail *peak = &replay->rss.peak;
+
+	replay->rss.details++;
+	replay->rss.last = *record;
+	raise_to(&peak->anon, record->anon);
+	raise_to(&peak->file, record->file);
+	raise_to(&peak->shmem, record->shmem);
+	raise_to(&peak->swap, record->swap);
+	raise_to(&peak->hugetlb, record->hugetlb);
+	raise_to(&peak->peak, record->peak);
+}
+
+/* What is not about blocks. */
+static void on_other(struct replay *replay, const struct pmt_record *record)
+{
+	switch (record->type) {
+	case PMT_REC_thread:
+		threads_identify(&replay->threads, &record->thread);
+		break;
+	case PMT_REC_thread_name:
+		threads_rename(&replay->threads, &record->thread_name);
+		break;
+	case PMT_REC_rss:
+		on_rss(replay, &record->rss);
+		break;
+	case PMT_REC_rss_detail:
+		on_rss_detail(replay, &record->rss_detail);
+		break;
+	case PMT_REC_lost:
+		replay->lost += record->lost.count;
+		break;
+	default:
+		break;
+	}
+}
+
+void replay_event(struct replay *replay, const struct reader_event *event)
+{
+	replay->events++;
+	replay->last_ns = since_start(replay, event->time_ns);
+	switch (event->record.type) {
+	case PMT_REC_alloc:
+		on_alloc(replay, event);
+		break;
+	case PMT_REC_free:
+		on_free(replay, event);
+		break;
+	case PMT_REC_realloc:
+		on_realloc(replay, event);
+		break;
+	case PMT_REC_mmap:
+		on_mmap(replay, event);
+		break;
+	case PMT_REC_munmap:
+		on_munmap(replay, event);
+		break;
+	case PMT_REC_mremap:
+		on_mremap(replay, event);
+		break;
+	default:
+		on_other(replay, &event->record);
+		break;
+	}
+}
+
+static int visit(void *context, const struct reader_event *event)
+{
+	replay_event(context, event);
+	return 0;
+}
+
+int replay_run(struct replay *replay, struct reader *reader)
+{
+	return reader_run(reader, visit, replay);
+}
+
+struct amount replay_total(const struct replay *replay)
+{
+	struct amount total = {0};
+
+	for (uint32_t i = 1; i <= replay->blocks.count; i++) {
+		total.bytes += replay->blocks.sites[i].total.bytes;
+		total.count += replay->blocks.sites[i].total.count;
+	}
+	return total;
+}
+
+const char *replay_kind_name(uint32_t kind, char buffer[32])
+{
+	const char *name = NULL;
+
+	if (kind >= REPLAY_KIND_MAPPING && kind < REPLAY_KINDS)
+		snprintf(buffer, 32, "%s mapping", mapping_class_names[kind - REPLAY_KIND_MAPPING]);
+	else if (kind >= REPLAY_KIND_REALLOC)
+		snprintf(buffer, 32, "reallocator %u", kind - REPLAY_KIND_REALLOC);
+	else if ((name = pmt_name("ALLOCATOR", kind)) == NULL)
+		snprintf(buffer, 32, "allocator %u", kind);
+	return name != NULL ? name : buffer;
+}

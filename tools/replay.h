@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The replay of one log: what is live, what was allocated, and the resident set, event by event.
+ *
+ * Rules:
+ *	- An allocation at an address that is live replaces the block there, which counts as
+ *`replaced` and not as a free: its free was lost.
+ *	- A free of an address that is not live changes nothing. It counts as `inherited` in a log
+ *that began with blocks already there (flag FORKED or LATE), else as `unmatched`.
+ *	- A realloc is one allocation, under the new stack, and one free of the old block. The old
+ *	  address 0 means that there was no old block, the new address 0 that there is no new one.
+ *	- Address 0 is no block: an allocation or a free of it is passed over.
+ *	- A block of zero bytes is a block.
+ * So always: live blocks = allocations - (frees - unmatched - inherited) - replaced.
+ *
+ * Temporary: a block that was freed by the thread that allocated it, when this thread had made at
+ * most THRESHOLD further allocations in between. 0: freed before this thread's next allocation; 1:
+ * before its next but one. A realloc allocates before it frees, as a program that did it by hand
+ * would: the block it replaces has seen at least one further allocation, so growing a buffer step
+ *by step is temporary with the threshold 1 and is not with 0. Mappings do not count.
+ */
+#ifndef PMT_TOOLS_REPLAY_H
+#define PMT_TOOLS_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heap.h"
+#include "mappings.h"
+#include "names.h"
+#include "reader.h"
+#include "sites.h"
+#include "threads.h"
+
+/* The `kind` of a site: an allocator's number, or one of these. */
+enum {
+	REPLAY_KIND_REALLOC = 32, /* + number of a reallocator that is no allocator we know */
+	REPLAY_KIND_MAPPING = 40, /* + enum mapping_class */
+	REPLAY_KINDS = REPLAY_KIND_MAPPING + MAPPING_CLASSES,
+};
+
+struct replay_frees {
+	uint64_t count; /* all, the next two included */
+	uint64_t unmatched;
+	uint64_t inherited;
+	uint64_t replaced; /* not part of count */
+};
+
+struct replay_rss {
+	uint64_t samples;
+	uint64_t first_bytes;
+	uint64_t last_bytes;
+	uint64_t peak_bytes;	 /* of the samples */
+	uint64_t peak_own_bytes; /* the tracer's own part of that one */
+	uint64_t last_own_bytes;
+	struct pmt_rss_detail last; /* zero when there is none */
+	struct pmt_rss_detail peak; /* largest of each field */
+	uint64_t details;
+};
+
+struct replay {
+	struct heap heap;
+	struct sites blocks; /* of the heap */
+	struct mappings mappings;
+	struct sites mapped; /* of the mappings; reserved ones are not part of the peak */
+	struct threads threads;
+	struct replay_frees frees;
+	struct replay_rss rss;
+	uint64_t lost;
+	uint64_t munmaps;
+	uint64_t events;
+	uint64_t blocks_peak_ns; /* when the heap was largest, since the start; 0 when it never was
+				  */
+	uint64_t mapped_peak_ns;
+	uint64_t last_ns; /* time of the last event, since the start */
+	/* Set these between replay_init() and the first event. */
+	bool by_stack; /* tell stacks apart; else all have the stack 0 */
+	uint32_t threshold;
+	/* From the header. */
+	uint64_t start_ns;
+	bool inherits;
+};
+
+void replay_init(struct replay *replay, const struct pmt_header *header);
+void replay_fini(struct replay *replay);
+
+/* Replay one event. */
+void replay_event(struct replay *replay, const struct reader_event *event);
+/* Replay all events: returns as reader_run(). */
+int replay_run(struct replay *replay, struct reader *reader);
+
+/* Sums over all sites of the heap. */
+struct amount replay_total(const struct replay *replay);
+/* "malloc", "file mapping"; BUFFER takes the name of an unknown one. */
+const char *replay_kind_name(uint32_t kind, char buffer[32]);
+
+#endif
