@@ -155,7 +155,7 @@ def compile_target(
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f"{out.name}.{os.getpid()}")
-    command = [compiler, "-g", "-O0", "-fno-builtin", "-Wall", "-pthread", "-o", str(unfinished)]
+    command = [compiler, "-g", "-O0", "-fno-builtin", "-w", "-D_GNU_SOURCE", "-pthread", "-o", str(unfinished)]
     enter = python.enter if python else []
     subprocess.run([*enter, *command, path, *flags], check=True, stdin=subprocess.DEVNULL)
     os.rename(unfinished, out)

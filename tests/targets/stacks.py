@@ -1,0 +1,497 @@
+# SPDX-License-Identifier: MIT
+"""Allocations from many kinds of Python code, each with the stack that sys._getframe() shows.
+
+usage: stacks.py CASE. The cases are the functions without an underscore in front.
+"""
+
+import asyncio
+import atexit
+import contextlib
+import ctypes
+import functools
+import gc
+import os
+import sys
+import tempfile
+import threading
+import zipfile
+
+from odd import malloc, note, report, valloc, valloc_held
+
+
+def nested():
+    def inner():
+        note(1234, valloc(1234))
+
+    def middle():
+        inner()
+
+    middle()
+    note(1235, valloc(1235))
+
+
+def lines():
+    note(1234, valloc(1234))
+    for size in range(1235, 1240):
+        note(size, valloc(size))
+        if size % 2:
+            note(size + 100, valloc(size + 100))
+    note(1250, valloc(1250)); note(1251, valloc(1251))  # noqa: E702
+
+
+def chains():
+    """The same calls from different lines."""
+
+    def last(size):
+        note(size, valloc(size))
+
+    def first(size):
+        last(size)
+
+    first(1234)
+    first(1235)
+    for size in (1236, 1237):
+        first(size)
+
+
+def pops():
+    """Deep down, up again, and down again by another way."""
+
+    def down(depth, size):
+        if depth:
+            down(depth - 1, size)
+        else:
+            note(size, valloc(size))
+
+    def down_otherwise(depth, size):
+        if depth:
+            down_otherwise(depth - 1, size)
+        else:
+            note(size, valloc(size))
+
+    down(300, 1234)
+    note(1235, valloc(1235))
+    down(299, 1236)
+    down_otherwise(301, 1237)
+    down(300, 1238)
+
+
+def recursion():
+    sys.setrecursionlimit(5000)
+
+    def down(depth):
+        if depth in (1000, 500, 0):
+            note(1234 + depth, valloc(1234 + depth))
+        if depth:
+            down(depth - 1)
+
+    down(1000)
+
+
+def exceptions():
+    def down(depth):
+        if not depth:
+            note(1234, valloc(1234))
+            raise ValueError("up")
+        try:
+            down(depth - 1)
+        finally:
+            if depth == 50:
+                note(1235, valloc(1235))
+
+    try:
+        down(100)
+    except ValueError:
+        note(1236, valloc(1236))
+    note(1237, valloc(1237))
+    try:
+        raise KeyError
+    except KeyError:
+        try:
+            raise OSError
+        except OSError:
+            note(1238, valloc(1238))
+        finally:
+            note(1239, valloc(1239))
+
+
+def generators():
+    def numbers(first):
+        note(first, valloc(first))
+        yield 1
+        note(first + 1, valloc(first + 1))
+        yield from inner(first + 2)
+
+    def inner(first):
+        note(first, valloc(first))
+        try:
+            yield 2
+        finally:
+            note(first + 1, valloc(first + 1))
+
+    def consume(source):
+        note(1300, valloc(1300))
+        next(source)
+
+    source = numbers(1234)
+    next(source)
+    consume(source)
+    source.close()
+    note(1301, valloc(1301))
+    sum(numbers(1400))
+
+
+def coroutines():
+    async def leaf(size):
+        note(size, valloc(size))
+        await asyncio.sleep(0)
+        note(size + 1, valloc(size + 1))
+
+    async def both():
+        await leaf(1234)
+        await asyncio.gather(leaf(1240), leaf(1250))
+
+    asyncio.run(both())
+
+
+def async_generators():
+    async def numbers():
+        note(1234, valloc(1234))
+        yield 1
+        await asyncio.sleep(0)
+        note(1235, valloc(1235))
+        yield 2
+
+    @contextlib.asynccontextmanager
+    async def context():
+        note(1240, valloc(1240))
+        yield
+        note(1241, valloc(1241))
+
+    async def walk():
+        async for _ in numbers():
+            note(1236 + _, valloc(1236 + _))
+        async with context():
+            note(1242, valloc(1242))
+        [x async for x in numbers_again()]
+
+    async def numbers_again():
+        yield 1
+        note(1243, valloc(1243))
+
+    asyncio.run(walk())
+
+
+def compiled():
+    names = {"note": note, "valloc": valloc}
+    exec("note(1234, valloc(1234))", names)
+    eval("note(1235, valloc(1235))", names)
+    exec(compile("\n\n\ndef made():\n    note(1236, valloc(1236))\nmade()", "<made up>", "exec"), names)
+    eval(compile("[note(s, valloc(s)) for s in (1237, 1238)]", "", "eval"), names)
+
+
+def lambdas():
+    allocate = lambda size: note(size, valloc(size))  # noqa: E731
+    allocate(1234)
+    list(map(lambda size: note(size, valloc(size)), [1235, 1236]))
+    sorted([1, 2], key=lambda n: note(1240 + n, valloc(1240 + n)))
+    (lambda: (lambda: note(1245, valloc(1245)))())()
+
+
+def comprehensions():
+    [note(size, valloc(size)) for size in (1234, 1235)]
+    {note(size, valloc(size)) for size in (1236,)}
+    {size: note(size, valloc(size)) for size in (1237,)}
+    list(note(size, valloc(size)) for size in (1238, 1239))
+    [[note(size, valloc(size)) for size in sizes] for sizes in [(1240, 1241)]]
+
+
+def decorators():
+    def loud(function):
+        note(1234, valloc(1234))
+
+        @functools.wraps(function)
+        def wrapper(*args):
+            note(1235, valloc(1235))
+            return function(*args)
+
+        return wrapper
+
+    @functools.lru_cache
+    def cached(size):
+        return note(size, valloc(size))
+
+    @loud
+    def decorated():
+        note(1236, valloc(1236))
+        cached(1237)
+
+    decorated()
+    functools.partial(cached, 1238)()
+    with _context():
+        note(1239, valloc(1239))
+
+
+@contextlib.contextmanager
+def _context():
+    note(1240, valloc(1240))
+    yield
+    note(1241, valloc(1241))
+
+
+def classes():
+    class Meta(type):
+        def __new__(meta, name, bases, names):
+            note(1234, valloc(1234))
+            return super().__new__(meta, name, bases, names)
+
+    class Body(metaclass=Meta):
+        note(1235, valloc(1235))
+
+        def __init__(self):
+            note(1236, valloc(1236))
+
+        @property
+        def value(self):
+            note(1237, valloc(1237))
+            return 1
+
+        def __getattr__(self, name):
+            note(1238, valloc(1238))
+            return 2
+
+        def __lt__(self, other):
+            note(1239, valloc(1239))
+            return True
+
+        def __call__(self):
+            note(1240, valloc(1240))
+
+        class Inner:
+            note(1241, valloc(1241))
+
+    body = Body()
+    body.value + body.missing
+    sorted([body, body])
+    body()
+
+
+def deletion():
+    class Dying:
+        def __init__(self, size):
+            self.size = size
+
+        def __del__(self):
+            note(self.size, valloc(self.size))
+
+    dying = Dying(1234)
+    del dying
+    [Dying(1235)]
+    cycle = Dying(1236)
+    cycle.self = cycle
+    del cycle
+    gc.collect()
+
+
+def gc_callbacks():
+    def callback(phase, info):
+        if phase == "start":
+            note(1234, valloc(1234))
+            gc.callbacks.remove(callback)
+
+    gc.callbacks.append(callback)
+    gc.collect()
+
+
+def at_exit():
+    def last():
+        note(1234, valloc(1234))
+
+    atexit.register(last)
+    note(1235, valloc(1235))
+
+
+def imports():
+    note(2000, valloc(2000))
+    import imported
+
+    note(2004, valloc(2004))
+    imported.Body.__name__
+
+
+def from_zip():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "packed.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            text = "from odd import note, valloc\ndef f():\n    note(1234, valloc(1234))\nf()\n"
+            archive.writestr("packed_module.py", text)
+        sys.path.insert(0, path)
+        import packed_module
+
+        report(file=packed_module.__file__)
+
+
+def unicode_names():
+    names = {"note": note, "valloc": valloc}
+    exec("def größe_数据_ñ(): note(1234, valloc(1234))\ngröße_数据_ñ()", names)
+    long = "n" * 3000
+    exec(f"def {long}(): note(1235, valloc(1235))\n{long}()", names)
+    for number, path in enumerate(["/tmp/ordner ü/数据.py", "p" * 5000 + ".py", "a\tb\nc\x1b[31m.py"]):
+        source = f"note({1240 + number}, valloc({1240 + number}))"
+        exec(compile(source, path, "exec"), names)
+
+
+def code_reuse():
+    """Code objects that die, whose addresses other code objects get."""
+    names = {"note": note, "valloc": valloc}
+    addresses = set()
+    for number in range(200):
+        size = 3000 + number
+        source = "\n" * (number % 50) + f"def f{number}():\n  note({size}, valloc({size}))\nf{number}()"
+        code = compile(source, f"<code {number}>", "exec")
+        exec(code, names)
+        addresses.add(id(code))
+        del code, names[f"f{number}"]
+    report(reused=200 - len(addresses))
+
+
+def threads():
+    def body(size):
+        note(size, valloc(size))
+        note(size + 1, valloc_held(size + 1))
+
+    made = [threading.Thread(target=body, args=(1300 + 10 * n,)) for n in range(5)]
+    for thread in made:
+        thread.start()
+    for thread in made:
+        thread.join()
+    note(1234, valloc(1234))
+
+
+def released():
+    """Without the GIL, while another thread holds it and runs other Python code."""
+    stop = False
+
+    def busy():
+        def spin():
+            return sum(range(50))
+
+        while not stop:
+            spin()
+
+    def body(first):
+        for size in range(first, first + 50):
+            note(size, valloc(size))
+
+    spinner = threading.Thread(target=busy)
+    spinner.start()
+    workers = [threading.Thread(target=body, args=(first,)) for first in (1300, 1400)]
+    for worker in workers:
+        worker.start()
+    body(1500)
+    for worker in workers:
+        worker.join()
+    stop = True
+    spinner.join()
+
+
+def profiled():
+    sys.setprofile(lambda *_: None)
+    note(1234, valloc(1234))
+    _helper(1235)
+    sys.setprofile(None)
+    note(1236, valloc(1236))
+    _helper(1237)
+
+
+def traced():
+    def trace(frame, event, arg):
+        return trace
+
+    sys.settrace(trace)
+    _helper(1234)
+    sys.settrace(None)
+    note(1236, valloc(1236))
+    _helper(1237)
+
+
+def c_profiled():
+    import cProfile
+
+    profile = cProfile.Profile()
+    profile.runcall(_helper, 1234)
+    with contextlib.ExitStack() as stack:
+        profile.enable()
+        stack.callback(profile.disable)
+        note(1235, valloc(1235))
+        _helper(1236)
+
+
+def monitored():
+    if not hasattr(sys, "monitoring"):
+        return lines()
+    events = sys.monitoring.events
+    sys.monitoring.use_tool_id(1, "target")
+    sys.monitoring.register_callback(1, events.LINE, lambda code, line: None)
+    sys.monitoring.set_events(1, events.LINE)
+    _helper(1234)
+    sys.monitoring.set_events(1, 0)
+    _helper(1235)
+
+
+def _helper(size):
+    note(size, valloc(size))
+
+
+def c_calls_python():
+    """Python, C, Python: a callback through ctypes."""
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int)
+
+    def callback(size):
+        note(size, valloc(size))
+
+    library = ctypes.CDLL(os.environ["PMT_CALLBACK"])
+    library.call(kind(callback), 1234)
+    library.call(kind(callback), 1235)
+
+
+def foreign_thread():
+    """A thread that Python did not start, calling into it, first and again."""
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int)
+
+    def callback(size):
+        note(size, valloc(size))
+        note(size + 1, valloc_held(size + 1))
+
+    library = ctypes.CDLL(os.environ["PMT_CALLBACK"])
+    library.call_in_thread(kind(callback), 1234)
+    library.call_in_thread(kind(callback), 1300)
+
+
+def bare_thread():
+    """A thread that never sees Python has no Python stack, whatever the others run."""
+    library = ctypes.CDLL(os.environ["PMT_CALLBACK"])
+    library.valloc_in_thread(1234)
+    note(1235, valloc(1235))
+
+
+def many_stacks():
+    """More stacks than fit one chunk of definitions."""
+    names = {"note": note, "valloc": valloc, "malloc": malloc}
+    body = "".join(f"    if n == {n}: malloc(77)\n" for n in range(2000))
+    exec(f"def many(n):\n{body}", names)
+    for number in range(2000):
+        names["many"](number)
+    note(1234, valloc(1234))
+
+
+def long_line_table():
+    """One function of 30,000 lines: its line table is long."""
+    names = {"note": note, "valloc": valloc}
+    filler = "    x = (1 +\n 2)\n" * 15000
+    exec(f"def long():\n    note(1234, valloc(1234))\n{filler}    note(1235, valloc(1235))", names)
+    names["long"]()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()
