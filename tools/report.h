@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What the reports have in common: numbers and texts as people and as JSON want them, and notes. */
+#ifndef PMT_TOOLS_REPORT_H
+#define PMT_TOOLS_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reader.h"
+#include "replay.h"
+
+/* Room for a number as text. */
+typedef char report_buffer[48];
+
+/* "1.4 MiB"; below 1024 "17 B". */
+const char *report_size(uint64_t bytes, report_buffer buffer);
+/* "12,345". */
+const char *report_count(uint64_t number, report_buffer buffer);
+double report_seconds(uint64_t time_ns);
+/* "3.14.0rc1" from PY_VERSION_HEX; NULL for 0. */
+const char *report_python(uint32_t hex, report_buffer buffer);
+
+/* Numbers beyond 2^63 - 1, which no real log has, become that. */
+json_t *report_json_number(uint64_t number);
+/* Valid UTF-8 of any bytes; what is not UTF-8 becomes U+FFFD. */
+json_t *report_json_text(const void *text, size_t size);
+/* Print JSON to stdout, with a line end, and give it back. */
+void report_json_print(json_t *json);
+
+/* Whether the log holds everything to the process's end, undamaged. Right after reader_run(). */
+bool report_complete(const struct reader *reader);
+/* How the log ended, one sentence without full stop: "the log is complete". */
+const char *report_state(const struct reader *reader, char buffer[160]);
+/* Events that were not recorded. */
+uint64_t report_lost(const struct reader *reader, const struct replay *replay);
+/* From the start to the end of the process, or to the last event. */
+uint64_t report_duration_ns(const struct reader *reader, const struct replay *replay);
+
+/*
+ * Call the visitor for each word of the command line, in order. Words are not terminated.
+ */
+void report_command(const struct reader *reader,
+		    void (*visit)(void *context, const char *word, size_t size), void *context);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The figures of one log: one replay, then sums over its sites. */
+#include "stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+static void add_amount(struct amount *to, const struct amount *amount)
+{
+	to->bytes += amount->bytes;
+	to->count += amount->count;
+}
+
+static void sum_sites(struct stats *stats)
+{
+	const struct sites *blocks = &stats->replay.blocks;
+	const struct sites *mapped = &stats->replay.mapped;
+	const struct threads *threads = &stats->replay.threads;
+
+	stats->threads = calloc(threads->count + 1UL, sizeof(*stats->threads));
+	if (stats->threads == NULL)
+		die(EXIT_DATA, "out of memory");
+	for (uint32_t i = 1; i <= blocks->count; i++) {
+		const struct site *site = &blocks->sites[i];
+		const struct thread *thread = threads_lookup(threads, site->thread);
+
+		add_amount(&stats->kinds[site->kind], &site->total);
+		add_amount(&stats->total, &site->total);
+		add_amount(&stats->threads[thread - threads->threads], &site->total);
+	}
+	for (uint32_t i = 1; i <= mapped->count; i++) {
+		add_amount(&stats->kinds[mapped->sites[i].kind], &mapped->sites[i].total);
+		add_amount(&stats->mapped, &mapped->sites[i].total);
+	}
+}
+
+/* The kernel saw the largest resident set even when no sample did. */
+static void find_peak_rss(struct stats *stats)
+{
+	const struct replay_rss *rss = &stats->replay.rss;
+	const bool sampled = rss->peak_bytes >= rss->peak.peak;
+
+	stats->peak_rss_bytes = sampled ? rss->peak_bytes : rss->peak.peak;
+	stats->own_bytes = rss->peak_own_bytes;
+}
+
+int stats_init(struct stats *stats, const char *path)
+{
+	memset(stats, 0, sizeof(*stats));
+	if (reader_open(path, &stats->reader) != 0)
+		return -1;
+	replay_init(&stats->replay, reader_header(stats->reader));
+	int result = replay_run(&stats->replay, stats->reader);
+
+	sum_sites(stats);
+	find_peak_rss(stats);
+	return result;
+}
+
+void stats_fini(struct stats *stats)
+{
+	if (stats->reader == NULL)
+		return;
+	replay_fini(&stats->replay);
+	reader_close(stats->reader);
+	free(stats->threads);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The figures of one log: read here, printed by `pymemtrace stats`. */
+#ifndef PMT_TOOLS_STATS_H
+#define PMT_TOOLS_STATS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "reader.h"
+#include "replay.h"
+
+struct stats {
+	struct reader *reader;
+	struct replay replay;
+	struct amount kinds[REPLAY_KINDS]; /* what was handed out, by allocator */
+	struct amount total;		   /* of the heap */
+	struct amount mapped;
+	struct amount *threads; /* of the heap, in the order of replay.threads */
+	uint64_t peak_rss_bytes;
+	uint64_t own_bytes; /* the tracer's part of the largest sample */
+};
+
+/*
+ * Read a log. Returns 0, or -1 after a message: then `reader` is NULL when the log could not be
+ * opened, else the figures are those up to where reading failed. stats_fini() in any case.
+ */
+int stats_init(struct stats *stats, const char *path);
+void stats_fini(struct stats *stats);
+
+/* A new reference. */
+json_t *stats_json(const struct stats *stats);
+/* A report for people, on stdout. */
+void stats_print(const struct stats *stats);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* The figures of one log as a JSON object. */
+#include <string.h>
+
+#include "report.h"
+#include "stats.h"
+
+static void put_number(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, report_json_number(number));
+}
+
+static json_t *json_amount(const struct amount *amount)
+{
+	json_t *object = json_object();
+
+	put_number(object, "count", amount->count);
+	put_number(object, "bytes", amount->bytes);
+	return object;
+}
+
+static void add_word(void *context, const char *word, size_t size)
+{
+	json_array_append_new(context, report_json_text(word, size));
+}
+
+static void put_process(json_t *object, const struct stats *stats)
+{
+	const struct pmt_header *header = reader_header(stats->reader);
+	json_t *command = json_array();
+	report_buffer version;
+	const char *python = report_python(header->python_version, version);
+	const char *text;
+	const long size = reader_text(stats->reader, PMT_TEXT_PARENT_LOG, &text);
+	const char *path = reader_path(stats->reader);
+
+	report_command(stats->reader, add_word, command);
+	json_object_set_new(object, "log", report_json_text(path, strlen(path)));
+	put_number(object, "pid", header->pid);
+	put_number(object, "parent_pid", header->parent_pid);
+	json_object_set_new(object, "parent_log",
+			    size < 0 ? json_null() : report_json_text(text, (size_t)size));
+	json_object_set_new(object, "command", command);
+	json_object_set_new(object, "python_version",
+			    python != NULL ? json_string(python) : json_null());
+}
+
+static json_t *json_damage(const struct stats *stats)
+{
+	const struct reader_damage *damage = reader_damage(stats->reader);
+	json_t *object = json_object();
+
+	put_number(object, "chunks_damaged", damage->chunks_damaged);
+	put_number(object, "records_damaged", damage->records_damaged);
+	put_number(object, "bytes_lost", damage->bytes_lost);
+	put_number(object, "unknown_records", damage->unknown_records);
+	json_object_set_new(object, "truncated", json_boolean(damage->truncated));
+	return object;
+}
+
+static void put_log(json_t *object, const struct stats *stats)
+{
+	const struct pmt_header_live *live = &reader_header(stats->reader)->live;
+	const char *state = pmt_name("STATE", live->state);
+
+	json_object_set_new(object, "complete", json_boolean(report_complete(stats->reader)));
+	json_object_set_new(object, "state", json_string(state != NULL ? state : "unknown"));
+	put_number(object, "lost_records", report_lost(stats->reader, &stats->replay));
+	json_object_set_new(object, "damage", json_damage(stats));
+	put_number(object, "events", stats->replay.events);
+	json_object_set_new(
+		object, "duration_s",
+		json_real(report_seconds(report_duration_ns(stats->reader, &stats->replay))));
+}
+
+static void put_threads(json_t *object, const struct stats *stats)
+{
+	const struct threads *threads = &stats->replay.threads;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < threads->count; i++) {
+		const struct thread *thread = &threads->threads[i];
+		json_t *entry = json_object();
+
+		if (thread->number == 0)
+			continue;
+		put_number(entry, "thread", thread->number);
+		put_number(entry, "tid", thread->tid);
+		json_object_set_new(entry, "name",
+				    thread->name == NULL
+					    ? json_null()
+					    : report_json_text(thread->name, thread->name_size));
+		json_object_set_new(entry, "allocations", json_amount(&stats->threads[i]));
+		json_array_append_new(list, entry);
+	}
+	put_number(object, "threads", json_array_size(list));
+	json_object_set_new(object, "thread_list", list);
+}
+
+static void put_blocks(json_t *object, const struct stats *stats)
+{
+	const struct replay_frees *frees = &stats->replay.frees;
+	json_t *counts = json_object();
+
+	put_number(counts, "count", frees->count);
+	put_number(counts, "unmatched", frees->unmatched);
+	put_number(counts, "inherited", frees->inherited);
+	put_number(counts, "replaced", frees->replaced);
+	json_object_set_new(object, "allocations", json_amount(&stats->total));
+	json_object_set_new(object, "frees", counts);
+}
+
+static void put_allocators(json_t *object, const struct stats *stats)
+{
+	json_t *kinds = json_object();
+	char buffer[32];
+
+	for (uint32_t kind = 0; kind < REPLAY_KIND_MAPPING; kind++)
+		if (stats->kinds[kind].count != 0)
+			json_object_set_new(kinds, replay_kind_name(kind, buffer),
+					    json_amount(&stats->kinds[kind]));
+	if (stats->mapped.count != 0)
+		json_object_set_new(kinds, "mmap", json_amount(&stats->mapped));
+	json_object_set_new(object, "by_allocator", kinds);
+}
+
+static json_t *json_class(uint64_t live_bytes, uint64_t peak_bytes)
+{
+	json_t *object = json_object();
+
+	put_number(object, "live_bytes", live_bytes);
+	put_number(object, "peak_bytes", peak_bytes);
+	return object;
+}
+
+static void put_mappings(json_t *object, const struct stats *stats)
+{
+	const struct sites *blocks = &stats->replay.blocks;
+	const struct sites *mapped = &stats->replay.mapped;
+	json_t *mappings = json_amount(&stats->mapped);
+
+	put_number(mappings, "unmaps", stats->replay.munmaps);
+	json_object_set_new(mappings, "heap", json_class(blocks->live.bytes, blocks->peak.bytes));
+	for (int i = 0; i < MAPPING_CLASSES; i++) {
+		const struct mapping_total *total = &stats->replay.mappings.totals[i];
+
+		json_object_set_new(mappings, mapping_class_names[i],
+				    json_class(total->bytes, total->peak_bytes));
+	}
+	json_object_set_new(mappings, "unreserved",
+			    json_class(mapped->live.bytes, mapped->peak.bytes));
+	json_object_set_new(object, "mappings", mappings);
+	put_number(object, "peak_heap_bytes", blocks->peak.bytes);
+	put_number(object, "peak_heap_count", blocks->peak.count);
+	json_object_set_new(object, "peak_heap_time_s",
+			    json_real(report_seconds(stats->replay.blocks_peak_ns)));
+	json_object_set_new(object, "live_at_end", json_amount(&blocks->live));
+}
+
+static json_t *json_detail(const struct pmt_rss_detail *detail)
+{
+	json_t *object = json_object();
+
+	put_number(object, "anonymous_bytes", detail->anon);
+	put_number(object, "file_bytes", detail->file);
+	put_number(object, "shmem_bytes", detail->shmem);
+	put_number(object, "swap_bytes", detail->swap);
+	put_number(object, "hugetlb_bytes", detail->hugetlb);
+	return object;
+}
+
+static void put_rss(json_t *object, const struct stats *stats)
+{
+	const struct replay_rss *rss = &stats->replay.rss;
+	json_t *samples = json_object();
+
+	put_number(samples, "first_bytes", rss->first_bytes);
+	put_number(samples, "peak_bytes", rss->peak_bytes);
+	put_number(samples, "last_bytes", rss->last_bytes);
+	put_number(samples, "samples", rss->samples);
+	put_number(samples, "own_bytes", stats->own_bytes);
+	put_number(samples, "last_own_bytes", rss->last_own_bytes);
+	put_number(object, "peak_rss_bytes", stats->peak_rss_bytes);
+	json_object_set_new(object, "rss", samples);
+	if (rss->details == 0) {
+		json_object_set_new(object, "rss_detail", json_null());
+		return;
+	}
+	json_object_set_new(object, "rss_detail",
+			    json_pack("{soso}", "last", json_detail(&rss->last), "peak",
+				      json_detail(&rss->peak)));
+}
+
+json_t *stats_json(const struct stats *stats)
+{
+	json_t *object = json_object();
+
+	put_process(object, stats);
+	put_log(object, stats);
+	put_threads(object, stats);
+	put_blocks(object, stats);
+	put_allocators(object, stats);
+	put_mappings(object, stats);
+	put_rss(object, stats);
+	return object;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* The figures of one log for people: two columns, sizes rounded and exact. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "escape.h"
+#include "report.h"
+#include "stats.h"
+
+static void print_label(const char *label)
+{
+	printf("  %-18s ", label);
+}
+
+static void print_line(const char *label, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void print_line(const char *label, const char *format, ...)
+{
+	va_list args;
+
+	print_label(label);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+/* "1.4 MiB (1,468,006 bytes)" */
+static void print_bytes(uint64_t bytes)
+{
+	report_buffer size;
+	report_buffer exact;
+
+	fputs(report_size(bytes, size), stdout);
+	if (bytes >= 1024)
+		printf(" (%s bytes)", report_count(bytes, exact));
+}
+
+static void print_size(const char *label, uint64_t bytes)
+{
+	print_label(label);
+	print_bytes(bytes);
+	putchar('\n');
+}
+
+/* "12 blocks, 1.4 MiB (1,468,006 bytes)" */
+static void print_amount(const char *label, const struct amount *amount)
+{
+	report_buffer count;
+
+	print_label(label);
+	printf("%s block%s, ", report_count(amount->count, count), amount->count == 1 ? "" : "s");
+	print_bytes(amount->bytes);
+	putchar('\n');
+}
+
+static void print_word(void *context, const char *word, size_t size)
+{
+	bool *first = context;
+
+	if (!*first)
+		putchar(' ');
+	*first = false;
+	if (size == 0 || memchr(word, ' ', size) != NULL) {
+		putchar('\'');
+		escape_terminal_sized(stdout, word, size, ESCAPE_LENGTH);
+		putchar('\'');
+	} else {
+		escape_terminal_sized(stdout, word, size, ESCAPE_LENGTH);
+	}
+}
+
+static void print_process(const struct stats *stats)
+{
+	const struct pmt_header *header = reader_header(stats->reader);
+	report_buffer version;
+	char state[160];
+	bool first = true;
+	uint32_t threads = 0;
+
+	escape_terminal(stdout, reader_path(stats->reader), ESCAPE_LENGTH);
+	putchar('\n');
+	print_label("command");
+	report_command(stats->reader, print_word, &first);
+	putchar('\n');
+	print_line("process", "%" PRIu32 ", child of %" PRIu32, header->pid, header->parent_pid);
+	if (report_python(header->python_version, version) != NULL)
+		print_line("Python", "%s", version);
+	print_line("duration", "%.3f s",
+		   report_seconds(report_duration_ns(stats->reader, &stats->replay)));
+	for (uint32_t i = 0; i < stats->replay.threads.count; i++)
+		threads += stats->replay.threads.threads[i].number != 0;
+	print_line("threads", "%" PRIu32, threads);
+	print_line("log", "%s", report_state(stats->reader, state));
+}
+
+static void print_frees(const struct replay_frees *frees)
+{
+	report_buffer buffer;
+
+	print_label("frees");
+	fputs(report_count(frees->count, buffer), stdout);
+	if (frees->inherited != 0)
+		printf(", %s of them of blocks from before the log",
+		       report_count(frees->inherited, buffer));
+	if (frees->unmatched != 0)
+		printf(", %s of them of unknown blocks", report_count(frees->unmatched, buffer));
+	putchar('\n');
+	if (frees->replaced != 0)
+		print_line("without a free", "%s blocks, whose address was handed out again",
+			   report_count(frees->replaced, buffer));
+}
+
+static void print_heap(const struct stats *stats)
+{
+	const struct sites *blocks = &stats->replay.blocks;
+	report_buffer count;
+
+	puts("\nHeap");
+	print_amount("allocations", &stats->total);
+	print_frees(&stats->replay.frees);
+	print_label("peak");
+	print_bytes(blocks->peak.bytes);
+	if (blocks->peak.bytes != 0)
+		printf(" in %s block%s after %.3f s", report_count(blocks->peak.count, count),
+		       blocks->peak.count == 1 ? "" : "s",
+		       report_seconds(stats->replay.blocks_peak_ns));
+	putchar('\n');
+	print_amount("live at the end", &blocks->live);
+}
+
+static void print_row(const char *name, const struct amount *amount)
+{
+	report_buffer count;
+	report_buffer size;
+	report_buffer exact;
+
+	printf("  %-18s %15s %12s %22s\n", name, report_count(amount->count, count),
+	       report_size(amount->bytes, size), report_count(amount->bytes, exact));
+}
+
+static void print_allocators(const struct stats *stats)
+{
+	char buffer[32];
+
+	if (stats->total.count == 0 && stats->mapped.count == 0)
+		return;
+	printf("\n%-20s %15s %12s %22s\n", "By allocator", "count", "size", "bytes");
+	for (uint32_t kind = 0; kind < REPLAY_KIND_MAPPING; kind++)
+		if (stats->kinds[kind].count != 0)
+			print_row(replay_kind_name(kind, buffer), &stats->kinds[kind]);
+	if (stats->mapped.count != 0)
+		print_row("mmap", &stats->mapped);
+}
+
+static void print_mappings(const struct stats *stats)
+{
+	report_buffer live;
+	report_buffer peak;
+
+	printf("\n%-20s %15s %12s %12s\n", "Mappings", "live ranges", "live", "peak");
+	for (int i = 0; i < MAPPING_CLASSES; i++) {
+		const struct mapping_total *total = &stats->replay.mappings.totals[i];
+		report_buffer count;
+
+		printf("  %-18s %15s %12s %12s\n", mapping_class_names[i],
+		       report_count(total->count, count), report_size(total->bytes, live),
+		       report_size(total->peak_bytes, peak));
+	}
+}
+
+static void print_detail(const char *label, uint64_t last, uint64_t peak)
+{
+	report_buffer last_text;
+	report_buffer peak_text;
+
+	if (peak != 0)
+		printf("  %-18s %15s %12s\n", label, report_size(last, last_text),
+		       report_size(peak, peak_text));
+}
+
+static void print_rss(const struct stats *stats)
+{
+	const struct replay_rss *rss = &stats->replay.rss;
+	report_buffer buffer;
+
+	if (rss->samples == 0 && rss->details == 0)
+		return;
+	puts("\nResident set (RSS)");
+	print_size("peak", stats->peak_rss_bytes);
+	print_size("of the tracer", stats->own_bytes);
+	print_size("first", rss->first_bytes);
+	print_size("last", rss->last_bytes);
+	print_line("samples", "%s", report_count(rss->samples, buffer));
+	if (rss->details == 0)
+		return;
+	printf("\n%-20s %15s %12s\n", "RSS by kind", "last", "peak");
+	print_detail("anonymous", rss->last.anon, rss->peak.anon);
+	print_detail("file", rss->last.file, rss->peak.file);
+	print_detail("shared memory", rss->last.shmem, rss->peak.shmem);
+	print_detail("swapped out", rss->last.swap, rss->peak.swap);
+	print_detail("huge pages", rss->last.hugetlb, rss->peak.hugetlb);
+}
+
+static void print_threads(const struct stats *stats)
+{
+	const struct threads *threads = &stats->replay.threads;
+	report_buffer count;
+	report_buffer size;
+
+	printf("\n%-8s %10s %15s %12s  %s\n", "Thread", "tid", "allocations", "size", "name");
+	for (uint32_t i = 0; i < threads->count; i++) {
+		const struct thread *thread = &threads->threads[i];
+
+		if (thread->number == 0)
+			continue;
+		printf("  %-6" PRIu32 " %10" PRIu64 " %15s %12s", thread->number, thread->tid,
+		       report_count(stats->threads[i].count, count),
+		       report_size(stats->threads[i].bytes, size));
+		if (thread->name_size != 0) {
+			fputs("  ", stdout);
+			escape_terminal_sized(stdout, thread->name, thread->name_size, 40);
+		}
+		putchar('\n');
+	}
+}
+
+static void print_damage(const struct reader_damage *damage)
+{
+	report_buffer chunks;
+	report_buffer bytes;
+
+	if (damage->chunks_damaged == 0 && damage->records_damaged == 0)
+		return;
+	printf("note: %s damaged parts of the log were skipped, %s bytes\n",
+	       report_count(damage->chunks_damaged + damage->records_damaged, chunks),
+	       report_count(damage->bytes_lost, bytes));
+}
+
+static void print_notes(const struct stats *stats)
+{
+	const struct pmt_header *header = reader_header(stats->reader);
+	const uint64_t lost = report_lost(stats->reader, &stats->replay);
+	report_buffer buffer;
+	char state[160];
+
+	putchar('\n');
+	if (!report_complete(stats->reader))
+		printf("note: %s; what was live at the end is what was live at the last record\n",
+		       report_state(stats->reader, state));
+	if (lost != 0)
+		printf("note: %s events were lost\n", report_count(lost, buffer));
+	print_damage(reader_damage(stats->reader));
+	if (header->python_version != 0)
+		puts("note: Python keeps small blocks (up to 512 bytes) in arenas that it gets "
+		     "from "
+		     "mmap;\n      run Python with PYTHONMALLOC=malloc to see each of them");
+}
+
+void stats_print(const struct stats *stats)
+{
+	print_process(stats);
+	print_heap(stats);
+	print_allocators(stats);
+	print_mappings(stats);
+	print_rss(stats);
+	print_threads(stats);
+	print_notes(stats);
+}
