@@ -19,11 +19,12 @@ struct reader;
 
 /* What could not be read. A log that was cut or killed is not damaged: see `truncated`. */
 struct reader_damage {
-	uint64_t chunks_damaged;  /* checksum wrong, or head not understood: skipped */
-	uint64_t records_damaged; /* chunks whose records stopped making sense: rest skipped */
-	uint64_t bytes_lost;	  /* bytes in these */
-	uint64_t unknown_records; /* of a later version, skipped by length */
-	bool truncated;		  /* the file ends within a chunk */
+	uint64_t chunks_damaged;      /* checksum wrong, or head not understood: skipped */
+	uint64_t records_damaged;     /* chunks whose records stopped making sense: rest skipped */
+	uint64_t bytes_lost;	      /* bytes in these */
+	uint64_t unknown_records;     /* of a later version, skipped by length */
+	uint64_t definitions_refused; /* they contradict themselves or others */
+	bool truncated;		      /* the file ends within a chunk */
 };
 
 /* A Python code object, as far as the log tells. Texts are never NULL, "?" where unknown. */
@@ -66,6 +67,12 @@ const struct reader_damage *reader_damage(const struct reader *reader);
  * events again. Returns 0, what the visitor returned if not zero, or -1 after an I/O error.
  */
 int reader_run(struct reader *reader, reader_visit visit, void *context);
+
+/*
+ * Visit all definition records (string, code, code_lines, frame), in the order in which they were
+ * written. Look-ups do not need this: definitions are known once the log is open.
+ */
+int reader_definitions(struct reader *reader, reader_visit visit, void *context);
 
 /* Stacks: id 0 is the empty stack. An id that is not defined has no frames and parent 0. */
 uint64_t reader_stack_parent(const struct reader *reader, uint64_t stack);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* The chunks of a log file: index and loading. */
+#include "chunks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "names.h"
+
+#define HEAD sizeof(struct pmt_chunk)
+
+int64_t chunks_read(const struct chunk_file *file, void *data, size_t size, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n =
+			pread(file->fd, (char *)data + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error("%s: %s", file->path, strerror(errno));
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (int64_t)done;
+}
+
+static void add(struct chunk_index *index, const struct chunk_ref *ref)
+{
+	if (index->count == index->room) {
+		index->room = index->room == 0 ? 64 : index->room * 2;
+		index->refs = need_resize(index->refs, index->room * sizeof(*index->refs));
+	}
+	index->refs[index->count++] = *ref;
+}
+
+static bool head_makes_sense(const struct chunk_file *file, const struct pmt_chunk *head)
+{
+	if (head->magic != PMT_CHUNK_MAGIC || head->sealed > 1)
+		return false;
+	if (head->kind != PMT_CHUNK_EVENTS && head->kind != PMT_CHUNK_DEFINITIONS)
+		return false;
+	return !head->sealed || head->committed <= file->chunk_bytes - HEAD;
+}
+
+/* A chunk whose head was read, AVAILABLE bytes of the file from its start on. */
+static void add_head(const struct chunk_file *file, const struct pmt_chunk *head,
+		     uint64_t available, struct chunk_ref *ref)
+{
+	uint64_t committed = head->committed;
+
+	if (committed > file->chunk_bytes - HEAD)
+		committed = file->chunk_bytes - HEAD;
+	if (committed > available - HEAD)
+		committed = available - HEAD;
+	ref->time_ns = head->time_ns;
+	ref->order = head->order;
+	ref->slot = head->slot;
+	ref->sequence = head->sequence;
+	ref->kind = head->kind;
+	ref->committed = (uint32_t)committed;
+}
+
+/* Where a chunk of zeros stands, perhaps many follow: the next one that may hold data. */
+static uint64_t skip_hole(const struct chunk_file *file, uint64_t offset, uint64_t size)
+{
+	uint64_t next = offset + file->chunk_bytes;
+	off_t data = next < size ? lseek(file->fd, (off_t)next, SEEK_DATA) : 0;
+
+	if (data < 0)
+		return errno == ENXIO ? size : next;
+	if ((uint64_t)data > next)
+		next += ((uint64_t)data - next) / file->chunk_bytes * file->chunk_bytes;
+	return next;
+}
+
+static bool all_zero(const void *data, size_t size)
+{
+	static const char zeros[HEAD];
+
+	return memcmp(data, zeros, size) == 0;
+}
+
+/* Look at one place of the file. Returns the offset of the next place, 0 after an error. */
+static uint64_t scan_one(const struct chunk_file *file, struct chunk_index *index, uint64_t offset,
+			 uint64_t size, struct reader_damage *damage)
+{
+	struct chunk_ref ref = {.offset = offset};
+	uint64_t available = size - offset;
+	struct pmt_chunk head;
+	int64_t got = chunks_read(file, &head, sizeof(head), offset);
+
+	if (got < 0)
+		return 0;
+	if (all_zero(&head, (size_t)got))
+		return skip_hole(file, offset, size);
+	if ((size_t)got < sizeof(head)) {
+		damage->truncated = true;
+		damage->bytes_lost += (uint64_t)got;
+	} else if (!head_makes_sense(file, &head)) {
+		damage->bytes_lost += available < file->chunk_bytes ? available : file->chunk_bytes;
+		index->bad_heads++;
+	} else {
+		add_head(file, &head, available, &ref);
+		add(index, &ref);
+		if (ref.committed < head.committed && available < file->chunk_bytes) {
+			damage->truncated = true;
+			damage->bytes_lost += head.committed - ref.committed;
+		}
+	}
+	return offset + file->chunk_bytes;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct chunk_ref *x = a, *y = b;
+
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	if (x->sequence != y->sequence)
+		return x->sequence < y->sequence ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Sort; drop chunks that claim another one's place; note gaps. */
+static void put_in_order(struct chunk_index *index, struct reader_damage *damage)
+{
+	struct chunk_ref *refs = index->refs;
+	size_t kept = 0;
+
+	if (index->count != 0)
+		qsort(refs, index->count, sizeof(*refs), compare);
+	for (size_t i = 0; i < index->count; i++) {
+		const struct chunk_ref *last = kept == 0 ? NULL : &refs[kept - 1];
+		bool same_slot = last != NULL && last->slot == refs[i].slot;
+
+		if (same_slot && last->sequence == refs[i].sequence) {
+			index->bad_heads++;
+			damage->bytes_lost += refs[i].committed;
+			continue;
+		}
+		index->missing += refs[i].sequence != (same_slot ? last->sequence + 1 : 0);
+		refs[kept++] = refs[i];
+	}
+	index->count = kept;
+	damage->chunks_damaged +=
+		index->missing > index->bad_heads ? index->missing : index->bad_heads;
+}
+
+int chunks_scan(const struct chunk_file *file, struct chunk_index *index,
+		struct reader_damage *damage)
+{
+	uint64_t offset = file->first;
+	struct stat st;
+
+	if (fstat(file->fd, &st) != 0)
+		return error("%s: %s", file->path, strerror(errno));
+	while (offset < (uint64_t)st.st_size) {
+		offset = scan_one(file, index, offset, (uint64_t)st.st_size, damage);
+		if (offset == 0)
+			return -1;
+	}
+	index->end = (uint64_t)st.st_size;
+	put_in_order(index, damage);
+	return 0;
+}
+
+void chunks_fini(struct chunk_index *index)
+{
+	free(index->refs);
+	*index = (struct chunk_index){0};
+}
+
+/* A sealed chunk must have its checksum; one that grew since it was found cannot be checked. */
+static bool intact(const struct pmt_chunk *chunk, const struct chunk_ref *ref)
+{
+	if (chunk->magic != PMT_CHUNK_MAGIC || chunk->slot != ref->slot ||
+	    chunk->sequence != ref->sequence || chunk->kind != ref->kind)
+		return false;
+	if (!chunk->sealed || chunk->committed != ref->committed)
+		return true;
+	return pmt_chunk_checksum(chunk) == chunk->checksum;
+}
+
+int chunks_load(const struct chunk_file *file, const struct chunk_ref *ref,
+		struct chunk_buffer *buffer)
+{
+	size_t size = HEAD + ref->committed;
+	int64_t got;
+
+	if (buffer->room < size) {
+		buffer->chunk = need_resize(buffer->chunk, size);
+		buffer->room = size;
+	}
+	got = chunks_read(file, buffer->chunk, size, ref->offset);
+	if (got < 0)
+		return -1;
+	return (size_t)got == size && intact(buffer->chunk, ref);
+}
+
+void chunks_buffer_fini(struct chunk_buffer *buffer)
+{
+	free(buffer->chunk);
+	*buffer = (struct chunk_buffer){0};
+}

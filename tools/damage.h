@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Tells the user what could not be read of a log. */
+#ifndef PMT_TOOLS_DAMAGE_H
+#define PMT_TOOLS_DAMAGE_H
+
+#include "reader.h"
+
+/* What is wrong with the log, as "3 chunks damaged, 1000 bytes lost"; "" when nothing is. */
+#define DAMAGE_TEXT 240
+void damage_describe(const struct reader_damage *damage, char text[DAMAGE_TEXT]);
+
+/*
+ * After reader_run(): print one message on stderr if the log is damaged or cut off. Returns the
+ * exit status. A log of a killed process is not damaged, and unknown records are not damage.
+ */
+int damage_status(const struct reader *reader);
+
+#endif

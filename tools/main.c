@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* The program `pymemtrace`: finds the command and runs it. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "error.h"
+
+/* What was printed must have arrived: a full disk is an error. A reader that went away is not. */
+static int finish(int status)
+{
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK) {
+		error("cannot write the output: %s", strerror(errno));
+		return EXIT_DATA;
+	}
+	return status;
+}
+
+static int unknown_command(const char *name)
+{
+	const struct command *near = command_nearest(name);
+
+	if (near != NULL)
+		error("no command '%s'; did you mean '%s'?", name, near->name);
+	else
+		error("no command '%s'; `pymemtrace --help` lists them", name);
+	return EXIT_USAGE;
+}
+
+static int help(const char *name)
+{
+	const struct command *command;
+
+	if (name == NULL) {
+		command_overview();
+		return EXIT_OK;
+	}
+	command = command_find(name);
+	if (command == NULL)
+		return unknown_command(name);
+	command_help(command);
+	return EXIT_OK;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	bool wants_help;
+	int count = command_parse(command, argc, argv, &wants_help);
+
+	if (count < 0)
+		return EXIT_USAGE;
+	if (wants_help)
+		return help(command->name);
+	return command->run(count, argv);
+}
+
+int main(int argc, char **argv)
+{
+	const char *first = argc > 1 ? argv[1] : NULL;
+	const struct command *command;
+
+	if (first == NULL) {
+		command_overview();
+		return finish(EXIT_USAGE);
+	}
+	if (strcmp(first, "--version") == 0) {
+		printf("pymemtrace %s\n", PMT_VERSION);
+		return finish(EXIT_OK);
+	}
+	if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
+		return finish(help(NULL));
+	if (strcmp(first, "help") == 0)
+		return finish(help(argc > 2 ? argv[2] : NULL));
+	command = command_find(first);
+	if (command == NULL)
+		return unknown_command(first);
+	return finish(run(command, argc - 2, argv + 2));
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/* Opens logs, and merges the streams of their slots into one. */
+#include "reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "chunks.h"
+#include "definitions.h"
+#include "error.h"
+#include "names.h"
+#include "stream.h"
+
+struct reader {
+	union {
+		struct pmt_header header;
+		uint8_t bytes[PMT_HEADER_BYTES];
+	} head;
+	char *path;
+	struct chunk_file file;
+	struct chunk_index events;
+	struct chunk_index definition_chunks;
+	struct definitions definitions;
+	struct reader_damage at_open; /* what opening found */
+	struct reader_damage damage;  /* and what reading found, too */
+};
+
+/* Streams that have records left, as a binary heap: the first one is the earliest. */
+struct merge {
+	struct stream **heap;
+	size_t count;
+};
+
+static int check_magic(const struct reader *r, int64_t size)
+{
+	size_t known = sizeof(r->head.header.magic);
+
+	if (size == 0)
+		return error("%s: empty file", r->path);
+	if ((size_t)size < known)
+		known = (size_t)size;
+	if (memcmp(r->head.bytes, PMT_MAGIC, known) != 0)
+		return error("%s: not a pymemtrace log", r->path);
+	if (size < PMT_HEADER_BYTES)
+		return error("%s: cut off within its header", r->path);
+	return 0;
+}
+
+static int check_header(struct reader *r, int64_t size)
+{
+	const struct pmt_header *h = &r->head.header;
+
+	if (check_magic(r, size) != 0)
+		return -1;
+	if (h->version_major != PMT_VERSION_MAJOR)
+		return error("%s: written by format version %u.%u; this program reads version %u",
+			     r->path, h->version_major, h->version_minor, PMT_VERSION_MAJOR);
+	if (h->checksum != pmt_header_checksum(h))
+		return error("%s: the header is damaged (its checksum is wrong)", r->path);
+	if (h->features_incompatible & ~PMT_FEATURES_KNOWN)
+		return error("%s: uses features that this program does not know (0x%llx)", r->path,
+			     (unsigned long long)(h->features_incompatible & ~PMT_FEATURES_KNOWN));
+	if (h->header_bytes < PMT_HEADER_BYTES || h->header_bytes > PMT_CHUNK_BYTES_MAX ||
+	    h->chunk_bytes < PMT_CHUNK_BYTES_MIN || h->chunk_bytes > PMT_CHUNK_BYTES_MAX ||
+	    (h->chunk_bytes & (h->chunk_bytes - 1)) != 0)
+		return error("%s: the header makes no sense (sizes %u and %u)", r->path,
+			     h->header_bytes, h->chunk_bytes);
+	return 0;
+}
+
+/* Open the file and read the header. O_NONBLOCK: a named pipe must not make the program wait. */
+static int open_file(struct reader *r)
+{
+	struct stat st;
+	int64_t got;
+
+	r->file.fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (r->file.fd < 0 || fstat(r->file.fd, &st) != 0)
+		return error("%s: %s", r->path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return error("%s: not a regular file", r->path);
+	got = chunks_read(&r->file, r->head.bytes, sizeof(r->head.bytes), 0);
+	if (got < 0 || check_header(r, got) != 0)
+		return -1;
+	r->file.first = r->head.header.header_bytes;
+	r->file.chunk_bytes = r->head.header.chunk_bytes;
+	return 0;
+}
+
+static int add_definition(void *context, const struct reader_event *event)
+{
+	struct reader *r = context;
+
+	if (definitions_add(&r->definitions, &event->record) < 0)
+		r->at_open.definitions_refused++;
+	return 0;
+}
+
+/* The last chunk of the slot that REF belongs to, plus one. */
+static const struct chunk_ref *slot_end(const struct chunk_index *index,
+					const struct chunk_ref *ref)
+{
+	const struct chunk_ref *end = index->refs + index->count;
+	const struct chunk_ref *p = ref;
+
+	while (p != end && p->slot == ref->slot)
+		p++;
+	return p;
+}
+
+/* Definitions need no merging: slot by slot. */
+static int run_definitions(struct reader *r, struct stream_run *run)
+{
+	static const struct stream_key never = {UINT64_MAX, UINT64_MAX, UINT32_MAX};
+	const struct chunk_index *index = &r->definition_chunks;
+	const struct chunk_ref *next, *ref = index->refs;
+	enum stream_state state = STREAM_END;
+
+	run->file = &r->file;
+	run->kind = PMT_CHUNK_DEFINITIONS;
+	for (; state == STREAM_END && ref != index->refs + index->count; ref = next) {
+		struct stream stream;
+
+		next = slot_end(index, ref);
+		stream_init(&stream, ref, next);
+		state = stream_advance(&stream, &never, run);
+		stream_fini(&stream);
+	}
+	return state == STREAM_ERROR ? -1 : state == STREAM_STOP ? run->stop : 0;
+}
+
+/* Size of the chunks that the header knows of: the file was at least that long. */
+static uint64_t chunks_handed_out(const struct reader *r)
+{
+	uint64_t chunks = r->head.header.live.chunks;
+
+	return chunks < UINT32_MAX ? chunks * r->file.chunk_bytes : UINT64_MAX / 2;
+}
+
+/*
+ * The chunks are looked for twice: definitions are written before the events that use them, so what
+ * the second look finds has all definitions that the events of the first one need.
+ */
+static int read_index(struct reader *r)
+{
+	struct stream_run run = {.damage = &r->at_open, .visit = add_definition, .context = r};
+	struct reader_damage unused = {0};
+
+	if (chunks_scan(&r->file, &r->events, &r->at_open) != 0 ||
+	    chunks_scan(&r->file, &r->definition_chunks, &unused) != 0 ||
+	    run_definitions(r, &run) != 0)
+		return -1;
+	r->at_open.truncated |= r->events.end < r->file.first + chunks_handed_out(r);
+	r->damage = r->at_open;
+	return 0;
+}
+
+int reader_open(const char *path, struct reader **reader)
+{
+	struct reader *r = need_memory(sizeof(*r));
+
+	memset(r, 0, sizeof(*r));
+	r->path = strcpy(need_memory(strlen(path) + 1), path);
+	r->file.path = r->path;
+	if (open_file(r) != 0 || read_index(r) != 0) {
+		reader_close(r);
+		return -1;
+	}
+	*reader = r;
+	return 0;
+}
+
+void reader_close(struct reader *r)
+{
+	if (r->file.fd >= 0)
+		close(r->file.fd);
+	chunks_fini(&r->events);
+	chunks_fini(&r->definition_chunks);
+	definitions_fini(&r->definitions);
+	free(r->path);
+	free(r);
+}
+
+const char *reader_path(const struct reader *reader)
+{
+	return reader->path;
+}
+
+const struct pmt_header *reader_header(const struct reader *reader)
+{
+	return &reader->head.header;
+}
+
+long reader_text(const struct reader *reader, unsigned key, const char **data)
+{
+	return pmt_header_get_text(&reader->head.header, key, data);
+}
+
+const struct reader_damage *reader_damage(const struct reader *reader)
+{
+	return &reader->damage;
+}
+
+static void sink(struct merge *m, size_t i)
+{
+	struct stream *moved = m->heap[i];
+
+	for (;;) {
+		size_t child = 2 * i + 1;
+
+		if (child >= m->count)
+			break;
+		if (child + 1 < m->count &&
+		    stream_before(&m->heap[child + 1]->key, &m->heap[child]->key))
+			child++;
+		if (!stream_before(&m->heap[child]->key, &moved->key))
+			break;
+		m->heap[i] = m->heap[child];
+		i = child;
+	}
+	m->heap[i] = moved;
+}
+
+/* One stream for each slot. Returns them; free them and the heap. */
+static struct stream *merge_init(struct merge *m, const struct chunk_index *index)
+{
+	const struct chunk_ref *ref = index->refs, *end = ref + index->count;
+	struct stream *streams;
+	size_t slots = 0;
+
+	for (const struct chunk_ref *p = ref; p != end; p = slot_end(index, p))
+		slots++;
+	streams = need_memory(slots * sizeof(*streams));
+	m->heap = need_memory(slots * sizeof(struct stream *));
+	for (m->count = 0; ref != end; ref = slot_end(index, ref)) {
+		stream_init(&streams[m->count], ref, slot_end(index, ref));
+		m->heap[m->count] = &streams[m->count];
+		m->count++;
+	}
+	for (size_t i = m->count / 2; i-- > 0;)
+		sink(m, i);
+	return streams;
+}
+
+/* When the first stream has to give way: the key of the second one. */
+static struct stream_key second_key(const struct merge *m)
+{
+	struct stream_key key = {UINT64_MAX, UINT64_MAX, UINT32_MAX};
+
+	for (size_t i = 1; i < 3 && i < m->count; i++)
+		if (stream_before(&m->heap[i]->key, &key))
+			key = m->heap[i]->key;
+	return key;
+}
+
+static enum stream_state merge_run(struct merge *m, struct stream_run *run)
+{
+	while (m->count != 0) {
+		struct stream_key limit = second_key(m);
+		enum stream_state state = stream_advance(m->heap[0], &limit, run);
+
+		if (state == STREAM_END)
+			m->heap[0] = m->heap[--m->count];
+		else if (state != STREAM_LATER)
+			return state;
+		if (m->count != 0)
+			sink(m, 0);
+	}
+	return STREAM_END;
+}
+
+int reader_run(struct reader *r, reader_visit visit, void *context)
+{
+	struct stream_run run = {
+		.file = &r->file,
+		.damage = &r->damage,
+		.visit = visit,
+		.context = context,
+		.kind = PMT_CHUNK_EVENTS,
+	};
+	struct merge merge;
+	struct stream *streams = merge_init(&merge, &r->events);
+	enum stream_state state;
+
+	r->damage = r->at_open;
+	state = merge_run(&merge, &run);
+	for (size_t i = 0; i < merge.count; i++)
+		stream_fini(merge.heap[i]);
+	free(merge.heap);
+	free(streams);
+	return state == STREAM_ERROR ? -1 : state == STREAM_STOP ? run.stop : 0;
+}
+
+int reader_definitions(struct reader *r, reader_visit visit, void *context)
+{
+	struct reader_damage unused = {0};
+	struct stream_run run = {.damage = &unused, .visit = visit, .context = context};
+
+	run.event.time_ns = r->head.header.start_ns;
+	return run_definitions(r, &run);
+}
+
+uint64_t reader_stack_parent(const struct reader *reader, uint64_t stack)
+{
+	const struct frame_definition *f = definitions_frame(&reader->definitions, stack);
+
+	return f == NULL ? 0 : f->parent;
+}
+
+uint64_t reader_stack_code(const struct reader *reader, uint64_t stack)
+{
+	const struct frame_definition *f = definitions_frame(&reader->definitions, stack);
+
+	return f == NULL ? 0 : f->code;
+}
+
+uint32_t reader_stack_line(struct reader *reader, uint64_t stack)
+{
+	return definitions_line(&reader->definitions, stack);
+}
+
+bool reader_stack_known(const struct reader *reader, uint64_t stack)
+{
+	return definitions_frame(&reader->definitions, stack) != NULL;
+}
+
+void reader_code(const struct reader *reader, uint64_t code, struct reader_code *out)
+{
+	const struct code_definition *c = definitions_code(&reader->definitions, code);
+
+	*out = (struct reader_code){"?", "?", "?", 0};
+	if (c == NULL)
+		return;
+	out->name = definitions_string(&reader->definitions, c->name);
+	out->qualname = c->qualname == 0 ? out->name
+					 : definitions_string(&reader->definitions, c->qualname);
+	out->file = definitions_string(&reader->definitions, c->file);
+	out->first_line = c->first_line;
+}
+
+const char *reader_string(const struct reader *reader, uint64_t id)
+{
+	return definitions_string(&reader->definitions, id);
+}

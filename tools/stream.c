@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* The records of one slot. */
+#include "stream.h"
+
+#include "names.h"
+
+void stream_init(struct stream *s, const struct chunk_ref *first, const struct chunk_ref *end)
+{
+	*s = (struct stream){
+		.key = {first->time_ns, first->order, first->slot},
+		.next = first,
+		.end = end,
+	};
+}
+
+void stream_fini(struct stream *s)
+{
+	chunks_buffer_fini(&s->buffer);
+}
+
+/* Clocks of a hostile log may go back from chunk to chunk; keys do not. */
+static void raise_key(struct stream *s, const struct pmt_state *state)
+{
+	if (state->time_ns > s->key.time_ns)
+		s->key.time_ns = state->time_ns;
+	if (state->order > s->key.order)
+		s->key.order = state->order;
+}
+
+/* Load the next good chunk. Returns 1, 0 when there is none, -1 after an error. */
+static int load_next(struct stream *s, struct stream_run *run)
+{
+	s->decoder.cur = NULL;
+	while (s->next != s->end) {
+		const struct chunk_ref *ref = s->next++;
+		int rc = ref->kind == run->kind ? chunks_load(run->file, ref, &s->buffer) : 2;
+
+		if (rc < 0)
+			return -1;
+		if (rc == 0) {
+			run->damage->chunks_damaged++;
+			run->damage->bytes_lost += ref->committed;
+		}
+		if (rc != 1)
+			continue;
+		s->decoder.cur = (const uint8_t *)(s->buffer.chunk + 1);
+		s->decoder.end = s->decoder.cur + ref->committed;
+		s->decoder.state = (struct pmt_state){0, 0, ref->time_ns, ref->order};
+		s->thread = s->buffer.chunk->thread;
+		raise_key(s, &s->decoder.state);
+		return 1;
+	}
+	return 0;
+}
+
+static bool is_definition(enum pmt_type type)
+{
+	return type == PMT_REC_string || type == PMT_REC_code || type == PMT_REC_code_lines ||
+	       type == PMT_REC_frame;
+}
+
+/* Set what the event says about its place, from the stream. */
+static void place(const struct stream *s, struct reader_event *event)
+{
+	event->time_ns = s->key.time_ns;
+	event->order = s->key.order;
+	event->slot = s->key.slot;
+	event->thread = s->thread;
+}
+
+static bool visit(struct stream_run *run)
+{
+	run->stop = run->visit(run->context, &run->event);
+	run->event.number++;
+	return run->stop == 0;
+}
+
+/* A record that is not just an event. Returns false when the visitor wants no more. */
+static bool take_other(struct stream *s, struct stream_run *run)
+{
+	const struct pmt_record *record = &run->event.record;
+
+	if (record->type == PMT_REC_UNKNOWN) {
+		run->damage->unknown_records++;
+		return true;
+	}
+	if (is_definition(record->type) != (run->kind == PMT_CHUNK_DEFINITIONS)) {
+		run->damage->records_damaged++;
+		return true;
+	}
+	if (record->type == PMT_REC_thread) {
+		s->thread =
+			record->thread.thread < UINT32_MAX ? (uint32_t)record->thread.thread : 0;
+		run->event.thread = s->thread;
+	}
+	return visit(run);
+}
+
+/* The records of the loaded chunk. STREAM_END is the end of the chunk. */
+static enum stream_state advance_chunk(struct stream *s, const struct stream_key *limit,
+				       struct stream_run *run)
+{
+	int rc;
+
+	place(s, &run->event);
+	while ((rc = pmt_get_record(&s->decoder, &run->event.record)) > 0) {
+		switch (run->event.record.type) {
+		case PMT_REC_alloc:
+		case PMT_REC_free:
+		case PMT_REC_realloc:
+			if (!visit(run))
+				return STREAM_STOP;
+			break;
+		case PMT_REC_time:
+		case PMT_REC_order:
+			raise_key(s, &s->decoder.state);
+			if (!stream_before(&s->key, limit))
+				return STREAM_LATER;
+			place(s, &run->event);
+			break;
+		default:
+			if (!take_other(s, run))
+				return STREAM_STOP;
+			break;
+		}
+	}
+	if (rc < 0) {
+		run->damage->records_damaged++;
+		run->damage->bytes_lost += (uint64_t)(s->decoder.end - s->decoder.cur);
+	}
+	return STREAM_END;
+}
+
+enum stream_state stream_advance(struct stream *s, const struct stream_key *limit,
+				 struct stream_run *run)
+{
+	for (;;) {
+		if (s->decoder.cur == NULL) {
+			int rc = load_next(s, run);
+
+			if (rc == 0)
+				stream_fini(s);
+			if (rc <= 0)
+				return rc == 0 ? STREAM_END : STREAM_ERROR;
+			if (!stream_before(&s->key, limit))
+				return STREAM_LATER;
+		}
+		enum stream_state state = advance_chunk(s, limit, run);
+
+		if (state != STREAM_END)
+			return state;
+		s->decoder.cur = NULL;
+	}
+}

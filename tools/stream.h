@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The records of one slot, chunk after chunk. A stream has a place in time, its key; it holds a
+ * buffer only between its first and its last record.
+ */
+#ifndef PMT_TOOLS_STREAM_H
+#define PMT_TOOLS_STREAM_H
+
+#include "chunks.h"
+
+/* Order of events over all slots: by time, then order number, then slot. */
+struct stream_key {
+	uint64_t time_ns;
+	uint64_t order;
+	uint32_t slot;
+};
+
+struct stream {
+	struct stream_key key;
+	const struct chunk_ref *next; /* not loaded yet; the slot's chunks up to `end` */
+	const struct chunk_ref *end;
+	struct chunk_buffer buffer;
+	struct pmt_decoder decoder; /* cur NULL: no chunk loaded */
+	uint32_t thread;
+};
+
+/* What one run over all streams shares. */
+struct stream_run {
+	const struct chunk_file *file;
+	struct reader_damage *damage;
+	struct reader_event event; /* of the last record; `number` is that of the next one */
+	reader_visit visit;
+	void *context;
+	unsigned kind; /* PMT_CHUNK_*: visit the records of these chunks */
+	int stop;      /* what the visitor returned, if not zero */
+};
+
+static inline bool stream_before(const struct stream_key *a, const struct stream_key *b)
+{
+	if (a->time_ns != b->time_ns)
+		return a->time_ns < b->time_ns;
+	if (a->order != b->order)
+		return a->order < b->order;
+	return a->slot < b->slot;
+}
+
+/* A stream over the chunks [FIRST, END) of one slot, at least one; nothing is loaded. */
+void stream_init(struct stream *s, const struct chunk_ref *first, const struct chunk_ref *end);
+void stream_fini(struct stream *s);
+
+enum stream_state {
+	STREAM_END,   /* no more records; the buffer is freed */
+	STREAM_LATER, /* the key is not before the limit any more */
+	STREAM_STOP,  /* the visitor wants no more */
+	STREAM_ERROR, /* the file cannot be read; a message was printed */
+};
+
+/* Visit records until the key is not before LIMIT. */
+enum stream_state stream_advance(struct stream *s, const struct stream_key *limit,
+				 struct stream_run *run);
+
+#endif
