@@ -14,7 +14,7 @@ static bool as_json;
 static int run_log(const char *path, bool first, json_t *json)
 {
 	struct stats stats;
-	const int status = stats_init(&stats, path) == 0 ? EXIT_OK : EXIT_DATA;
+	const int status = stats_init(&stats, path);
 
 	if (stats.reader != NULL && json != NULL) {
 		json_array_append_new(json, stats_json(&stats));
@@ -64,7 +64,7 @@ static const struct command_option options[] = {
 	{.name = NULL},
 };
 
-const struct command command_stats = {
+const struct command cmd_stats = {
 	.name = "stats",
 	.summary = "the figures of logs: allocations, peak, mappings, resident set, threads",
 	.operands = "LOG...",

@@ -54,6 +54,6 @@ uint32_t frames_push(struct frames *frames, const struct frame *frame);
 uint32_t frames_stack(struct frames *frames, struct reader *reader, struct idmap *known,
 		      uint64_t stack);
 
-#define FRAMES_LEFT_OUT "<frames left out>"
+#define FRAMES_LEFT_OUT "..."
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "progress.h"
+
 static uint64_t since_start(const struct replay *replay, uint64_t time_ns)
 {
 	return time_ns > replay->start_ns ? time_ns - replay->start_ns : 0;
@@ -282,6 +284,7 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 
 static int visit(void *context, const struct reader_event *event)
 {
+	progress_step(event->number);
 	replay_event(context, event);
 	return 0;
 }

@@ -101,13 +101,19 @@ void report_json_print(json_t *json)
 	json_decref(json);
 }
 
+static bool is_damaged(const struct reader_damage *damage)
+{
+	return damage->chunks_damaged != 0 || damage->records_damaged != 0 ||
+	       damage->definitions_refused != 0;
+}
+
 bool report_complete(const struct reader *reader)
 {
 	const struct reader_damage *damage = reader_damage(reader);
 	const uint32_t state = reader_header(reader)->live.state;
 
 	return (state == PMT_STATE_CLOSED || state == PMT_STATE_EXECED) && !damage->truncated &&
-	       damage->chunks_damaged == 0 && damage->records_damaged == 0;
+	       !is_damaged(damage);
 }
 
 const char *report_state(const struct reader *reader, char buffer[160])
@@ -116,7 +122,7 @@ const char *report_state(const struct reader *reader, char buffer[160])
 	const struct pmt_header_live *live = &reader_header(reader)->live;
 	const char *reason = pmt_name("STOP", live->stop_reason);
 
-	if (damage->chunks_damaged != 0 || damage->records_damaged != 0)
+	if (is_damaged(damage))
 		return "the log is damaged: some of it could not be read";
 	if (damage->truncated)
 		return "the log is not complete: the file was cut off";

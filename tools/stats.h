@@ -21,8 +21,9 @@ struct stats {
 };
 
 /*
- * Read a log. Returns 0, or -1 after a message: then `reader` is NULL when the log could not be
- * opened, else the figures are those up to where reading failed. stats_fini() in any case.
+ * Read a log. Returns the exit status, after a message when it is not 0: then `reader` is NULL when
+ * the log could not be opened, else the figures are of what could be read. stats_fini() in any
+ * case.
  */
 int stats_init(struct stats *stats, const char *path);
 void stats_fini(struct stats *stats);

@@ -52,6 +52,7 @@ static json_t *json_damage(const struct stats *stats)
 
 	put_number(object, "chunks_damaged", damage->chunks_damaged);
 	put_number(object, "records_damaged", damage->records_damaged);
+	put_number(object, "definitions_refused", damage->definitions_refused);
 	put_number(object, "bytes_lost", damage->bytes_lost);
 	put_number(object, "unknown_records", damage->unknown_records);
 	json_object_set_new(object, "truncated", json_boolean(damage->truncated));

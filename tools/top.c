@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who holds the memory. Each site of a log goes to the row that its stack, thread or allocator
+ * belongs to; the row's parts, one a stack, tell in the end which stack has most of it.
+ */
+#include "top.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "damage.h"
+#include "error.h"
+#include "mix.h"
+#include "progress.h"
+#include "replay.h"
+#include "report.h"
+
+enum { INDEX_FIRST = 1024 };
+
+struct top_part {
+	uint32_t row; /* position plus one */
+	uint32_t stack;
+	struct amount amount;
+};
+
+void top_init(struct top *top, const struct top_options *options)
+{
+	memset(top, 0, sizeof(*top));
+	top->options = *options;
+	top->factor = mix_factor();
+	frames_init(&top->frames);
+	top->frames.hide_imports = options->hide_imports;
+	top->no_frame = frames_text(&top->frames, TOP_NO_FRAME);
+}
+
+void top_fini(struct top *top)
+{
+	for (size_t i = 0; i < top->process_count; i++) {
+		free(top->processes[i].path);
+		threads_fini(&top->processes[i].threads);
+	}
+	free(top->processes);
+	free(top->parts);
+	free(top->rows);
+	free(top->index);
+	frames_fini(&top->frames);
+	memset(top, 0, sizeof(*top));
+}
+
+static uint32_t *row_cell(const struct top *top, const struct top_key *key)
+{
+	uint32_t words[sizeof(*key) / sizeof(uint32_t)];
+	uint64_t hash = 0;
+
+	memcpy(words, key, sizeof(words));
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		hash = mix(top->factor, hash + words[i]);
+	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
+		uint32_t *cell = &top->index[i & top->index_mask];
+
+		if (*cell == 0 || memcmp(&top->rows[*cell - 1].key, key, sizeof(*key)) == 0)
+			return cell;
+	}
+}
+
+static void grow(struct top *top)
+{
+	const size_t cells = top->index == NULL ? INDEX_FIRST : (top->index_mask + 1UL) * 2;
+
+	if (cells > UINT32_MAX)
+		die(EXIT_DATA, "too many rows");
+	top->rows = need_resize(top->rows, cells / 2 * sizeof(*top->rows));
+	top->index = need_resize(top->index, cells * sizeof(*top->index));
+	memset(top->index, 0, cells * sizeof(*top->index));
+	top->index_mask = (uint32_t)(cells - 1);
+	top->room = (uint32_t)(cells / 2);
+	for (uint32_t i = 0; i < top->count; i++)
+		*row_cell(top, &top->rows[i].key) = i + 1;
+}
+
+/* The position plus one of the row with KEY. */
+static uint32_t find_row(struct top *top, const struct top_key *key)
+{
+	if (top->count >= top->room)
+		grow(top);
+	uint32_t *cell = row_cell(top, key);
+
+	if (*cell == 0) {
+		top->rows[top->count] = (struct top_row){.key = *key};
+		*cell = ++top->count;
+	}
+	return *cell;
+}
+
+static void add_amount(struct amount *to, const struct amount *amount)
+{
+	to->bytes += amount->bytes;
+	to->count += amount->count;
+}
+
+static void add_part(struct top *top, uint32_t row, uint32_t stack, const struct amount *amount)
+{
+	if (top->part_count == top->part_room) {
+		top->part_room = top->part_room * 2 + 1024;
+		top->parts = need_resize(top->parts, top->part_room * sizeof(*top->parts));
+	}
+	top->parts[top->part_count++] =
+		(struct top_part){.row = row, .stack = stack, .amount = *amount};
+}
+
+static bool matches(const struct command_list *globs, const char *file)
+{
+	for (size_t i = 0; i < globs->count; i++)
+		if (fnmatch(globs->items[i], file, 0) == 0)
+			return true;
+	return false;
+}
+
+static bool wanted(const struct top *top, uint32_t file)
+{
+	const struct command_list *include = &top->options.include;
+	const char *text = top->frames.texts[file];
+
+	return (include->count == 0 || matches(include, text)) &&
+	       !matches(&top->options.exclude, text);
+}
+
+/* The frame that a stack's blocks are put down to. */
+static struct frame innermost(const struct top *top, uint32_t stack)
+{
+	if (stack == 0)
+		return (struct frame){.file = top->no_frame, .function = top->no_frame};
+	return top->frames.frames[stack];
+}
+
+static struct top_key make_key(const struct top *top, const struct site *site, uint32_t stack)
+{
+	const struct frame frame = innermost(top, stack);
+	const uint32_t process = (uint32_t)top->process_count;
+	struct top_key key = {.process = top->options.per_process ? process : 0};
+
+	switch ((enum top_by)top->options.by) {
+	case TOP_BY_LINE:
+		key.line = frame.line;
+		/* fallthrough */
+	case TOP_BY_FUNCTION:
+		key.function = frame.function;
+		/* fallthrough */
+	case TOP_BY_FILE:
+		key.file = frame.file;
+		break;
+	case TOP_BY_STACK:
+		key.stack = stack;
+		break;
+	case TOP_BY_THREAD:
+		key.process = process;
+		key.thread = site->thread;
+		break;
+	case TOP_BY_ALLOCATOR:
+		key.kind = site->kind + 1;
+		break;
+	case TOP_BY_PROCESS:
+		key.process = process;
+		break;
+	}
+	return key;
+}
+
+static struct amount site_amount(const struct top *top, const struct sites *sites,
+				 const struct site *site)
+{
+	switch (top->options.what) {
+	case TOP_AT_PEAK:
+		return sites_at_peak(sites, site);
+	case TOP_TEMPORARY:
+		return site->temporary;
+	default:
+		return site->live;
+	}
+}
+
+static void add_sites(struct top *top, struct reader *reader, const struct sites *sites)
+{
+	struct top_process *process = &top->processes[top->process_count - 1];
+	struct idmap known = {0};
+
+	for (uint32_t i = 1; i <= sites->count; i++) {
+		const struct site *site = &sites->sites[i];
+		const struct amount amount = site_amount(top, sites, site);
+
+		if (amount.count == 0 && amount.bytes == 0)
+			continue;
+		const uint32_t stack = frames_stack(&top->frames, reader, &known, site->stack);
+
+		add_amount(&process->amount, &amount);
+		if (!wanted(top, innermost(top, stack).file))
+			continue;
+		const struct top_key key = make_key(top, site, stack);
+		const uint32_t row = find_row(top, &key);
+
+		add_amount(&top->rows[row - 1].amount, &amount);
+		add_amount(&top->shown, &amount);
+		add_part(top, row, stack, &amount);
+	}
+	add_amount(&top->all, &process->amount);
+	idmap_fini(&known);
+}
+
+static struct top_process *new_process(struct top *top, const struct reader *reader)
+{
+	const size_t count = top->process_count + 1;
+	const char *path = reader_path(reader);
+	struct top_process *process;
+
+	top->processes = need_resize(top->processes, count * sizeof(*top->processes));
+	process = &top->processes[top->process_count++];
+	memset(process, 0, sizeof(*process));
+	process->path = strcpy(need_memory(strlen(path) + 1), path);
+	process->pid = reader_header(reader)->pid;
+	return process;
+}
+
+struct visit {
+	struct replay *replay;
+	uint64_t until_ns; /* CLOCK_MONOTONIC; later events end the reading */
+};
+
+static int visit_event(void *context, const struct reader_event *event)
+{
+	const struct visit *visit = context;
+
+	if (event->time_ns > visit->until_ns)
+		return 1;
+	progress_step(event->number);
+	replay_event(visit->replay, event);
+	return 0;
+}
+
+static uint64_t until_ns(const struct top *top, const struct pmt_header *header)
+{
+	if (top->options.what != TOP_AT_TIME || top->options.at_ns > UINT64_MAX - header->start_ns)
+		return UINT64_MAX;
+	return header->start_ns + top->options.at_ns;
+}
+
+/* The end of a log that has none is not the end of the process. */
+static void warn(const struct top *top, const struct reader *reader)
+{
+	char state[160];
+
+	if (top->options.what == TOP_AT_END && !report_complete(reader))
+		error("warning: %s: %s; this is what was live at its last record",
+		      reader_path(reader), report_state(reader, state));
+}
+
+int top_add(struct top *top, const char *path)
+{
+	struct reader *reader;
+	struct replay replay;
+
+	if (reader_open(path, &reader) != 0)
+		return EXIT_DATA;
+	replay_init(&replay, reader_header(reader));
+	replay.by_stack = true;
+	replay.threshold =
+		top->options.threshold < UINT32_MAX ? (uint32_t)top->options.threshold : UINT32_MAX;
+	struct visit visit = {&replay, until_ns(top, reader_header(reader))};
+	progress_begin(path);
+	const int result = reader_run(reader, visit_event, &visit);
+
+	progress_end();
+	struct top_process *process = new_process(top, reader);
+	const struct sites *sites = top->options.mappings ? &replay.mapped : &replay.blocks;
+
+	process->moment_ns = replay.last_ns;
+	if (top->options.what == TOP_AT_PEAK)
+		process->moment_ns =
+			top->options.mappings ? replay.mapped_peak_ns : replay.blocks_peak_ns;
+	if (reader_header(reader)->python_version != 0)
+		top->python = true;
+	add_sites(top, reader, sites);
+	warn(top, reader);
+	process->threads = replay.threads;
+	threads_init(&replay.threads);
+	replay_fini(&replay);
+	const int status = result < 0 ? EXIT_DATA : damage_status(reader);
+
+	reader_close(reader);
+	return status;
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_row_and_stack(const void *left, const void *right)
+{
+	const struct top_part *a = left;
+	const struct top_part *b = right;
+
+	return a->row != b->row ? compare_numbers(a->row, b->row)
+				: compare_numbers(a->stack, b->stack);
+}
+
+/* For each row the stack with most bytes, or blocks if these are equal; of equals the first. */
+static void find_stacks(struct top *top)
+{
+	struct amount best = {0};
+
+	if (top->part_count != 0)
+		qsort(top->parts, top->part_count, sizeof(*top->parts), by_row_and_stack);
+	for (size_t i = 0; i < top->part_count;) {
+		const struct top_part *part = &top->parts[i];
+		struct amount sum = {0};
+
+		if (i == 0 || part->row != part[-1].row)
+			best = sum;
+		for (; i < top->part_count && by_row_and_stack(part, &top->parts[i]) == 0; i++)
+			add_amount(&sum, &top->parts[i].amount);
+		if (sum.bytes > best.bytes || (sum.bytes == best.bytes && sum.count > best.count)) {
+			best = sum;
+			top->rows[part->row - 1].stack = part->stack;
+		}
+	}
+}
+
+static int compare_texts(const struct top *top, uint32_t a, uint32_t b)
+{
+	if (a == b || a == 0 || b == 0)
+		return compare_numbers(a, b);
+	return strcmp(top->frames.texts[a], top->frames.texts[b]);
+}
+
+static int compare_stacks(const struct top *top, uint32_t a, uint32_t b)
+{
+	while (a != b && a != 0 && b != 0) {
+		const struct frame *x = &top->frames.frames[a];
+		const struct frame *y = &top->frames.frames[b];
+		int order = compare_texts(top, x->file, y->file);
+
+		if (order == 0)
+			order = compare_numbers(x->line, y->line);
+		if (order == 0)
+			order = compare_texts(top, x->function, y->function);
+		if (order != 0)
+			return order;
+		a = x->caller;
+		b = y->caller;
+	}
+	return compare_numbers(a, b);
+}
+
+static int by_size(const void *left, const void *right, void *context)
+{
+	const struct top *top = context;
+	const struct top_row *a = left;
+	const struct top_row *b = right;
+	const int orders[] = {
+		compare_numbers(b->amount.bytes, a->amount.bytes),
+		compare_numbers(b->amount.count, a->amount.count),
+		compare_texts(top, a->key.file, b->key.file),
+		compare_numbers(a->key.line, b->key.line),
+		compare_texts(top, a->key.function, b->key.function),
+		compare_numbers(a->key.process, b->key.process),
+		compare_numbers(a->key.thread, b->key.thread),
+		compare_numbers(a->key.kind, b->key.kind),
+	};
+
+	for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++)
+		if (orders[i] != 0)
+			return orders[i];
+	return compare_stacks(top, a->key.stack, b->key.stack);
+}
+
+void top_finish(struct top *top)
+{
+	find_stacks(top);
+	if (top->count != 0)
+		qsort_r(top->rows, top->count, sizeof(*top->rows), by_size, top);
+}

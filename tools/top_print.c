@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of top as a table and as JSON. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "escape.h"
+#include "replay.h"
+#include "report.h"
+#include "top.h"
+
+static const struct top_process *process_of(const struct top *top, const struct top_row *row)
+{
+	return row->key.process == 0 ? NULL : &top->processes[row->key.process - 1];
+}
+
+static const struct thread *thread_of(const struct top *top, const struct top_row *row)
+{
+	return threads_lookup(&process_of(top, row)->threads, row->key.thread);
+}
+
+/* The frame to print for a row that stands for one; false when it does not. */
+static bool frame_of(const struct top *top, const struct top_row *row, struct frame *frame)
+{
+	*frame = (struct frame){
+		.file = row->key.file, .function = row->key.function, .line = row->key.line};
+	if (top->options.by == TOP_BY_STACK && row->key.stack != 0)
+		*frame = top->frames.frames[row->key.stack];
+	else if (top->options.by == TOP_BY_STACK)
+		*frame = (struct frame){.file = top->no_frame, .function = top->no_frame};
+	return frame->file != 0;
+}
+
+/* --- text --- */
+
+static void print_text(const struct top *top, uint32_t text)
+{
+	escape_terminal(stdout, top->frames.texts[text], ESCAPE_LENGTH);
+}
+
+static void print_frame(const struct top *top, const struct frame *frame)
+{
+	print_text(top, frame->file);
+	if (frame->file == top->no_frame)
+		return;
+	if (frame->line != 0)
+		printf(":%" PRIu32, frame->line);
+	if (frame->function != 0) {
+		putchar(' ');
+		print_text(top, frame->function);
+	}
+}
+
+static void print_thread(const struct top *top, const struct top_row *row)
+{
+	const struct thread *thread = thread_of(top, row);
+
+	printf("thread %" PRIu32, row->key.thread);
+	if (thread != NULL && thread->name_size != 0) {
+		putchar(' ');
+		escape_terminal_sized(stdout, thread->name, thread->name_size, 40);
+	}
+}
+
+static void print_process(const struct top_process *process)
+{
+	printf("process %" PRIu32 " ", process->pid);
+	escape_terminal(stdout, process->path, ESCAPE_LENGTH);
+}
+
+static void print_name(const struct top *top, const struct top_row *row)
+{
+	const struct top_process *process = process_of(top, row);
+	struct frame frame;
+	char buffer[32];
+
+	if (top->options.by == TOP_BY_PROCESS) {
+		print_process(process);
+		return;
+	}
+	if (process != NULL && (top->options.per_process || top->process_count > 1))
+		printf("[%" PRIu32 "] ", process->pid);
+	if (top->options.by == TOP_BY_THREAD)
+		print_thread(top, row);
+	else if (top->options.by == TOP_BY_ALLOCATOR)
+		fputs(replay_kind_name(row->key.kind - 1, buffer), stdout);
+	else if (frame_of(top, row, &frame))
+		print_frame(top, &frame);
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
+}
+
+static void print_columns(const struct top *top, const struct amount *amount)
+{
+	report_buffer size;
+	report_buffer count;
+	report_buffer average;
+
+	printf("%11s %6.1f%% %12s %11s  ", report_size(amount->bytes, size),
+	       percent(amount->bytes, top->all.bytes), report_count(amount->count, count),
+	       report_size(amount->count == 0 ? 0 : amount->bytes / amount->count, average));
+}
+
+/* Below a row by stack: the callers, one a line. */
+static void print_callers(const struct top *top, uint32_t stack)
+{
+	while (stack != 0 && (stack = top->frames.frames[stack].caller) != 0) {
+		printf("%46s", "");
+		print_frame(top, &top->frames.frames[stack]);
+		putchar('\n');
+	}
+}
+
+static void print_rows(const struct top *top, uint64_t limit)
+{
+	struct amount rest = top->shown;
+	report_buffer count;
+
+	printf("\n%11s %7s %12s %11s\n", "size", "share", "blocks", "average");
+	for (uint32_t i = 0; i < top->count && i < limit; i++) {
+		const struct top_row *row = &top->rows[i];
+
+		print_columns(top, &row->amount);
+		print_name(top, row);
+		putchar('\n');
+		if (top->options.by == TOP_BY_STACK)
+			print_callers(top, row->key.stack);
+		rest.bytes -= row->amount.bytes;
+		rest.count -= row->amount.count;
+	}
+	if (top->count > limit) {
+		print_columns(top, &rest);
+		printf("%s more\n", report_count(top->count - limit, count));
+	}
+}
+
+static void print_amount(const struct amount *amount)
+{
+	report_buffer size;
+	report_buffer exact;
+	report_buffer count;
+
+	printf("%s (%s bytes) in %s block%s", report_size(amount->bytes, size),
+	       report_count(amount->bytes, exact), report_count(amount->count, count),
+	       amount->count == 1 ? "" : "s");
+}
+
+/* "Live at the peak of the heap": what the table is about. */
+static void print_subject(const struct top *top)
+{
+	const char *what = top->options.mappings ? "mapped" : "live";
+
+	switch (top->options.what) {
+	case TOP_AT_PEAK:
+		printf("%s at the peak of the %s", what,
+		       top->options.mappings ? "mappings" : "heap");
+		break;
+	case TOP_AT_END:
+		printf("%s at the end", what);
+		break;
+	case TOP_AT_TIME:
+		printf("%s %.3f s after the start", what, report_seconds(top->options.at_ns));
+		break;
+	case TOP_TEMPORARY:
+		printf("short-lived: freed after at most %" PRIu64 " further allocation%s",
+		       top->options.threshold, top->options.threshold == 1 ? "" : "s");
+		break;
+	}
+}
+
+static void print_head(const struct top *top)
+{
+	const bool at_moment = top->options.what == TOP_AT_PEAK || top->options.what == TOP_AT_END;
+
+	print_subject(top);
+	if (top->process_count == 1 && at_moment && top->all.count != 0)
+		printf(", %.3f s after the start", report_seconds(top->processes[0].moment_ns));
+	fputs(":\n", stdout);
+	print_amount(&top->all);
+	putchar('\n');
+	if (top->process_count > 1)
+		printf("%zu processes%s\n", top->process_count,
+		       top->options.what == TOP_AT_PEAK ? ", each at its own peak, added up"
+							: ", added up");
+	if (top->options.include.count != 0 || top->options.exclude.count != 0) {
+		fputs("of these match: ", stdout);
+		print_amount(&top->shown);
+		putchar('\n');
+	}
+}
+
+static void print_notes(const struct top *top)
+{
+	if (top->python && !top->options.mappings)
+		puts("\nnote: Python keeps small blocks (up to 512 bytes) in arenas that it gets "
+		     "from mmap;\n      run Python with PYTHONMALLOC=malloc to see each of them");
+}
+
+void top_print(const struct top *top, uint64_t limit)
+{
+	print_head(top);
+	if (top->count != 0)
+		print_rows(top, limit);
+	print_notes(top);
+}
+
+/* --- JSON --- */
+
+static void put_number(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, report_json_number(number));
+}
+
+/* A text of the table, null for none. */
+static void put_text(json_t *object, const char *key, const struct top *top, uint32_t text)
+{
+	const char *chars = text == 0 ? NULL : top->frames.texts[text];
+
+	json_object_set_new(object, key,
+			    chars == NULL ? json_null() : report_json_text(chars, strlen(chars)));
+}
+
+static void put_frame(json_t *object, const struct top *top, const struct frame *frame)
+{
+	put_text(object, "file", top, frame->file);
+	put_number(object, "line", frame->line);
+	put_text(object, "function", top, frame->function);
+}
+
+static json_t *json_stack(const struct top *top, uint32_t stack)
+{
+	json_t *list = json_array();
+
+	for (; stack != 0; stack = top->frames.frames[stack].caller) {
+		json_t *object = json_object();
+
+		put_frame(object, top, &top->frames.frames[stack]);
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
+static void put_thread(json_t *object, const struct top *top, const struct top_row *row)
+{
+	const struct thread *thread = thread_of(top, row);
+	const bool named = thread != NULL && thread->name != NULL;
+
+	put_number(object, "thread", row->key.thread);
+	put_number(object, "tid", thread != NULL ? thread->tid : 0);
+	json_object_set_new(object, "thread_name",
+			    named ? report_json_text(thread->name, thread->name_size)
+				  : json_null());
+}
+
+static json_t *json_row(const struct top *top, const struct top_row *row)
+{
+	const struct top_process *process = process_of(top, row);
+	json_t *object = json_object();
+	struct frame frame;
+	char buffer[32];
+
+	frame_of(top, row, &frame);
+	put_frame(object, top, &frame);
+	if (top->options.by != TOP_BY_LINE && top->options.by != TOP_BY_STACK)
+		json_object_set_new(object, "line", json_null());
+	put_number(object, "bytes", row->amount.bytes);
+	put_number(object, "count", row->amount.count);
+	if (process != NULL) {
+		put_number(object, "pid", process->pid);
+		json_object_set_new(object, "log",
+				    report_json_text(process->path, strlen(process->path)));
+	}
+	if (top->options.by == TOP_BY_THREAD)
+		put_thread(object, top, row);
+	if (top->options.by == TOP_BY_ALLOCATOR)
+		json_object_set_new(object, "allocator",
+				    json_string(replay_kind_name(row->key.kind - 1, buffer)));
+	json_object_set_new(object, "stack", json_stack(top, row->stack));
+	return object;
+}
+
+void top_print_json(const struct top *top, uint64_t limit)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < top->count && i < limit; i++)
+		json_array_append_new(list, json_row(top, &top->rows[i]));
+	report_json_print(list);
+}
