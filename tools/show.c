@@ -334,8 +334,8 @@ static void text_stack(const struct show *show, const struct value *value)
 	}
 }
 
-/* The members of one frame, each with a comma before it. */
-static void json_frame(const struct show *show, uint64_t stack)
+/* The members of one frame; BETWEEN stands before the first one. An unknown line is null. */
+static void json_frame(const struct show *show, uint64_t stack, const char *between)
 {
 	uint64_t id = reader_stack_code(show->reader, stack);
 	uint32_t line = reader_stack_line(show->reader, stack);
@@ -344,10 +344,15 @@ static void json_frame(const struct show *show, uint64_t stack)
 	reader_code(show->reader, id, &code);
 	if (reader_stack_known(show->reader, stack) && id == 0)
 		code.qualname = "...";
-	json_member(show, "file", code.file);
-	put_key(show, "line");
-	put_dec(show->out, line);
+	put(show->out, between);
+	put(show->out, "\"file\":");
+	put_json_string(show->out, code.file, strlen(code.file));
 	json_member(show, "function", code.qualname);
+	put_key(show, "line");
+	if (line != 0)
+		put_dec(show->out, line);
+	else
+		put(show->out, "null");
 }
 
 static void json_stack(const struct show *show, const struct value *value)
@@ -356,16 +361,14 @@ static void json_stack(const struct show *show, const struct value *value)
 	const char *between = "";
 
 	if (stack != 0)
-		json_frame(show, stack);
+		json_frame(show, stack, ",");
 	if (!show->stacks)
 		return;
 	put_key(show, value->name);
 	putc_unlocked('[', show->out);
 	for (; stack != 0; stack = reader_stack_parent(show->reader, stack)) {
 		put(show->out, between);
-		put(show->out, "{\"stack_id\":");
-		put_dec(show->out, stack);
-		json_frame(show, stack);
+		json_frame(show, stack, "{");
 		putc_unlocked('}', show->out);
 		between = ",";
 	}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pymemtrace json: every record of a log as a JSON object. The header and the end go through
+ * jansson; events, of which there are millions, are printed by hand.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "damage.h"
+#include "error.h"
+#include "inputs.h"
+#include "names.h"
+#include "progress.h"
+#include "report.h"
+#include "show.h"
+
+static struct {
+	bool stacks;
+	bool definitions;
+	bool array;
+} opts;
+
+/* One output, of any number of logs. */
+static struct {
+	uint64_t objects; /* printed so far, of all logs */
+	uint64_t events;  /* of this log */
+	uint64_t lost;	  /* of this log, by its records */
+} state;
+
+/* What stands between two objects. */
+static void begin_object(void)
+{
+	if (opts.array)
+		fputs(state.objects == 0 ? "[\n" : ",\n", stdout);
+	state.objects++;
+}
+
+static void end_object(void)
+{
+	if (!opts.array)
+		putchar('\n');
+}
+
+static void print_object(json_t *object)
+{
+	begin_object();
+	json_dumpf(object, stdout, JSON_COMPACT);
+	end_object();
+	json_decref(object);
+}
+
+static int visit_definition(void *context, const struct reader_event *event)
+{
+	begin_object();
+	show_json(context, event);
+	end_object();
+	return ferror_unlocked(stdout) ? EXIT_DATA : 0;
+}
+
+static int visit(void *context, const struct reader_event *event)
+{
+	progress_step(event->number);
+	state.events++;
+	if (event->record.type == PMT_REC_lost)
+		state.lost += event->record.lost.count;
+	return visit_definition(context, event);
+}
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, report_json_number(number));
+}
+
+static void set_text(json_t *object, const char *key, const struct reader *reader, unsigned text)
+{
+	const char *data;
+	long size = reader_text(reader, text, &data);
+
+	if (size >= 0)
+		json_object_set_new(object, key, report_json_text(data, (size_t)size));
+}
+
+static void add_word(void *array, const char *word, size_t size)
+{
+	json_array_append_new(array, report_json_text(word, size));
+}
+
+/* A list of the names in SET whose bits are set. */
+static json_t *bits(const char *set, uint64_t value)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < 64; i++)
+		if (value >> i & 1 && pmt_name(set, i) != NULL)
+			json_array_append_new(list, json_string(pmt_name(set, i)));
+	return list;
+}
+
+static void set_texts(json_t *object, const struct reader *reader)
+{
+	json_t *command = json_array();
+
+	report_command(reader, add_word, command);
+	json_object_set_new(object, "command", command);
+	set_text(object, "executable", reader, PMT_TEXT_EXECUTABLE);
+	set_text(object, "python", reader, PMT_TEXT_PYTHON);
+	set_text(object, "parent_log", reader, PMT_TEXT_PARENT_LOG);
+	set_text(object, "tracer", reader, PMT_TEXT_TRACER);
+	set_text(object, "system", reader, PMT_TEXT_SYSTEM);
+	set_text(object, "options", reader, PMT_TEXT_OPTIONS);
+}
+
+static void print_header(const struct reader *reader)
+{
+	const struct pmt_header *h = reader_header(reader);
+	const char *path = reader_path(reader);
+	json_t *object = json_object();
+	report_buffer version;
+
+	json_object_set_new(object, "event", json_string("header"));
+	json_object_set_new(object, "log", report_json_text(path, strlen(path)));
+	set_number(object, "format_version", h->version_major);
+	set_number(object, "pid", h->pid);
+	set_number(object, "parent_pid", h->parent_pid);
+	set_texts(object, reader);
+	json_object_set_new(object, "python_version",
+			    report_python(h->python_version, version) != NULL ? json_string(version)
+									      : json_null());
+	json_object_set_new(object, "start_s", json_real(report_seconds(h->start_realtime_ns)));
+	json_object_set_new(object, "traced", bits("TRACED", h->traced));
+	json_object_set_new(object, "flags", bits("FLAG", h->live.flags));
+	json_object_set_new(object, "rss_interval_s",
+			    json_real(report_seconds(h->rss_interval_ns)));
+	set_number(object, "max_stack_depth", h->max_stack_depth);
+	set_number(object, "page_bytes", h->page_bytes);
+	set_number(object, "pointer_bytes", h->pointer_bytes);
+	print_object(object);
+}
+
+static json_t *json_damage(const struct reader_damage *damage)
+{
+	json_t *object = json_object();
+
+	set_number(object, "chunks_damaged", damage->chunks_damaged);
+	set_number(object, "records_damaged", damage->records_damaged);
+	set_number(object, "definitions_refused", damage->definitions_refused);
+	set_number(object, "unknown_records", damage->unknown_records);
+	set_number(object, "bytes_lost", damage->bytes_lost);
+	json_object_set_new(object, "truncated", json_boolean(damage->truncated));
+	return object;
+}
+
+static void print_end(const struct reader *reader)
+{
+	const struct pmt_header_live *live = &reader_header(reader)->live;
+	const char *name = pmt_name("STATE", live->state);
+	const char *reason = pmt_name("STOP", live->stop_reason);
+	json_t *object = json_object();
+
+	json_object_set_new(object, "event", json_string("end"));
+	json_object_set_new(object, "state", json_string(name != NULL ? name : "unknown"));
+	json_object_set_new(object, "stop_reason",
+			    json_string(reason != NULL ? reason : "unknown"));
+	json_object_set_new(object, "complete", json_boolean(report_complete(reader)));
+	set_number(object, "events", state.events);
+	set_number(object, "lost_records", live->lost + state.lost);
+	json_object_set_new(object, "damage", json_damage(reader_damage(reader)));
+	print_object(object);
+}
+
+static int print_log(const char *path)
+{
+	struct reader *reader;
+	int rc = 0;
+
+	if (reader_open(path, &reader) != 0)
+		return EXIT_DATA;
+	struct show show = {stdout, reader, opts.stacks};
+
+	state.events = 0;
+	state.lost = 0;
+	progress_begin(path);
+	print_header(reader);
+	if (opts.definitions)
+		rc = reader_definitions(reader, visit_definition, &show);
+	if (rc == 0)
+		rc = reader_run(reader, visit, &show);
+	print_end(reader);
+	progress_end();
+	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
+	reader_close(reader);
+	return rc;
+}
+
+static int run(int count, char **operands)
+{
+	struct inputs inputs;
+	int status = inputs_init(&inputs, count, operands);
+
+	if (status != EXIT_OK)
+		return status;
+	for (size_t i = 0; i < inputs.count; i++)
+		if (print_log(inputs.paths[i]) != EXIT_OK)
+			status = EXIT_DATA;
+	if (opts.array)
+		puts(state.objects == 0 ? "[]" : "\n]");
+	inputs_fini(&inputs);
+	return status;
+}
+
+static const struct command_option options[] = {
+	{.name = "array",
+	 .letter = 'a',
+	 .kind = COMMAND_SWITCH,
+	 .target = &opts.array,
+	 .doc = "print one JSON array instead of one object a line"},
+	{.name = "stacks",
+	 .letter = 's',
+	 .kind = COMMAND_SWITCH,
+	 .target = &opts.stacks,
+	 .doc = "give each event its whole stack, innermost frame first"},
+	{.name = "definitions",
+	 .letter = 'd',
+	 .kind = COMMAND_SWITCH,
+	 .target = &opts.definitions,
+	 .doc = "print the definitions of strings, code objects and stacks too, before the events"},
+	{0},
+};
+
+const struct command cmd_json = {
+	.name = "json",
+	.summary = "print every record as a JSON object",
+	.operands = "LOG...",
+	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON "
+	       "Lines), "
+	       "between a header and an end for each log. \"event\" says what an object is, "
+	       "\"time_s\" are seconds since the start. A folder stands for the *.pmt files in it.",
+	.options = options,
+	.run = run,
+};

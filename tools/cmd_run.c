@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pymemtrace run: runs a command with the tracer preloaded. Its options are the tracer's: made from
+ * options.def, checked here, handed on in the environment.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "error.h"
+#include "library.h"
+#include "options.h"
+#include "program.h"
+
+static int set_option(const struct command_option *option, const char *value, bool negated);
+
+/* The one-letter names; an option without one needs no line here. */
+#define LETTER_output 'o'
+#define LETTER_trace '\0'
+#define LETTER_stack_depth '\0'
+#define LETTER_rss_interval '\0'
+#define LETTER_max_size '\0'
+#define LETTER_chunk_size '\0'
+#define LETTER_follow '\0'
+#define LETTER_non_python '\0'
+#define LETTER_verbosity '\0'
+
+/* How a value is called in the help, by type. */
+#define VALUE_TEXT "TEXT"
+#define VALUE_SIZE "BYTES"
+#define VALUE_COUNT "N"
+#define VALUE_SWITCH "on|off"
+#define VALUE_WORDS "WORDS"
+
+static const struct command_option options[] = {
+#define PMT_OPTION(field, env, flag, type, standard, least, most, text)                            \
+	{.name = flag,                                                                             \
+	 .letter = LETTER_##field,                                                                 \
+	 .value = VALUE_##type,                                                                    \
+	 .kind = COMMAND_CALL,                                                                     \
+	 .doc = text " (default: " standard ")",                                                   \
+	 .set = set_option,                                                                        \
+	 .optional = PMT_OPTION_##type == PMT_OPTION_SWITCH,                                       \
+	 .negatable = PMT_OPTION_##type == PMT_OPTION_SWITCH},
+#include "options.def"
+#undef PMT_OPTION
+	{0},
+};
+
+static int set_option(const struct command_option *option, const char *value, bool negated)
+{
+	const struct pmt_option_info *info = &pmt_option_infos[option - options];
+	struct pmt_options checked = {0};
+	char allowed[200];
+
+	if (value == NULL)
+		value = negated ? "off" : "on";
+	if (pmt_option_set(&checked, info, value, allowed, sizeof(allowed)) != 0)
+		return error("--%s %s: not allowed, wants %s", option->name, value, allowed);
+	if (setenv(info->env, value, 1) != 0)
+		die(EXIT_DATA, "%s: %s", info->env, strerror(errno));
+	return 0;
+}
+
+/* Options may also come from the environment: wrong ones would only be noticed by the tracer. */
+static int check_environment(void)
+{
+	for (const struct pmt_option_info *info = pmt_option_infos; info->env != NULL; info++) {
+		const char *value = getenv(info->env);
+		struct pmt_options checked = {0};
+		char allowed[200];
+
+		if (value != NULL && *value != '\0' &&
+		    pmt_option_set(&checked, info, value, allowed, sizeof(allowed)) != 0)
+			return error("%s=%s: not allowed, wants %s", info->env, value, allowed);
+	}
+	return 0;
+}
+
+/* The tracer comes first, before what is preloaded already (another allocator, say). */
+static void preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *value;
+
+	if (asprintf(&value, "%s%s%s", library, others != NULL && *others != '\0' ? ":" : "",
+		     others != NULL ? others : "") < 0 ||
+	    setenv("LD_PRELOAD", value, 1) != 0)
+		die(EXIT_DATA, "out of memory");
+	free(value);
+}
+
+static int run(int count, char **operands)
+{
+	char *library, *path;
+	int status;
+
+	if (count == 0) {
+		error("run: no command given; `pymemtrace run --help` explains");
+		return EXIT_USAGE;
+	}
+	if (check_environment() != 0)
+		return EXIT_USAGE;
+	status = program_find(operands[0], &path);
+	if (status != 0)
+		return status;
+	library = library_find();
+	if (library == NULL)
+		return EXIT_DATA;
+	preload(library);
+	char **arguments = need_memory(((size_t)count + 1) * sizeof(char *));
+
+	memcpy(arguments, operands, (size_t)count * sizeof(char *));
+	arguments[count] = NULL;
+	execv(path, arguments);
+	status = errno == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE;
+	error("%s: %s", path, strerror(errno));
+	return status;
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.summary = "run a command and trace it",
+	.operands = "[--] COMMAND [ARGUMENT...]",
+	.doc = "Runs a command with the tracer preloaded and ends with the command's exit status. "
+	       "Each option can also be given in the environment, as PYMEMTRACE_OUTPUT for "
+	       "--output and so on.",
+	.options = options,
+	.stop_at_operand = true,
+	.run = run,
+};
