@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tracer's own memory: from the kernel only, never given back piecemeal, and counted, so that
+ * reports can subtract it from the resident set.
+ */
+#ifndef PMT_TRACER_ARENA_H
+#define PMT_TRACER_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * SIZE zeroed bytes in pages of their own, or NULL. FORGET: a forked child sees them as zeros again
+ * (that is how a fork past our handlers is noticed). Any thread.
+ */
+void *arena_pages(size_t size, int forget);
+/* Give pages back. */
+void arena_release(void *p, size_t size);
+/* Count pages that come and go by other ways (the log's mapped chunks). */
+void arena_account(long bytes);
+/* Upper bound of what the tracer holds of the resident set, bytes. */
+uint64_t arena_bytes(void);
+/* In a forked child: forget the count. */
+void arena_reset(void);
+
+#endif

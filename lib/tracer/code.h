@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Code objects: from an object in the interpreter's memory to a number in the log.
+ *
+ * Names and line tables are copied into the log when a code object is first seen, because it may
+ * die long before the log is read. Addresses are reused, so the death of a code object that has a
+ * number must be noticed: the destructor in PyCode_Type is wrapped.
+ */
+#ifndef PMT_TRACER_CODE_H
+#define PMT_TRACER_CODE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "table.h"
+#include "writer.h"
+
+struct code_shared {
+	struct table numbers;	 /* address of the code object -> number */
+	_Atomic uint64_t deaths; /* numbered code objects that died: older walks prove nothing */
+};
+
+extern struct code_shared code_shared;
+
+/* Wrap the destructor. Returns 0, or -1 when code objects cannot be told apart safely. */
+int code_init(void);
+void code_reset(void);
+/*
+ * Number of a code object that is alive, 0 if it cannot be had. The caller holds the definitions'
+ * lock and passes their writer.
+ */
+uint32_t code_define(struct writer *w, const void *code);
+
+#endif

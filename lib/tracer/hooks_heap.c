@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The malloc family: the real call, then the record. */
+#include <stdlib.h>
+
+#include "names.h"
+#include "order.h"
+#include "real.h"
+#include "thread.h"
+#include "trace.h"
+
+void *memalign(size_t alignment, size_t size);
+void *pvalloc(size_t size);
+void *valloc(size_t size);
+void free_sized(void *block, size_t size);
+void free_aligned_sized(void *block, size_t alignment, size_t size);
+
+PMT_EXPORT void *malloc(size_t size)
+{
+	void *p = real.malloc(size);
+
+	if (__builtin_expect(p != NULL, 1))
+		trace_alloc(p, size, PMT_ALLOCATOR_MALLOC);
+	return p;
+}
+
+PMT_EXPORT void *calloc(size_t count, size_t size)
+{
+	void *p = real.calloc(count, size);
+
+	if (__builtin_expect(p != NULL, 1))
+		trace_alloc(p, count * size, PMT_ALLOCATOR_CALLOC);
+	return p;
+}
+
+PMT_EXPORT void free(void *block)
+{
+	if (block == NULL || real_is_boot(block))
+		return;
+	trace_free(block, PMT_DEALLOCATOR_FREE);
+	real.free(block);
+}
+
+PMT_EXPORT void free_sized(void *block, size_t size)
+{
+	if (block == NULL || real_is_boot(block))
+		return;
+	trace_free(block, PMT_DEALLOCATOR_FREE_SIZED);
+	struct thread *t = thread_inside();
+
+	real.free_sized(block, size);
+	thread_outside(t);
+}
+
+PMT_EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+	if (block == NULL || real_is_boot(block))
+		return;
+	trace_free(block, PMT_DEALLOCATOR_FREE_ALIGNED_SIZED);
+	struct thread *t = thread_inside();
+
+	real.free_aligned_sized(block, alignment, size);
+	thread_outside(t);
+}
+
+/* What a call of realloc or reallocarray did, from its arguments and result. */
+static void resized(void *block, void *p, size_t size, unsigned reallocator, unsigned allocator)
+{
+	if (block == NULL) {
+		if (p != NULL)
+			trace_alloc(p, size, allocator);
+	} else if (p != NULL) {
+		trace_realloc(block, p, size, reallocator);
+	} else if (size == 0) {
+		/* The C library gave the block back; every other NULL leaves it as it was. */
+		trace_left(block, PMT_DEALLOCATOR_REALLOC);
+	}
+}
+
+PMT_EXPORT void *realloc(void *block, size_t size)
+{
+	void *p;
+
+	if (block != NULL && real_is_boot(block))
+		return real_boot_move(block, size);
+	if (block != NULL)
+		trace_leaving(order_entry((uintptr_t)block));
+	p = real.realloc(block, size);
+	resized(block, p, size, PMT_REALLOCATOR_REALLOC, PMT_ALLOCATOR_REALLOC);
+	return p;
+}
+
+PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
+{
+	struct thread *t;
+	void *p;
+
+	if (block != NULL && real_is_boot(block))
+		return real_boot_move(block, count * size);
+	if (block != NULL)
+		trace_leaving(order_entry((uintptr_t)block));
+	t = thread_inside();
+	p = real.reallocarray(block, count, size);
+	thread_outside(t);
+	resized(block, p, count * size, PMT_REALLOCATOR_REALLOCARRAY, PMT_ALLOCATOR_REALLOCARRAY);
+	return p;
+}
+
+PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
+{
+	struct thread *t = thread_inside();
+	int rc = real.posix_memalign(result, alignment, size);
+
+	thread_outside(t);
+	if (rc == 0 && *result != NULL)
+		trace_alloc(*result, size, PMT_ALLOCATOR_POSIX_MEMALIGN);
+	return rc;
+}
+
+/* The aligned functions may be built on one another: what happens inside is no event. */
+#define ALIGNED(name, parameters, arguments, allocator)    \
+	PMT_EXPORT void *name parameters                   \
+	{                                                  \
+		struct thread *t = thread_inside();        \
+		void *p = real.name arguments;             \
+                                                           \
+		thread_outside(t);                         \
+		if (p != NULL)                             \
+			trace_alloc(p, size, (allocator)); \
+		return p;                                  \
+	}
+
+ALIGNED(aligned_alloc, (size_t alignment, size_t size), (alignment, size),
+	PMT_ALLOCATOR_ALIGNED_ALLOC)
+ALIGNED(memalign, (size_t alignment, size_t size), (alignment, size), PMT_ALLOCATOR_MEMALIGN)
+ALIGNED(valloc, (size_t size), (size), PMT_ALLOCATOR_VALLOC)
+ALIGNED(pvalloc, (size_t size), (size), PMT_ALLOCATOR_PVALLOC)

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory mappings. Lengths are recorded in whole pages, as the kernel maps them. */
+#undef _FILE_OFFSET_BITS /* with it, the headers would rename mmap to mmap64 */
+
+#include <stdarg.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "order.h"
+#include "process.h"
+#include "real.h"
+#include "trace.h"
+
+static size_t whole_pages(size_t size)
+{
+	size_t page = getauxval(AT_PAGESZ);
+
+	return (size + page - 1) & ~(page - 1);
+}
+
+static void mapped(void *p, size_t size, int prot, int flags, off64_t offset)
+{
+	struct pmt_mmap r = {
+		.addr = (uintptr_t)p,
+		.size = whole_pages(size),
+		.prot = (unsigned)prot,
+		.flags = (unsigned)flags,
+		.offset = flags & MAP_ANONYMOUS ? 0 : (uint64_t)offset,
+	};
+
+	if (p != MAP_FAILED)
+		trace_mmap(&r);
+}
+
+PMT_EXPORT void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	void *p = real.mmap(addr, size, prot, flags, fd, offset);
+
+	mapped(p, size, prot, flags, offset);
+	return p;
+}
+
+PMT_EXPORT void *mmap64(void *addr, size_t size, int prot, int flags, int fd, off64_t offset)
+{
+	void *p = real.mmap64(addr, size, prot, flags, fd, offset);
+
+	mapped(p, size, prot, flags, offset);
+	return p;
+}
+
+PMT_EXPORT int munmap(void *addr, size_t size)
+{
+	struct pmt_munmap r = {(uintptr_t)addr, whole_pages(size)};
+	int rc;
+
+	trace_leaving(ORDER_MAPPINGS);
+	rc = real.munmap(addr, size);
+	if (rc == 0)
+		trace_munmap(&r);
+	return rc;
+}
+
+PMT_EXPORT void *mremap(void *addr, size_t old_size, size_t size, int flags, ...)
+{
+	struct pmt_mremap r = {.old_addr = (uintptr_t)addr,
+			       .old_size = whole_pages(old_size),
+			       .size = whole_pages(size),
+			       .flags = (unsigned)flags};
+	void *place = NULL;
+	va_list list;
+	void *p;
+
+	if (flags & MREMAP_FIXED) {
+		va_start(list, flags);
+		place = va_arg(list, void *);
+		va_end(list);
+	}
+	trace_leaving(ORDER_MAPPINGS);
+	p = real.mremap(addr, old_size, size, flags, place);
+	r.addr = (uintptr_t)p;
+	if (p != MAP_FAILED)
+		trace_mremap(&r);
+	return p;
+}

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/* The log file: naming, growing, sealing, closing. */
+#include "logfile.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "arena.h"
+#include "names.h"
+#include "say.h"
+#include "sys.h"
+
+static struct {
+	struct pmt_header *header;
+	int fd;
+	dev_t device;
+	ino_t inode;
+	uint64_t chunk_bytes;
+	uint64_t header_bytes;
+	uint64_t max_chunks;
+	_Atomic uint64_t next_chunk;
+	_Atomic int stopped;
+	char path[PATH_MAX];
+} file = {.fd = -1};
+
+/*
+ * The descriptor lives far above those that programs count on, but below 1024 so that the kernel's
+ * table stays small. A child process looks for its parent's log at this number too.
+ */
+#define DESCRIPTOR_TOP 1016
+
+static int descriptor_base(void)
+{
+	struct rlimit limit = {0, 0};
+	int base = DESCRIPTOR_TOP;
+
+	if (SYS4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && limit.rlim_cur < 1024)
+		base = limit.rlim_cur > 16 ? (int)limit.rlim_cur - 8 : 3;
+	return base;
+}
+
+static int move_up(int fd)
+{
+	long high = SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, descriptor_base());
+
+	if (high < 0)
+		high = SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+	(void)sys_close(fd);
+	return (int)high;
+}
+
+static void add_program(struct text *t)
+{
+	char exe[PATH_MAX];
+	long size = sys_readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	const char *name = exe;
+
+	exe[size < 0 ? 0 : size] = '\0';
+	for (const char *p = exe; *p != '\0'; p++)
+		if (*p == '/')
+			name = p + 1;
+	text_add(t, *name == '\0' ? "unknown" : name);
+}
+
+static void add_padded(struct text *t, uint64_t n, uint64_t width_limit)
+{
+	for (; width_limit > n && width_limit > 1; width_limit /= 10)
+		text_add(t, "0");
+	text_add_number(t, n);
+}
+
+static void add_time(struct text *t, uint64_t seconds)
+{
+	/* Days to date, by the civil calendar: 400 years are 146,097 days. */
+	uint64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
+	uint64_t era = days / 146097, doe = days % 146097;
+	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	uint64_t mp = (5 * doy + 2) / 153;
+	uint64_t month = mp < 10 ? mp + 3 : mp - 9;
+
+	add_padded(t, yoe + era * 400 + (month <= 2), 1000);
+	add_padded(t, month, 10);
+	add_padded(t, doy - (153 * mp + 2) / 5 + 1, 10);
+	text_add(t, "_");
+	add_padded(t, rest / 3600, 10);
+	add_padded(t, rest / 60 % 60, 10);
+	add_padded(t, rest % 60, 10);
+}
+
+/* The template expanded, absolute; NUMBER > 0 goes before the extension. */
+static void make_name(struct text *t, const char *template, unsigned number)
+{
+	const char *dot = NULL;
+
+	for (const char *p = template; *p != '\0'; p++) {
+		if (*p == '.')
+			dot = p;
+		if (*p == '/')
+			dot = NULL;
+	}
+	for (const char *p = template; *p != '\0'; p++) {
+		if (p == dot && number > 0) {
+			text_add(t, ".");
+			text_add_number(t, number);
+		}
+		if (*p != '%' || p[1] == '\0') {
+			text_add_bytes(t, p, 1);
+			continue;
+		}
+		switch (*++p) {
+		case 'p':
+			text_add_number(t, (uint64_t)sys_getpid());
+			break;
+		case 't':
+			add_time(t, sys_clock_ns(CLOCK_REALTIME) / 1000000000U);
+			break;
+		case 'e':
+			add_program(t);
+			break;
+		case '%':
+			text_add(t, "%");
+			break;
+		default:
+			text_add_bytes(t, p - 1, 2);
+		}
+	}
+	if (dot == NULL && number > 0) {
+		text_add(t, ".");
+		text_add_number(t, number);
+	}
+}
+
+static const char *reason_text(long error)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+		return "permission denied";
+	case -ENOENT:
+		return "no such folder";
+	case -ENOSPC:
+		return "no space left on the disk";
+	case -EDQUOT:
+		return "disk quota exceeded";
+	case -EFBIG:
+		return "file size limit reached";
+	case -EROFS:
+		return "read-only file system";
+	case -EMFILE:
+	case -ENFILE:
+		return "too many open files";
+	case -ENOTDIR:
+		return "not a folder";
+	case -ENAMETOOLONG:
+		return "name too long";
+	case -ENOMEM:
+		return "no memory";
+	case -ELOOP:
+		return "too many symbolic links";
+	default:
+		return "the system refused";
+	}
+}
+
+static void say_cannot(const char *what, const char *path, long error)
+{
+	struct text t = {.used = 0};
+
+	text_add(&t, ": ");
+	text_add(&t, reason_text(error));
+	say_problem(what, path, t.data);
+}
+
+static int absolute_path(const char *name)
+{
+	struct text t = {.used = 0};
+	long size;
+
+	if (name[0] == '/') {
+		text_add(&t, name);
+	} else {
+		size = SYS2(SYS_getcwd, file.path, sizeof(file.path));
+		if (size <= 0 || file.path[0] != '/')
+			return -ENOENT;
+		text_add(&t, file.path);
+		text_add(&t, "/");
+		text_add(&t, name);
+	}
+	if (t.used + 1 >= sizeof(t.data))
+		return -ENAMETOOLONG;
+	memcpy(file.path, t.data, t.used + 1);
+	return 0;
+}
+
+static long open_new(const char *template)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	long fd = -EEXIST;
+
+	for (unsigned number = 0; fd == -EEXIST && number < 10000; number++) {
+		struct text name = {.used = 0};
+
+		make_name(&name, template, number);
+		fd = absolute_path(name.data);
+		if (fd == 0)
+			fd = sys_open(file.path, flags, 0600);
+		else
+			memcpy(file.path, name.data, name.used + 1);
+	}
+	return fd;
+}
+
+/* May the file have SIZE bytes? Asked first, because going over the limit would send SIGXFSZ. */
+static long check_limit(uint64_t size)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+	(void)SYS4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit);
+	return limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur ? -EFBIG : 0;
+}
+
+/* Real disk space for a piece of the file: a full disk must be an error here, not SIGBUS later. */
+static long allocate(int fd, uint64_t offset, uint64_t size)
+{
+	static const char zeros[4096];
+	long rc = check_limit(offset + size);
+
+	if (rc == 0)
+		rc = SYS4(SYS_fallocate, fd, 0, offset, size);
+	if (rc != -EOPNOTSUPP && rc != -ENOSYS)
+		return rc;
+	for (uint64_t done = 0; done < size; done += sizeof(zeros)) {
+		rc = sys_pwrite(fd, zeros, sizeof(zeros), offset + done);
+		if (rc != (long)sizeof(zeros))
+			return rc < 0 ? rc : -ENOSPC;
+	}
+	return 0;
+}
+
+/* The kernel's struct stat is the C library's on 64-bit machines. */
+static long file_status(int fd, struct stat *st)
+{
+	return SYS2(SYS_fstat, fd, st);
+}
+
+static void *map(int fd, uint64_t offset, uint64_t size)
+{
+	void *p = sys_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+
+	if (!sys_failed(p))
+		(void)sys_madvise(p, size, MADV_DONTFORK);
+	return p;
+}
+
+static long map_header(const struct pmt_options *options)
+{
+	uint64_t page = getauxval(AT_PAGESZ);
+	struct stat st;
+	long rc;
+
+	file.header_bytes = page > PMT_HEADER_BYTES ? page : PMT_HEADER_BYTES;
+	file.chunk_bytes = options->chunk_size > page ? options->chunk_size : page;
+	file.max_chunks = options->max_size == 0 ? UINT64_MAX
+			  : options->max_size <= file.header_bytes
+				  ? 0
+				  : (options->max_size - file.header_bytes) / file.chunk_bytes;
+	rc = file_status(file.fd, &st);
+	if (rc == 0)
+		rc = allocate(file.fd, 0, file.header_bytes);
+	if (rc != 0)
+		return rc;
+	file.device = st.st_dev;
+	file.inode = st.st_ino;
+	void *p = map(file.fd, 0, file.header_bytes);
+
+	if (sys_failed(p))
+		return (long)p;
+	file.header = p;
+	memcpy(file.header->magic, PMT_MAGIC, sizeof(file.header->magic));
+	file.header->version_major = PMT_VERSION_MAJOR;
+	file.header->version_minor = PMT_VERSION_MINOR;
+	file.header->header_bytes = (uint32_t)file.header_bytes;
+	file.header->chunk_bytes = (uint32_t)file.chunk_bytes;
+	file.header->page_bytes = (uint32_t)page;
+	return 0;
+}
+
+struct pmt_header *logfile_create(const struct pmt_options *options)
+{
+	long rc = open_new(options->output);
+
+	if (rc >= 0) {
+		file.fd = move_up((int)rc);
+		rc = file.fd < 0 ? file.fd : map_header(options);
+		if (rc != 0) {
+			(void)SYS3(SYS_unlinkat, AT_FDCWD, file.path, 0);
+			(void)sys_close(file.fd);
+		}
+	}
+	if (rc != 0) {
+		say_cannot("cannot create the log ", file.path, rc);
+		file.fd = -1;
+		file.path[0] = '\0';
+		return NULL;
+	}
+	atomic_store(&file.next_chunk, 0);
+	atomic_store(&file.stopped, 0);
+	say_note("tracing to ", file.path, NULL);
+	return file.header;
+}
+
+struct pmt_header *logfile_header(void)
+{
+	return file.header;
+}
+
+void logfile_publish(void)
+{
+	file.header->checksum = pmt_header_checksum(file.header);
+}
+
+const char *logfile_path(void)
+{
+	return file.path;
+}
+
+int logfile_descriptor(void)
+{
+	return file.fd;
+}
+
+void logfile_find_parent(int pid, char *data, uint64_t size)
+{
+	struct text link = {.used = 0};
+	struct pmt_header header;
+	long fd, got;
+
+	data[0] = '\0';
+	text_add(&link, "/proc/");
+	text_add_number(&link, (uint64_t)pid);
+	text_add(&link, "/fd/");
+	text_add_number(&link, (uint64_t)descriptor_base());
+	/* Only a regular file named like a log is opened: opening a device could do things. */
+	got = sys_readlink(link.data, data, size - 1);
+	data[got < 0 ? 0 : got] = '\0';
+	if (got <= 0 || data[0] != '/')
+		return;
+	fd = sys_open(data, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	if (fd < 0) {
+		data[0] = '\0';
+		return;
+	}
+	got = sys_pread((int)fd, &header, sizeof(header), 0);
+	(void)sys_close((int)fd);
+	if (got != (long)sizeof(header) || header.pid != (uint32_t)pid ||
+	    memcmp(header.magic, PMT_MAGIC, sizeof(header.magic)) != 0)
+		data[0] = '\0';
+}
+
+static int stop(unsigned reason, const char *what, long error)
+{
+	if (atomic_exchange(&file.stopped, 1) != 0)
+		return -1;
+	file.header->live.stop_reason = reason;
+	file.header->live.state = PMT_STATE_STOPPED;
+	file.header->live.end_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	if (error == 0)
+		say_problem(what, file.path, NULL);
+	else
+		say_cannot(what, file.path, error);
+	return -1;
+}
+
+/*
+ * The program may have closed our descriptor, and something else may have its number now: only the
+ * file that we made is ever written to.
+ */
+static long check_descriptor(int *fd)
+{
+	struct stat st;
+
+	*fd = file.fd;
+	if (file_status(*fd, &st) == 0 && st.st_dev == file.device && st.st_ino == file.inode)
+		return 0;
+	long opened = sys_open(file.path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+
+	if (opened < 0)
+		return opened;
+	if (file_status((int)opened, &st) != 0 || st.st_dev != file.device ||
+	    st.st_ino != file.inode) {
+		(void)sys_close((int)opened);
+		return -ENOENT;
+	}
+	*fd = (int)opened;
+	return 0;
+}
+
+struct pmt_chunk *logfile_chunk(void)
+{
+	struct pmt_chunk *chunk;
+	uint64_t number, offset;
+	long rc;
+	int fd;
+
+	if (file.header == NULL || atomic_load(&file.stopped) != 0)
+		return NULL;
+	number = atomic_fetch_add(&file.next_chunk, 1);
+	offset = file.header_bytes + number * file.chunk_bytes;
+	if (number >= file.max_chunks) {
+		(void)stop(PMT_STOP_SIZE, "tracing stopped, size limit reached: ", 0);
+		return NULL;
+	}
+	rc = check_descriptor(&fd);
+	if (rc == 0) {
+		rc = allocate(fd, offset, file.chunk_bytes);
+		chunk = rc == 0 ? map(fd, offset, file.chunk_bytes) : NULL;
+		if (rc == 0 && sys_failed(chunk))
+			rc = (long)chunk;
+		if (fd != file.fd)
+			(void)sys_close(fd);
+	}
+	if (rc != 0) {
+		(void)stop(rc == -ENOMEM ? PMT_STOP_MEMORY : PMT_STOP_DISK,
+			   "tracing stopped, cannot extend the log ", rc);
+		return NULL;
+	}
+	arena_account((long)file.chunk_bytes);
+	__atomic_fetch_add(&file.header->live.chunks, 1, __ATOMIC_RELAXED);
+	return chunk;
+}
+
+void logfile_seal(struct pmt_chunk *chunk)
+{
+	chunk->checksum = pmt_chunk_checksum(chunk);
+	__atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
+	(void)sys_munmap(chunk, file.chunk_bytes);
+	arena_account(-(long)file.chunk_bytes);
+}
+
+void logfile_close(unsigned state, uint64_t end_ns)
+{
+	if (file.header == NULL || file.header->live.state == PMT_STATE_STOPPED)
+		return;
+	file.header->live.end_ns = end_ns;
+	__atomic_store_n(&file.header->live.state, state, __ATOMIC_RELEASE);
+}
+
+void logfile_lost(uint64_t count)
+{
+	if (file.header != NULL)
+		__atomic_fetch_add(&file.header->live.lost, count, __ATOMIC_RELAXED);
+}
+
+void logfile_flag(unsigned flag)
+{
+	if (file.header != NULL)
+		__atomic_fetch_or(&file.header->live.flags, 1ULL << flag, __ATOMIC_RELAXED);
+}
+
+void logfile_forget(void)
+{
+	struct stat st;
+
+	/* Close the parent's log in this process, unless the number is the program's by now. */
+	if (file.fd >= 0 && file_status(file.fd, &st) == 0 && st.st_dev == file.device &&
+	    st.st_ino == file.inode)
+		(void)sys_close(file.fd);
+	file.header = NULL;
+	file.fd = -1;
+}

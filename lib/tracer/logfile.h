@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log file: its name, its header, and the chunks that writers get.
+ *
+ * One log a process. All functions may be called by any thread; chunk_* take no lock but the
+ * file's own for growing it. Nothing here is on the event path.
+ */
+#ifndef PMT_TRACER_LOGFILE_H
+#define PMT_TRACER_LOGFILE_H
+
+#include <stdint.h>
+
+#include "log.h"
+#include "options.h"
+
+/*
+ * Create the log by the name template of OPTIONS and map its header, zeroed but for the sizes.
+ * Returns the header, or NULL after one line on stderr.
+ */
+struct pmt_header *logfile_create(const struct pmt_options *options);
+/* The header, NULL before logfile_create(). */
+struct pmt_header *logfile_header(void);
+/* Fill in the checksum once everything but `live` stands. */
+void logfile_publish(void);
+/* Absolute path, "" if there is none. */
+const char *logfile_path(void);
+/* Path of the log that the parent process PID is writing, into DATA; "" when it writes none. */
+void logfile_find_parent(int pid, char *data, uint64_t size);
+/* The descriptor, which the sampler keeps in its own table. */
+int logfile_descriptor(void);
+
+/*
+ * A new chunk, allocated on disk and mapped. NULL when the log cannot grow; then the stop reason
+ * stands in the header and one line was printed.
+ */
+struct pmt_chunk *logfile_chunk(void);
+/* Write checksum and seal, and unmap. */
+void logfile_seal(struct pmt_chunk *chunk);
+/* The log is complete: STATE is PMT_STATE_*. */
+void logfile_close(unsigned state, uint64_t end_ns);
+/* Count events that had no place to go. */
+void logfile_lost(uint64_t count);
+/* Set a PMT_FLAG_* bit. */
+void logfile_flag(unsigned flag);
+/* In a forked child: forget the parent's log (its mappings are not in the child). */
+void logfile_forget(void);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of events of different threads: see order.h. */
+#include "order.h"
+
+#include <string.h>
+
+struct order_shared order_shared;
+
+#define SLOT_MASK ((1ULL << ORDER_SLOT_BITS) - 1)
+
+static int is_mine(const struct thread *t, uint64_t stamp)
+{
+	return (stamp & SLOT_MASK) == (t->stamp & SLOT_MASK);
+}
+
+/* Take the number ORDER, which is larger than the present one, and say so in the log. */
+static void take(struct thread *t, uint64_t order)
+{
+	struct pmt_order r = {order};
+
+	t->order = order;
+	t->stamp = order_stamp(order, t->writer.slot);
+	pmt_put_order(&t->writer.enc, 0, &r);
+}
+
+/* A number above that of a stamp of another thread. */
+static uint64_t above(const struct thread *t, uint64_t order, uint64_t stamp)
+{
+	uint64_t other = stamp >> ORDER_SLOT_BITS;
+
+	return stamp != 0 && !is_mine(t, stamp) && other >= order ? other + 1 : order;
+}
+
+/* Become the last thread that recorded, under a number of at least ORDER. Returns the number. */
+static uint64_t claim(struct thread *t, uint64_t order)
+{
+	uint64_t last = atomic_load_explicit(&order_shared.last, memory_order_acquire);
+	uint64_t wanted = order;
+
+	if (last == order_stamp(order, t->writer.slot) || t->claims_left == 0)
+		return order;
+	t->claims_left--;
+	for (int tries = 0; tries < 8; tries++) {
+		wanted = above(t, wanted, last);
+		if (atomic_compare_exchange_weak_explicit(
+			    &order_shared.last, &last, order_stamp(wanted, t->writer.slot),
+			    memory_order_acq_rel, memory_order_acquire))
+			break;
+	}
+	return wanted;
+}
+
+/* Leave the stamp whatever others do; for an entry that many threads fight for. */
+static void force(struct thread *t, _Atomic uint64_t *place)
+{
+	uint64_t stamp = atomic_load_explicit(place, memory_order_acquire);
+	uint64_t order;
+
+	do {
+		order = above(t, t->order, stamp);
+	} while (!atomic_compare_exchange_strong_explicit(place, &stamp,
+							  order_stamp(order, t->writer.slot),
+							  memory_order_acq_rel,
+							  memory_order_acquire));
+	if (order != t->order)
+		take(t, order);
+	order_put_time(t);
+}
+
+/* Each round may put two records: the rounds are bounded by the room that there is for an event. */
+#define ROUNDS 8
+
+void order_pass_slow(struct thread *t, unsigned entry)
+{
+	_Atomic uint64_t *place = &order_shared.stamps[entry];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t stamp = atomic_load_explicit(place, memory_order_acquire);
+		uint64_t order = claim(t, above(t, t->order, stamp));
+
+		if (order != t->order)
+			take(t, order);
+		order_put_time(t);
+		if (stamp == t->stamp ||
+		    atomic_compare_exchange_strong_explicit(place, &stamp, t->stamp,
+							    memory_order_acq_rel,
+							    memory_order_acquire))
+			return;
+	}
+	force(t, place);
+}
+
+void order_reset(void)
+{
+	memset(&order_shared, 0, sizeof(order_shared));
+}

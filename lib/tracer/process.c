@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* Start-up, fork and end of the tracer: the one file that knows their order. */
+#include "process.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "code.h"
+#include "logfile.h"
+#include "names.h"
+#include "options.h"
+#include "order.h"
+#include "python.h"
+#include "sampler.h"
+#include "say.h"
+#include "stack.h"
+#include "sys.h"
+#include "thread.h"
+#include "trace.h"
+
+struct process_shared process_shared;
+
+static struct {
+	struct pmt_options options;
+	int pid;
+	_Atomic int *alive; /* 1; a forked child sees 0 here */
+	int options_good;
+	int exec_pending;
+	char parent_log[4096];
+} process;
+
+uint64_t process_now(void)
+{
+	uint64_t now = clock_tick();
+	struct timespec ts;
+
+	if (__builtin_expect(now != 0, 1))
+		return now;
+	/* The C library's version needs no system call. It cannot fail, so errno stays. */
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+	if (process_traced())
+		sampler_poll(now);
+	return now;
+}
+
+static void say_wrong_option(const struct pmt_option_info *info, const char *value,
+			     const char *allowed)
+{
+	struct text t = {.used = 0};
+
+	text_add(&t, info->env);
+	text_add(&t, "=");
+	text_add_clean(&t, value);
+	text_add(&t, ": not allowed, wants ");
+	say_problem(t.data, allowed, "; the program runs untraced");
+}
+
+static int read_options(void)
+{
+	char allowed[200];
+
+	pmt_options_init(&process.options);
+	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
+		const char *value = getenv(i->env);
+
+		if (value == NULL ||
+		    pmt_option_set(&process.options, i, value, allowed, sizeof(allowed)) == 0)
+			continue;
+		say_wrong_option(i, value, allowed);
+		return -1;
+	}
+	say_set_verbosity(process.options.verbosity);
+	return 0;
+}
+
+/* Trace programs that are not Python? Asked before the options are checked: those stay silent. */
+static int wants_any_program(void)
+{
+	const char *value = getenv(PMT_OPTION_PREFIX "NON_PYTHON");
+
+	return value != NULL && (strcmp(value, "on") == 0 || strcmp(value, "1") == 0 ||
+				 strcmp(value, "yes") == 0);
+}
+
+static void put_file_text(struct pmt_header *h, unsigned key, const char *path)
+{
+	char data[2048];
+	long fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+	long size;
+
+	if (fd < 0)
+		return;
+	size = sys_pread((int)fd, data, sizeof(data), 0);
+	(void)sys_close((int)fd);
+	if (size > 0)
+		(void)pmt_header_put_text(h, key, data, (size_t)size);
+}
+
+static void put_texts(struct pmt_header *h)
+{
+	struct text t = {.used = 0};
+	struct utsname name;
+	char exe[1024];
+	long size = sys_readlink("/proc/self/exe", exe, sizeof(exe));
+
+	(void)pmt_header_put_text(h, PMT_TEXT_TRACER, PMT_VERSION, strlen(PMT_VERSION));
+	if (python.found)
+		(void)pmt_header_put_text(h, PMT_TEXT_PYTHON, python.text, strlen(python.text));
+	if (size > 0)
+		(void)pmt_header_put_text(h, PMT_TEXT_EXECUTABLE, exe, (size_t)size);
+	if (process.parent_log[0] != '\0')
+		(void)pmt_header_put_text(h, PMT_TEXT_PARENT_LOG, process.parent_log,
+					  strlen(process.parent_log));
+	if (SYS1(SYS_uname, &name) == 0) {
+		text_add(&t, name.sysname);
+		text_add(&t, " ");
+		text_add(&t, name.release);
+		text_add(&t, " ");
+		text_add(&t, name.machine);
+		(void)pmt_header_put_text(h, PMT_TEXT_SYSTEM, t.data, t.used);
+	}
+	t.used = 0;
+	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
+		const char *value = getenv(i->env);
+
+		if (value == NULL)
+			continue;
+		text_add(&t, t.used == 0 ? "" : " ");
+		text_add(&t, i->env);
+		text_add(&t, "=");
+		text_add(&t, value);
+	}
+	if (t.used != 0)
+		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, t.data, t.used);
+	/* Last, because it may take all the room that is left. */
+	put_file_text(h, PMT_TEXT_COMMAND, "/proc/self/cmdline");
+}
+
+static void fill_header(struct pmt_header *h, unsigned flags)
+{
+	h->pid = (uint32_t)process.pid;
+	h->parent_pid = (uint32_t)SYS0(SYS_getppid);
+	h->start_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
+	h->start_ns = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
+	h->traced = process.options.trace;
+	h->python_version = python.found ? python.version : 0;
+	h->pointer_bytes = sizeof(void *);
+	h->rss_interval_ns = process.options.rss_interval * 1000000U;
+	h->max_stack_depth = (uint32_t)process.options.stack_depth;
+	put_texts(h);
+	logfile_publish();
+	h->live.flags = flags | (python.found ? 1U << PMT_FLAG_PYTHON : 0);
+	if (python.free_threaded)
+		logfile_flag(PMT_FLAG_FREE_THREADED);
+}
+
+static int start_log(unsigned flags)
+{
+	struct pmt_header *h = logfile_create(&process.options);
+
+	if (h == NULL)
+		return -1;
+	process.pid = sys_getpid();
+	process.exec_pending = 0;
+	fill_header(h, flags);
+	if (process.alive == NULL)
+		process.alive = arena_pages(4096, 1);
+	if (process.alive == NULL)
+		return -1;
+	atomic_store(process.alive, 1);
+	if (threads_init(process.options.stack_depth) != 0)
+		return -1;
+	if (stack_init(process.options.stack_depth) != 0 || (python.found && !python.walkable)) {
+		say_problem("this Python's frames are not understood, no Python stacks: ",
+			    python.text, NULL);
+		logfile_flag(PMT_FLAG_NO_STACKS);
+	}
+	process_shared.traced = process.options.trace;
+	sampler_start(process_traces(PMT_TRACED_RSS) ? process.options.rss_interval * 1000000U : 0);
+	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
+	return 0;
+}
+
+/* CPython counts threads around these and warns of a fork with several, from 3.12 on. */
+static int is_fork_event(const char *event)
+{
+	return strcmp(event, "os.fork") == 0 || strcmp(event, "os.forkpty") == 0 ||
+	       strcmp(event, "subprocess.Popen") == 0;
+}
+
+static void before_exec(void)
+{
+	trace_life(PMT_LIFE_EXEC, 0);
+	process.exec_pending = 1;
+	logfile_header()->live.end_ns = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
+	logfile_header()->live.state = PMT_STATE_EXECED;
+}
+
+/* After an exec that failed the log is open again. */
+static void after_failed_exec(void)
+{
+	process.exec_pending = 0;
+	if (logfile_header()->live.state == PMT_STATE_EXECED) {
+		logfile_header()->live.end_ns = 0;
+		logfile_header()->live.state = PMT_STATE_OPEN;
+	}
+}
+
+/* Runs for every audit event; must not call into the interpreter. */
+static int audit(const char *event, void *args, void *data)
+{
+	(void)args;
+	(void)data;
+	if (!process_traced() || process.pid == 0 || atomic_load(process.alive) == 0)
+		return 0;
+	if (process.exec_pending)
+		after_failed_exec();
+	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0) {
+		if (strncmp(event + 8, "run_", 4) == 0 && python.is_initialized())
+			trace_life(PMT_LIFE_PYTHON_START, 0);
+		else if (strcmp(event + 8, "_PySys_ClearAuditHooks") == 0)
+			trace_life(PMT_LIFE_PYTHON_END, 0);
+	} else if (event[0] == 'o' || event[0] == 's') {
+		if (python.version >= 0x030c0000 && is_fork_event(event))
+			sampler_pause();
+		else if (strcmp(event, "os.exec") == 0)
+			before_exec();
+	}
+	return 0;
+}
+
+/* FOLLOW=off: take our library out of LD_PRELOAD, so that no program started from here has it. */
+static void leave_children_alone(void)
+{
+	char *list = getenv("LD_PRELOAD");
+	Dl_info info;
+	char *out = list;
+
+	if (list == NULL || dladdr(&process_shared, &info) == 0)
+		return;
+	const char *own = strrchr(info.dli_fname, '/');
+
+	own = own == NULL ? info.dli_fname : own + 1;
+	for (char *p = list; *p != '\0';) {
+		size_t size = strcspn(p, ": ");
+		size_t name = strlen(own);
+		int ours = size >= name && memcmp(p + size - name, own, name) == 0;
+		size_t whole = size + (p[size] != '\0');
+
+		if (!ours) {
+			memmove(out, p, whole);
+			out += whole;
+		}
+		p += whole;
+	}
+	*out = '\0';
+}
+
+static int interpreter_here(void)
+{
+	int found = python_find(RTLD_DEFAULT);
+
+	/* A look-up that failed left a message for the program's next dlerror(). */
+	(void)dlerror();
+	(void)dlerror();
+	return found;
+}
+
+static void start_tracing(unsigned flags)
+{
+	process.options_good = 1;
+	if (!process.options.follow)
+		leave_children_alone();
+	else
+		logfile_find_parent((int)SYS0(SYS_getppid), process.parent_log,
+				    sizeof(process.parent_log));
+	(void)pthread_atfork(NULL, NULL, process_in_child);
+	if (python.found && python.add_audit_hook != NULL && !python.is_initialized())
+		(void)python.add_audit_hook(audit, NULL);
+	if (start_log(flags) != 0)
+		atomic_store(&process_shared.mode, PROCESS_INERT);
+}
+
+void process_start(void)
+{
+	int expected = PROCESS_UNSTARTED;
+
+	/* Before the C library has set itself up there is no environment yet. */
+	if (environ == NULL || !atomic_compare_exchange_strong(&process_shared.mode, &expected,
+							       PROCESS_STARTING))
+		return;
+	if ((!interpreter_here() && !wants_any_program()) || read_options() != 0) {
+		atomic_store(&process_shared.mode, PROCESS_INERT);
+		return;
+	}
+	start_tracing(0);
+}
+
+void process_interpreter_loaded(void *handle)
+{
+	int expected = PROCESS_INERT;
+
+	if (process.options_good || !python_find(handle))
+		return;
+	if (!atomic_compare_exchange_strong(&process_shared.mode, &expected, PROCESS_STARTING))
+		return;
+	if (read_options() != 0) {
+		process.options_good = 1; /* said once */
+		atomic_store(&process_shared.mode, PROCESS_INERT);
+		return;
+	}
+	start_tracing(1U << PMT_FLAG_LATE);
+}
+
+void process_in_child(void)
+{
+	if (process.alive == NULL)
+		return;
+	atomic_store(process.alive, 0);
+	threads_leave();
+}
+
+static void start_child(void)
+{
+	char parent[sizeof(process.parent_log)];
+
+	atomic_store(&process_shared.mode, PROCESS_STARTING);
+	memcpy(parent, logfile_path(), strlen(logfile_path()) + 1);
+	memcpy(process.parent_log, parent, sizeof(parent));
+	logfile_forget();
+	arena_reset();
+	writer_reset();
+	order_reset();
+	stack_reset();
+	threads_reset();
+	sampler_reset();
+	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0)
+		atomic_store(&process_shared.mode, PROCESS_INERT);
+}
+
+int process_check_fork(void)
+{
+	if (atomic_load_explicit(process.alive, memory_order_relaxed) != 1)
+		start_child();
+	return process_traced() ? 0 : -1;
+}
+
+void process_forked(int child)
+{
+	trace_life(PMT_LIFE_FORK, (uint64_t)child);
+}
+
+/* Close the log, if this is the process that it belongs to. */
+static void finish(void)
+{
+	uint64_t now;
+
+	/* A child of vfork() shares our memory, but is another process. */
+	if (!process_traced() || atomic_load(process.alive) != 1 || sys_getpid() != process.pid)
+		return;
+	trace_life(PMT_LIFE_EXIT, 0);
+	sampler_finish();
+	now = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
+	atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
+	threads_finish();
+	stack_finish();
+	logfile_close(PMT_STATE_CLOSED, now);
+}
+
+void process_exit_now(void)
+{
+	finish();
+}
+
+__attribute__((constructor)) static void loaded(void)
+{
+	process_start();
+}
+
+__attribute__((destructor)) static void unloaded(void)
+{
+	finish();
+}

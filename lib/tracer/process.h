@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of the tracer in a process: the one file that knows the order of start-up, fork and end.
+ */
+#ifndef PMT_TRACER_PROCESS_H
+#define PMT_TRACER_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum process_mode {
+	PROCESS_UNSTARTED = 0, /* before our constructor */
+	PROCESS_STARTING,
+	PROCESS_INERT,	 /* not traced: no interpreter, wrong options, or no log */
+	PROCESS_TRACED,
+	PROCESS_CLOSED,	 /* the log is complete */
+};
+
+struct process_shared {
+	_Atomic int mode;
+	uint64_t traced; /* bit set of PMT_TRACED_* */
+};
+
+extern struct process_shared process_shared;
+
+static inline int process_traced(void)
+{
+	return atomic_load_explicit(&process_shared.mode, memory_order_acquire) == PROCESS_TRACED;
+}
+
+static inline int process_traces(unsigned what)
+{
+	return (process_shared.traced >> what & 1) != 0;
+}
+
+/* The time for a record made now, ns: the sampler's tick, or the coarse clock without sampler. */
+uint64_t process_now(void);
+/* Start once; from the constructor, or from the first hooked call before it. */
+void process_start(void);
+/* 0 when this is the process that the state belongs to; starts a forked child's log otherwise. */
+int process_check_fork(void);
+/* In the parent, after fork() returned CHILD. */
+void process_forked(int child);
+/* The process ends now without destructors (_exit). */
+void process_exit_now(void);
+/* libpython was loaded late, as HANDLE: an embedding program. */
+void process_interpreter_loaded(void *handle);
+/* In a forked child, before it does anything else. */
+void process_in_child(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interpreter in this process: its symbols, looked up at run time, and where its structures
+ * keep what a stack walk needs. One row of the table in python.c for each version.
+ */
+#ifndef PMT_TRACER_PYTHON_H
+#define PMT_TRACER_PYTHON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a frame says where it is. */
+enum python_position {
+	PYTHON_INDEX_BYTES, /* int: byte offset of the last instruction, -1 before the first */
+	PYTHON_INDEX_UNITS, /* int: the same in 2-byte units */
+	PYTHON_PREVIOUS,    /* pointer to the last instruction; one before the first at the start */
+	PYTHON_CURRENT,	    /* pointer to the instruction being executed */
+};
+
+/* Offsets in bytes. */
+struct python_layout {
+	uint32_t version; /* first version it is for, major << 8 | minor */
+	enum python_position position_kind;
+	unsigned linetable_kind; /* PMT_LINETABLE_* */
+	uint32_t qualname;	 /* of a code object; 0: there is none */
+	/* thread state -> [C frame ->] frame */
+	uint32_t tstate_frame;
+	uint32_t cframe_frame; /* valid if has_cframe */
+	uint32_t has_cframe;
+	/* frame */
+	uint32_t previous;
+	uint32_t executable;
+	uint32_t position;
+	uint32_t owner; /* a byte; valid if has_owner */
+	uint32_t has_owner;
+	uint32_t tlbc_index; /* free-threaded 3.14+: which copy of the bytecode; 0: none */
+	/* code object */
+	uint32_t filename;
+	uint32_t name;
+	uint32_t first_line;
+	uint32_t linetable;
+	uint32_t bytecode;
+	uint32_t tlbc; /* free-threaded 3.14+: the copies; 0: none */
+	/* objects */
+	uint32_t ob_type;
+	uint32_t bytes_size;
+	uint32_t bytes_data;
+	uint32_t text_state;
+	uint32_t text_length;
+	uint32_t text_ascii;   /* data of an ASCII string */
+	uint32_t text_compact; /* data of another compact string */
+	uint32_t text_kind_shift;
+	uint32_t tp_dealloc;
+};
+
+/* Frames with this owner or a higher one belong to the interpreter itself. */
+#define PYTHON_OWNER_INTERPRETER 3
+
+struct python {
+	void *scope;	     /* where its symbols are, for dlsym() */
+	int found;	     /* this process has an interpreter */
+	int walkable;	     /* `layout` is good */
+	uint32_t version;    /* PY_VERSION_HEX */
+	int free_threaded;
+	const char *text;    /* Py_GetVersion() */
+	void *code_type;     /* &PyCode_Type */
+	void *(*current)(void);	      /* thread state that is attached now, or NULL */
+	void *(*of_this_thread)(void); /* thread state of this thread even if detached, or NULL */
+	int (*is_initialized)(void);
+	int (*add_audit_hook)(int (*)(const char *, void *, void *), void *);
+	struct python_layout layout;
+};
+
+extern struct python python;
+
+/* Look for an interpreter in SCOPE, as for dlsym(). 1 when one is there (python is filled), or 0. */
+int python_find(void *scope);
+/* The thread state whose frames are this thread's own, or NULL. */
+void *python_thread_state(void);
+
+#endif

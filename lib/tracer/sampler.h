@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sampler: reads the resident set at a fixed interval and moves the clock of the event path on.
+ *
+ * It is a thread that the C library does not know: made by clone(2) with all signals blocked, a
+ * descriptor table and a stack of its own, and no use of anything that needs thread-local storage.
+ * So the program loses no descriptor, its malloc stays in single-thread mode, and the thread ends
+ * with the process. Where it cannot be made, samples are taken at events instead.
+ */
+#ifndef PMT_TRACER_SAMPLER_H
+#define PMT_TRACER_SAMPLER_H
+
+#include <stdint.h>
+
+/* Take the first sample and begin. INTERVAL_NS 0: never sample. RSS 0: nothing to sample. */
+void sampler_start(uint64_t interval_ns);
+/*
+ * End the thread and wait until the kernel counts it no more: CPython warns of fork() in a process
+ * with several threads. It comes back by itself, 100 ms later at the earliest.
+ */
+void sampler_pause(void);
+/* At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due. */
+void sampler_poll(uint64_t now_ns);
+/* Pause for good, take the last sample, seal. */
+void sampler_finish(void);
+/* In a forked child: there is no thread. */
+void sampler_reset(void);
+
+#endif

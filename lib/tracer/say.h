@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Diagnostics: one line on stderr a problem, by write(2), prefixed "pymemtrace: ". */
+#ifndef PMT_TRACER_SAY_H
+#define PMT_TRACER_SAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A text being put together in a buffer of its own; what does not fit is cut. */
+struct text {
+	char data[1400];
+	size_t used;
+};
+
+void text_add(struct text *t, const char *s);
+void text_add_bytes(struct text *t, const char *s, size_t size);
+void text_add_number(struct text *t, uint64_t n);
+/* As text_add, with control bytes shown as "?": for what comes from the environment. */
+void text_add_clean(struct text *t, const char *s);
+
+/* 0: nothing, 1: problems, 2: also notes. */
+void say_set_verbosity(uint64_t level);
+/* Print a line of up to three parts (NULL: none). Any thread; errno is left alone. */
+void say_problem(const char *a, const char *b, const char *c);
+void say_note(const char *a, const char *b, const char *c);
+
+#endif

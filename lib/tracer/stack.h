@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Python stacks: walk this thread's frames, find the stack's number.
+ *
+ * A thread's own frames cannot move while it is inside an allocator, with the interpreter's lock or
+ * without it, so nothing is locked and no function of the interpreter that could allocate is
+ * called. Only what changed since the thread's last walk is looked up; new stacks are written to
+ * the log's definitions before their number is used.
+ */
+#ifndef PMT_TRACER_STACK_H
+#define PMT_TRACER_STACK_H
+
+#include <stdint.h>
+
+#include "thread.h"
+
+/* Prepare for stacks of at most DEPTH frames (0: no stacks). Returns 0, or -1 without memory. */
+int stack_init(uint64_t depth);
+/* In a forked child: numbers begin anew, for the new log. */
+void stack_reset(void);
+/* Write what there is of the definitions' chunk and seal it. */
+void stack_finish(void);
+/* Number of this thread's Python stack now, 0: no Python frames. Between enter and leave. */
+uint32_t stack_current(struct thread *t);
+
+
+/* A numbered code object dies: its address may come back as another one's. */
+void stack_code_died(const void *code);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* Thread states: made at a thread's first event, handed on when the thread has ended. */
+#include "thread.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "arena.h"
+#include "lock.h"
+#include "logfile.h"
+#include "names.h"
+#include "order.h"
+#include "process.h"
+
+static struct thread nobody;
+
+__thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &nobody;
+/* Set while this thread's state is being made: a signal handler must not make another. */
+static __thread volatile int starting __attribute__((tls_model("initial-exec")));
+
+static struct {
+	struct lock lock;
+	struct thread *all; /* every state there is; handle 0: its thread has run its destructors */
+	_Atomic uint32_t count;
+	uint64_t stack_depth;
+	pthread_key_t key;
+	int has_key;
+} threads;
+
+static void thread_ended(void *p)
+{
+	struct thread *t = p;
+
+	/*
+	 * The thread may go on to allocate in other destructors, so its state stays in use; a new
+	 * thread takes it over once the kernel knows this one no more.
+	 */
+	lock_take(&threads.lock);
+	t->handle = 0;
+	lock_release(&threads.lock);
+}
+
+int threads_init(uint64_t stack_depth)
+{
+	threads.stack_depth = stack_depth;
+	if (!threads.has_key)
+		threads.has_key = pthread_key_create(&threads.key, thread_ended) == 0;
+	return 0;
+}
+
+void threads_leave(void)
+{
+	thread_self = &nobody;
+}
+
+void threads_reset(void)
+{
+	lock_reset(&threads.lock);
+	threads.all = NULL;
+	atomic_store(&threads.count, 0);
+	threads_leave();
+}
+
+uint32_t threads_count(void)
+{
+	return atomic_load(&threads.count);
+}
+
+static int is_dead(const struct thread *t, int pid, int tid)
+{
+	return t->tid == tid || SYS3(SYS_tgkill, pid, t->tid, 0) == -ESRCH;
+}
+
+/* A state whose thread is gone, or NULL. */
+static struct thread *take_over(int tid)
+{
+	int pid = sys_getpid();
+	struct thread *t;
+
+	for (t = threads.all; t != NULL; t = t->next)
+		if (t->handle == 0 && is_dead(t, pid, tid))
+			break;
+	if (t != NULL)
+		t->handle = pthread_self();
+	return t;
+}
+
+static struct thread *make(void)
+{
+	size_t depth = threads.stack_depth + 1; /* one for the gap of a deep stack */
+	size_t head = (sizeof(struct thread) + 63) & ~(size_t)63;
+	size_t size = head + depth * (sizeof(struct thread_frame) + sizeof(struct thread_raw_frame));
+	struct thread *t;
+
+	size = (size + 4095) & ~(size_t)4095;
+	t = arena_pages(size, 1);
+	if (t == NULL)
+		return NULL;
+	t->size = size;
+	t->frames = (struct thread_frame *)((char *)t + head);
+	t->raw = (struct thread_raw_frame *)(t->frames + depth);
+	t->handle = pthread_self();
+	writer_init(&t->writer, PMT_CHUNK_EVENTS, writer_new_slot());
+	t->next = threads.all;
+	threads.all = t;
+	return t;
+}
+
+static void put_name(struct thread *t, uint32_t number, const char *name)
+{
+	struct pmt_thread_name r = {number, {(const uint8_t *)name, 0}};
+
+	while (name[r.name.size] != '\0' && r.name.size < 255)
+		r.name.size++;
+	if (writer_room(&t->writer, PMT_RECORD_MAX + r.name.size) == 0) {
+		pmt_put_thread_name(&t->writer.enc, 0, &r);
+		writer_commit(&t->writer);
+	}
+}
+
+/* The first records of a thread. Returns -1 when the log cannot grow. */
+static int introduce(struct thread *t)
+{
+	struct pmt_thread r = {t->number, (uint64_t)t->tid};
+	char name[16] = "";
+
+	t->writer.thread = t->number;
+	if (t->writer.chunk == NULL &&
+	    writer_rotate(&t->writer, process_now(), t->order) != 0)
+		return -1;
+	if (writer_room(&t->writer, PMT_RECORD_MAX) != 0)
+		return -1;
+	pmt_put_thread(&t->writer.enc, 0, &r);
+	writer_commit(&t->writer);
+	(void)SYS2(SYS_prctl, PR_GET_NAME, name);
+	name[sizeof(name) - 1] = '\0';
+	put_name(t, t->number, name);
+	return 0;
+}
+
+static struct thread *start(void)
+{
+	struct thread *t;
+	int tid = sys_gettid();
+
+	lock_take(&threads.lock);
+	t = take_over(tid);
+	if (t == NULL)
+		t = make();
+	if (t != NULL)
+		t->number = atomic_fetch_add(&threads.count, 1) + 1;
+	lock_release(&threads.lock);
+	if (t == NULL) {
+		logfile_lost(1);
+		return NULL;
+	}
+	t->tid = tid;
+	t->frames_used = 0;
+	t->stack = 0;
+	t->stamp = order_stamp(t->order, t->writer.slot);
+	order_tick(t);
+	logfile_header()->live.threads = t->number;
+	if (t->number > 1)
+		atomic_store(&order_shared.several, 1);
+	atomic_store_explicit(&t->state, THREAD_BUSY, memory_order_relaxed);
+	thread_self = t;
+	if (introduce(t) != 0) {
+		thread_stop(t);
+		return NULL;
+	}
+	return t;
+}
+
+/* Destructors run only for threads with a value; no heap is needed for the first 32 keys. */
+static void arm(struct thread *t)
+{
+	if (threads.has_key)
+		(void)pthread_setspecific(threads.key, t);
+}
+
+struct thread *thread_enter_slow(void)
+{
+	struct thread *t = thread_self;
+	struct thread *made;
+
+	if (!process_traced())
+		return NULL;
+	switch (atomic_load_explicit(&t->state, memory_order_relaxed)) {
+	case THREAD_BUSY:
+		t->lost++;
+		return NULL;
+	case THREAD_INSIDE:
+		return NULL;
+	case THREAD_OFF:
+		logfile_lost(1);
+		return NULL;
+	default:
+		break;
+	}
+	if (starting) {
+		logfile_lost(1);
+		return NULL;
+	}
+	starting = 1;
+	made = process_check_fork() == 0 ? start() : NULL;
+	if (made != NULL)
+		arm(made);
+	starting = 0;
+	return made;
+}
+
+struct thread *thread_inside(void)
+{
+	struct thread *t = thread_enter();
+
+	if (t != NULL)
+		atomic_store_explicit(&t->state, THREAD_INSIDE, memory_order_relaxed);
+	return t;
+}
+
+void thread_outside(struct thread *t)
+{
+	if (t != NULL)
+		thread_leave(t);
+}
+
+void thread_stop(struct thread *t)
+{
+	logfile_lost(1 + t->lost);
+	t->lost = 0;
+	atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
+}
+
+void threads_finish(void)
+{
+	struct thread *self = thread_self;
+	int pid = sys_getpid(), tid = sys_gettid();
+
+	lock_take(&threads.lock);
+	for (struct thread *t = threads.all; t != NULL; t = t->next) {
+		if (t != self && (t->handle != 0 || !is_dead(t, pid, tid)))
+			continue;
+		atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
+		writer_finish(&t->writer);
+	}
+	lock_release(&threads.lock);
+}
+
+void thread_named(pthread_t handle, const char *name)
+{
+	struct thread *t = thread_enter();
+	uint32_t number = 0;
+
+	if (t == NULL)
+		return;
+	lock_take(&threads.lock);
+	for (struct thread *other = threads.all; other != NULL && number == 0; other = other->next)
+		if (other->handle != 0 && pthread_equal(other->handle, handle))
+			number = other->number;
+	lock_release(&threads.lock);
+	if (number != 0)
+		put_name(t, number, name);
+	thread_leave(t);
+}

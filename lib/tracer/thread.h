@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tracer keeps for each thread, and the guard that every event passes.
+ *
+ *	struct thread *t = thread_enter();
+ *	if (t != NULL) {
+ *		...record...
+ *		thread_leave(t);
+ *	}
+ *
+ * Between enter and leave a signal handler of the program that allocates finds the guard taken;
+ * its events are counted as lost. The memory is wiped in a forked child, so a child that was made
+ * past our fork handlers finds state 0, too, and starts afresh.
+ */
+#ifndef PMT_TRACER_THREAD_H
+#define PMT_TRACER_THREAD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "writer.h"
+
+enum thread_state {
+	THREAD_NONE = 0, /* not set up, or wiped by a fork */
+	THREAD_READY,
+	THREAD_BUSY,   /* recording */
+	THREAD_INSIDE, /* in an allocator function that may call others: these are not events */
+	THREAD_OFF,    /* the log ended for this thread; events are counted as lost */
+};
+
+/* A Python frame as the walk sees it; enough to notice that it changed. */
+struct thread_raw_frame {
+	const void *code;
+	uintptr_t position; /* instruction pointer or index, as the version has it */
+};
+
+/* A frame of the last stack, outermost first, with the id of the stack up to it. */
+struct thread_frame {
+	struct thread_raw_frame raw;
+	uint32_t stack;
+};
+
+struct thread {
+	_Atomic int state;
+	uint32_t number; /* from 1 */
+	int tid;
+	unsigned lost; /* nested events since the last `lost` record */
+	struct writer writer;
+
+	/* order.h */
+	uint64_t order;
+	uint64_t stamp;
+	uint32_t claims_left;
+
+	/* stack.c */
+	uint32_t frames_used;
+	uint32_t stack;	      /* id of the last stack */
+	uint64_t stack_epoch; /* value of the code epoch when it was taken */
+	struct thread_frame *frames;
+	struct thread_raw_frame *raw;
+
+	/* thread.c */
+	struct thread *next;
+	pthread_t handle;
+	size_t size; /* of the pages this structure is in */
+};
+
+/* Never NULL: a thread without a state of its own has one that is always THREAD_NONE. */
+extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+
+/* The rest of thread_enter(): sets up threads and forked children, counts what is lost. */
+struct thread *thread_enter_slow(void);
+
+static inline struct thread *thread_enter(void)
+{
+	struct thread *t = thread_self;
+
+	if (__builtin_expect(atomic_load_explicit(&t->state, memory_order_relaxed) !=
+				     THREAD_READY,
+			     0))
+		return thread_enter_slow();
+	atomic_store_explicit(&t->state, THREAD_BUSY, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	return t;
+}
+
+static inline void thread_leave(struct thread *t)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&t->state, THREAD_READY, memory_order_relaxed);
+}
+
+/* Events of this thread until thread_outside() are the allocator's own affair. May return NULL. */
+struct thread *thread_inside(void);
+void thread_outside(struct thread *t);
+
+/* The log cannot grow: this thread records no more. Called between enter and leave. */
+void thread_stop(struct thread *t);
+
+/* Start-up, once, in the first thread. Returns 0 or -1. */
+int threads_init(uint64_t stack_depth);
+/* In a forked child: start afresh. */
+void threads_reset(void);
+/* In a forked child, at once: this thread's state is the parent's. */
+void threads_leave(void);
+/* Seal the chunks of threads that have ended, and of this one; it records no more. */
+void threads_finish(void);
+/* Threads seen so far. */
+uint32_t threads_count(void);
+/* Record that thread HANDLE has NAME now. Allocates nothing. */
+void thread_named(pthread_t handle, const char *name);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one waist: every source of events calls these, each event becomes one record.
+ *
+ * Any thread, errno is left alone, nothing is allocated, no lock is held and no system call is made
+ * unless a chunk is full, a stack is new or a thread is. Events that a signal handler raises inside
+ * the tracer are counted as lost.
+ *
+ * Something taken (alloc, mmap) is recorded after the real call. Something given back is recorded
+ * before it when the call cannot fail (free); when it can (realloc, munmap, mremap), trace_leaving()
+ * comes before the real call and keeps its place in the order, and the record follows afterwards.
+ */
+#ifndef PMT_TRACER_TRACE_H
+#define PMT_TRACER_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "order.h"
+#include "record.h"
+
+void trace_alloc(void *block, size_t size, unsigned allocator);
+void trace_free(void *block, unsigned deallocator);
+
+/* What lies at ENTRY may be given back by the call that follows. */
+void trace_leaving(unsigned entry);
+/* A block of the heap moved or changed its size. OLD and BLOCK are not NULL. */
+void trace_realloc(void *old, void *block, size_t size, unsigned reallocator);
+/* OLD was given back by a function that could have failed. */
+void trace_left(void *old, unsigned deallocator);
+
+void trace_mmap(const struct pmt_mmap *r);
+void trace_munmap(const struct pmt_munmap *r);
+void trace_mremap(const struct pmt_mremap *r);
+
+/* The process reached a point of its life (PMT_LIFE_*). */
+void trace_life(unsigned what, uint64_t value);
+
+#endif

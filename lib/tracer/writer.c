@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Writers: rotation of chunks. */
+#include "writer.h"
+
+#include <stdatomic.h>
+
+#include "logfile.h"
+
+static _Atomic uint32_t slots;
+
+uint32_t writer_new_slot(void)
+{
+	return atomic_fetch_add(&slots, 1);
+}
+
+void writer_reset(void)
+{
+	atomic_store(&slots, 0);
+}
+
+void writer_init(struct writer *w, unsigned kind, uint32_t slot)
+{
+	*w = (struct writer){.kind = kind, .slot = slot};
+}
+
+void writer_finish(struct writer *w)
+{
+	if (w->chunk != NULL)
+		logfile_seal(w->chunk);
+	w->chunk = NULL;
+	w->limit = w->enc.cur = NULL;
+}
+
+int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
+{
+	writer_finish(w);
+	w->chunk = logfile_chunk();
+	if (w->chunk == NULL)
+		return -1;
+	w->chunk->kind = (uint16_t)w->kind;
+	w->chunk->slot = w->slot;
+	w->chunk->sequence = w->sequence++;
+	w->chunk->time_ns = time_ns;
+	w->chunk->order = order;
+	w->chunk->thread = w->thread;
+	/* Last, so that a process killed above leaves no half-made head. */
+	__atomic_store_n(&w->chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
+	w->enc.cur = (uint8_t *)(w->chunk + 1);
+	w->enc.state = (struct pmt_state){.time_ns = time_ns, .order = order};
+	w->limit = (uint8_t *)w->chunk + logfile_header()->chunk_bytes;
+	return 0;
+}
