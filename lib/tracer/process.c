@@ -282,10 +282,13 @@ static void start_tracing(unsigned flags)
 		logfile_find_parent((int)SYS0(SYS_getppid), process.parent_log,
 				    sizeof(process.parent_log));
 	(void)pthread_atfork(NULL, NULL, process_in_child);
+	if (start_log(flags) != 0) {
+		atomic_store(&process_shared.mode, PROCESS_INERT);
+		return;
+	}
+	/* Last: the interpreter allocates for it, and frees that in the end. */
 	if (python.found && python.add_audit_hook != NULL && !python.is_initialized())
 		(void)python.add_audit_hook(audit, NULL);
-	if (start_log(flags) != 0)
-		atomic_store(&process_shared.mode, PROCESS_INERT);
 }
 
 void process_start(void)
