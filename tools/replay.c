@@ -31,6 +31,7 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 	threads_init(&replay->threads);
 	mappings_init(&replay->mappings, header->page_bytes, mapping_changed, replay);
 	replay->threshold = 1;
+	replay->until_ns = UINT64_MAX;
 	replay->start_ns = header->start_ns;
 	replay->inherits =
 		(header->live.flags & (1U << PMT_FLAG_FORKED | 1U << PMT_FLAG_LATE)) != 0;
@@ -282,16 +283,59 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	}
 }
 
+static void replay_oldest(struct replay *replay)
+{
+	replay_event(replay, &replay->ahead[replay->ahead_first++ % REPLAY_AHEAD]);
+}
+
+static void replay_waiting(struct replay *replay)
+{
+	while (replay->ahead_first != replay->ahead_end)
+		replay_oldest(replay);
+}
+
+static void prefetch(const struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_record *record = &event->record;
+
+	if (record->type == PMT_REC_free) {
+		heap_prefetch(&replay->heap, record->free.addr);
+	} else if (record->type == PMT_REC_alloc) {
+		heap_prefetch(&replay->heap, record->alloc.addr);
+		if (replay->by_stack)
+			sites_prefetch(&replay->blocks, record->alloc.stack, event->thread,
+				       (uint32_t)record->alloc.allocator);
+	}
+}
+
 static int visit(void *context, const struct reader_event *event)
 {
+	struct replay *replay = context;
+	const enum pmt_type type = event->record.type;
+
 	progress_step(event->number);
-	replay_event(context, event);
+	if (event->time_ns > replay->until_ns)
+		return 1;
+	if (type != PMT_REC_alloc && type != PMT_REC_free) {
+		replay_waiting(replay);
+		replay_event(replay, event);
+		return 0;
+	}
+	if (replay->ahead_end - replay->ahead_first == REPLAY_AHEAD)
+		replay_oldest(replay);
+	replay->ahead[replay->ahead_end++ % REPLAY_AHEAD] = *event;
+	prefetch(replay, event);
 	return 0;
 }
 
 int replay_run(struct replay *replay, struct reader *reader)
 {
-	return reader_run(reader, visit, replay);
+	progress_begin(reader_path(reader));
+	const int result = reader_run(reader, visit, replay);
+
+	replay_waiting(replay);
+	progress_end();
+	return result < 0 ? -1 : 0;
 }
 
 struct amount replay_total(const struct replay *replay)

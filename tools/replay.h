@@ -39,6 +39,12 @@ enum {
 	REPLAY_KINDS = REPLAY_KIND_MAPPING + MAPPING_CLASSES,
 };
 
+/*
+ * With more live blocks than fit the processor's cache, most of the time goes into waiting for
+ * memory. So events wait here for some turns while their slots of the heap are fetched.
+ */
+#define REPLAY_AHEAD 16U
+
 struct replay_frees {
 	uint64_t count; /* all, the next two included */
 	uint64_t unmatched;
@@ -74,11 +80,16 @@ struct replay {
 	uint64_t mapped_peak_ns;
 	uint64_t last_ns; /* time of the last event, since the start */
 	/* Set these between replay_init() and the first event. */
-	bool by_stack; /* tell stacks apart; else all have the stack 0 */
-	uint32_t threshold;
+	bool by_stack;	    /* tell stacks apart; else all have the stack 0 */
+	uint32_t threshold; /* 1 */
+	uint64_t until_ns;  /* replay_run() stops at later events; CLOCK_MONOTONIC; no end */
 	/* From the header. */
 	uint64_t start_ns;
 	bool inherits;
+	/* Events of blocks that replay_run() has read and not replayed yet. */
+	struct reader_event ahead[REPLAY_AHEAD];
+	uint32_t ahead_first; /* the oldest is at this position, modulo REPLAY_AHEAD */
+	uint32_t ahead_end;
 };
 
 void replay_init(struct replay *replay, const struct pmt_header *header);
@@ -86,7 +97,7 @@ void replay_fini(struct replay *replay);
 
 /* Replay one event. */
 void replay_event(struct replay *replay, const struct reader_event *event);
-/* Replay all events: returns as reader_run(). */
+/* Replay all events up to until_ns, with progress. Returns 0, or -1 after an I/O error. */
 int replay_run(struct replay *replay, struct reader *reader);
 
 /* Sums over all sites of the heap. */

@@ -14,7 +14,8 @@ void sites_init(struct sites *sites)
 {
 	memset(sites, 0, sizeof(*sites));
 	sites->peak_number = 1;
-	sites->factor = mix_factor();
+	sites->factors[0] = mix_factor();
+	sites->factors[1] = mix_factor();
 }
 
 void sites_fini(struct sites *sites)
@@ -24,14 +25,19 @@ void sites_fini(struct sites *sites)
 	memset(sites, 0, sizeof(*sites));
 }
 
+static inline uint32_t hash_key(const struct sites *sites, uint64_t stack, uint32_t thread,
+				uint32_t kind)
+{
+	const uint64_t rest = (uint64_t)thread << 8 | (kind & 0xff);
+
+	return (uint32_t)(mix(sites->factors[0], stack + rest * sites->factors[1]) >> 32);
+}
+
 /* The cell of the index that holds the site or is free for it. */
 static uint32_t *find_cell(const struct sites *sites, uint64_t stack, uint32_t thread,
 			   uint32_t kind)
 {
-	const uint64_t hash = mix(sites->factor, mix(sites->factor, stack) +
-							 ((uint64_t)thread << 8 | (kind & 0xff)));
-
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
+	for (uint32_t i = hash_key(sites, stack, thread, kind);; i++) {
 		uint32_t *cell = &sites->index[i & sites->index_mask];
 		const struct site *site = &sites->sites[*cell];
 
@@ -76,6 +82,13 @@ uint32_t sites_find(struct sites *sites, uint64_t stack, uint32_t thread, uint32
 		*cell = sites->count;
 	}
 	return *cell;
+}
+
+void sites_prefetch(const struct sites *sites, uint64_t stack, uint32_t thread, uint32_t kind)
+{
+	if (sites->index != NULL)
+		__builtin_prefetch(
+			&sites->index[hash_key(sites, stack, thread, kind) & sites->index_mask]);
 }
 
 struct amount sites_at_peak(const struct sites *sites, const struct site *site)

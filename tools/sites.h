@@ -35,7 +35,7 @@ struct sites {
 	uint32_t room;
 	uint32_t *index; /* hash table of site numbers, 0: empty */
 	uint32_t index_mask;
-	uint64_t factor;
+	uint64_t factors[2];
 	uint64_t peak_number; /* from 1 */
 	struct amount live;
 	struct amount peak;
@@ -46,6 +46,9 @@ void sites_fini(struct sites *sites);
 
 /* The number of a site, made when it is new. Without memory the program ends. */
 uint32_t sites_find(struct sites *sites, uint64_t stack, uint32_t thread, uint32_t kind);
+
+/* Bring the index of a site into the processor's cache, for a call that comes soon. */
+void sites_prefetch(const struct sites *sites, uint64_t stack, uint32_t thread, uint32_t kind);
 
 /* Before a site changes: keep what it had at the peak. */
 static inline void sites_save(struct sites *sites, struct site *site)

@@ -7,7 +7,6 @@
 
 #include "damage.h"
 #include "error.h"
-#include "progress.h"
 
 static void add_amount(struct amount *to, const struct amount *amount)
 {
@@ -54,14 +53,11 @@ int stats_init(struct stats *stats, const char *path)
 	if (reader_open(path, &stats->reader) != 0)
 		return EXIT_DATA;
 	replay_init(&stats->replay, reader_header(stats->reader));
-	progress_begin(path);
 	const int result = replay_run(&stats->replay, stats->reader);
-
-	progress_end();
 
 	sum_sites(stats);
 	find_peak_rss(stats);
-	return result < 0 ? EXIT_DATA : damage_status(stats->reader);
+	return result != 0 ? EXIT_DATA : damage_status(stats->reader);
 }
 
 void stats_fini(struct stats *stats)

@@ -12,7 +12,6 @@
 #include "damage.h"
 #include "error.h"
 #include "mix.h"
-#include "progress.h"
 #include "replay.h"
 #include "report.h"
 
@@ -221,22 +220,6 @@ static struct top_process *new_process(struct top *top, const struct reader *rea
 	return process;
 }
 
-struct visit {
-	struct replay *replay;
-	uint64_t until_ns; /* CLOCK_MONOTONIC; later events end the reading */
-};
-
-static int visit_event(void *context, const struct reader_event *event)
-{
-	const struct visit *visit = context;
-
-	if (event->time_ns > visit->until_ns)
-		return 1;
-	progress_step(event->number);
-	replay_event(visit->replay, event);
-	return 0;
-}
-
 static uint64_t until_ns(const struct top *top, const struct pmt_header *header)
 {
 	if (top->options.what != TOP_AT_TIME || top->options.at_ns > UINT64_MAX - header->start_ns)
@@ -265,11 +248,8 @@ int top_add(struct top *top, const char *path)
 	replay.by_stack = true;
 	replay.threshold =
 		top->options.threshold < UINT32_MAX ? (uint32_t)top->options.threshold : UINT32_MAX;
-	struct visit visit = {&replay, until_ns(top, reader_header(reader))};
-	progress_begin(path);
-	const int result = reader_run(reader, visit_event, &visit);
-
-	progress_end();
+	replay.until_ns = until_ns(top, reader_header(reader));
+	const int result = replay_run(&replay, reader);
 	struct top_process *process = new_process(top, reader);
 	const struct sites *sites = top->options.mappings ? &replay.mapped : &replay.blocks;
 
@@ -284,7 +264,7 @@ int top_add(struct top *top, const char *path)
 	process->threads = replay.threads;
 	threads_init(&replay.threads);
 	replay_fini(&replay);
-	const int status = result < 0 ? EXIT_DATA : damage_status(reader);
+	const int status = result != 0 ? EXIT_DATA : damage_status(reader);
 
 	reader_close(reader);
 	return status;
