@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Parses a command line by a command's table of options. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "error.h"
+#include "nearest.h"
+
+/* The command line while it is parsed. */
+struct cursor {
+	const struct command *command;
+	char **argv;
+	int count;
+	int next;     /* first argument not looked at */
+	int operands; /* so many operands were moved to the front */
+};
+
+static int fail_choice(const struct command_option *o, const char *text)
+{
+	return error("--%s %s: not allowed, wants one of %s", o->name, text, o->value);
+}
+
+static int set_choice(const struct command_option *o, const char *text)
+{
+	const char *word = o->value;
+
+	for (int i = 0;; i++) {
+		size_t size = strcspn(word, "|");
+
+		if (strlen(text) == size && memcmp(word, text, size) == 0) {
+			*(int *)o->target = i;
+			return 0;
+		}
+		if (word[size] == '\0')
+			return fail_choice(o, text);
+		word += size + 1;
+	}
+}
+
+static int set_count(const struct command_option *o, const char *text)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long value = strtoull(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0)
+		return error("--%s %s: not allowed, wants a whole number", o->name, text);
+	*(uint64_t *)o->target = value;
+	return 0;
+}
+
+static int set_list(const struct command_option *o, const char *text)
+{
+	struct command_list *list = o->target;
+
+	list->items = need_resize(list->items, (list->count + 1) * sizeof(*list->items));
+	list->items[list->count++] = text;
+	return 0;
+}
+
+static int set(const struct command_option *o, const char *text, bool negated)
+{
+	switch (o->kind) {
+	case COMMAND_SWITCH:
+		*(bool *)o->target = !negated;
+		return 0;
+	case COMMAND_TEXT:
+		*(const char **)o->target = text;
+		return 0;
+	case COMMAND_COUNT:
+		return set_count(o, text);
+	case COMMAND_CHOICE:
+		return set_choice(o, text);
+	case COMMAND_LIST:
+		return set_list(o, text);
+	case COMMAND_CALL:
+		return o->set(o, text, negated);
+	}
+	return -1;
+}
+
+static bool wants_value(const struct command_option *o)
+{
+	return o->kind != COMMAND_SWITCH && !o->optional;
+}
+
+/* The value of an option: what stands behind it in the same word, or the next word. */
+static int set_with_value(struct cursor *c, const struct command_option *o, const char *inside)
+{
+	if (inside == NULL && wants_value(o)) {
+		if (c->next == c->count)
+			return error("--%s wants a value: %s", o->name, o->value);
+		inside = c->argv[c->next++];
+	}
+	if (inside != NULL && o->kind == COMMAND_SWITCH)
+		return error("--%s takes no value", o->name);
+	return set(o, inside, false);
+}
+
+static int unknown(const struct cursor *c, const char *word, size_t size)
+{
+	char name[64];
+	const char *found = NULL;
+
+	snprintf(name, sizeof(name), "%.*s", (int)(size < 63 ? size : 63), word);
+	struct nearest best = nearest_begin(name);
+
+	for (const struct command_option *o = c->command->options; o->name != NULL; o++)
+		if (nearest_try(&best, o->name))
+			found = o->name;
+	if (found != NULL)
+		return error("%s: no option --%s; did you mean --%s?", c->command->name, name,
+			     found);
+	return error("%s: no option --%s; `pymemtrace %s --help` lists them", c->command->name,
+		     name, c->command->name);
+}
+
+static int parse_long(struct cursor *c, const char *word)
+{
+	size_t size = strcspn(word, "=");
+	const char *value = word[size] == '=' ? word + size + 1 : NULL;
+	bool no = size > 3 && strncmp(word, "no-", 3) == 0;
+
+	for (const struct command_option *o = c->command->options; o->name != NULL; o++) {
+		if (strlen(o->name) == size && memcmp(o->name, word, size) == 0)
+			return set_with_value(c, o, value);
+		if (no && o->negatable && value == NULL && strcmp(o->name, word + 3) == 0)
+			return set(o, NULL, true);
+	}
+	return unknown(c, word, size);
+}
+
+static int parse_letters(struct cursor *c, const char *letters)
+{
+	while (*letters != '\0') {
+		const struct command_option *o = c->command->options;
+
+		while (o->name != NULL && o->letter != *letters)
+			o++;
+		if (o->name == NULL)
+			return error("%s: no option -%c; `pymemtrace %s --help` lists them",
+				     c->command->name, *letters, c->command->name);
+		letters++;
+		if (wants_value(o))
+			return set_with_value(c, o, *letters == '\0' ? NULL : letters);
+		if (set(o, NULL, false) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int command_parse(const struct command *command, int count, char **argv, bool *help)
+{
+	struct cursor c = {command, argv, count, 0, 0};
+	bool only_operands = false;
+
+	*help = false;
+	while (c.next < c.count) {
+		char *word = c.argv[c.next++];
+
+		if (only_operands || word[0] != '-' || word[1] == '\0') {
+			argv[c.operands++] = word;
+			only_operands |= command->stop_at_operand;
+		} else if (strcmp(word, "--") == 0) {
+			only_operands = true;
+		} else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+			*help = true;
+			return 0;
+		} else if (word[1] == '-' ? parse_long(&c, word + 2) != 0
+					  : parse_letters(&c, word + 1) != 0) {
+			return -1;
+		}
+	}
+	return c.operands;
+}
