@@ -311,12 +311,12 @@ def is_mark(event: Event, size: int) -> bool:
 
 
 CALL_FIELDS = {
-    "alloc": ("allocator", "addr", "size"),
-    "free": ("deallocator", "addr"),
-    "realloc": ("reallocator", "old_addr", "addr", "size"),
-    "mmap": ("addr", "size"),
-    "munmap": ("addr", "size"),
-    "mremap": ("old_addr", "old_size", "addr", "size"),
+    "alloc": ("allocator", "address", "size"),
+    "free": ("deallocator", "address"),
+    "realloc": ("reallocator", "old_address", "address", "size"),
+    "mmap": ("address", "size"),
+    "munmap": ("address", "size"),
+    "mremap": ("old_address", "old_size", "address", "size"),
 }
 
 

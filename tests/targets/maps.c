@@ -9,9 +9,8 @@
 
 enum { PAGE = 4096 };
 
-/* Own mappings lie in this range, which is reserved first, so that they can be told from others. */
-static char *arena;
-enum { ARENA_PAGES = 1024 };
+/* Where mappings are put side by side: far from where the kernel puts those of others. */
+static char *const arena = (char *)0x100000000000;
 
 static char *map_at(void *at, size_t pages, int prot, int flags)
 {
@@ -32,14 +31,6 @@ static void unmap(char *p, size_t pages)
 	CHECK(!munmap(p, pages * PAGE));
 }
 
-/* Mappings side by side at known places: a range is made free, then filled with MAP_FIXED. */
-static char *free_range(void)
-{
-	arena = map_at(NULL, ARENA_PAGES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-	unmap(arena, ARENA_PAGES);
-	return arena;
-}
-
 static char *map_in(size_t page, size_t pages)
 {
 	return map_at(arena + page * PAGE, pages, PROT_READ | PROT_WRITE,
@@ -50,7 +41,7 @@ static void move(char *old, size_t old_pages, size_t pages, int flags, char *to)
 {
 	char *p = mremap(old, old_pages * PAGE, pages * PAGE, flags, to);
 	CHECK(p != MAP_FAILED);
-	REPORT("{\"event\": \"mremap\", \"old_addr\": \"0x%lx\", \"old_size\": %zu, \"addr\": "
+	REPORT("{\"event\": \"mremap\", \"old_address\": \"0x%lx\", \"old_size\": %zu, \"address\": "
 	       "\"0x%lx\", \"size\": %zu}\n",
 	       (unsigned long)old, old_pages * PAGE, (unsigned long)p, pages * PAGE);
 }
@@ -101,7 +92,6 @@ static void holes(void)
 
 static void spanning(void)
 {
-	free_range();
 	map_in(0, 4);
 	map_in(4, 4);
 	map_in(8, 4);
@@ -110,7 +100,6 @@ static void spanning(void)
 
 static void several(void)
 {
-	free_range();
 	map_in(0, 4);
 	map_in(4, 4);
 	map_in(10, 4);
@@ -143,14 +132,12 @@ static void split_then_leak(void)
 
 static void unmap_nothing(void)
 {
-	free_range();
 	unmap(arena, 3); /* legal: nothing is there */
 	map_in(0, 2);
 }
 
 static void remap_grow(void)
 {
-	free_range();
 	map_in(0, 4);
 	move(arena, 4, 9, 0, NULL);
 }
@@ -163,14 +150,12 @@ static void remap_shrink(void)
 
 static void remap_move(void)
 {
-	free_range();
 	map_in(0, 4);
 	move(arena, 4, 8, MREMAP_MAYMOVE | MREMAP_FIXED, arena + 100 * PAGE);
 }
 
 static void remap_over(void)
 {
-	free_range();
 	map_in(0, 4);
 	map_in(100, 10);
 	move(arena, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, arena + 102 * PAGE);
@@ -178,7 +163,6 @@ static void remap_over(void)
 
 static void remap_part(void)
 {
-	free_range();
 	map_in(0, 10);
 	move(arena + 3 * PAGE, 4, 4, MREMAP_MAYMOVE | MREMAP_FIXED, arena + 100 * PAGE);
 }
@@ -188,14 +172,12 @@ static void remap_part(void)
 #endif
 static void remap_keep(void)
 {
-	free_range();
 	map_in(0, 4);
 	move(arena, 4, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, arena + 100 * PAGE);
 }
 
 static void remap_fails(void)
 {
-	free_range();
 	map_in(0, 4);
 	map_in(4, 1);
 	errno = 0;
@@ -204,7 +186,6 @@ static void remap_fails(void)
 
 static void fixed_replace(void)
 {
-	free_range();
 	map_in(0, 10);
 	map_in(3, 4);
 	map_in(8, 6);

@@ -41,28 +41,28 @@ __attribute__((unused)) static void end(void)
 
 __attribute__((unused)) static void *did_alloc(const char *allocator, void *p, size_t size)
 {
-	REPORT("{\"event\": \"alloc\", \"allocator\": \"%s\", \"addr\": \"0x%lx\", \"size\": %zu}\n",
+	REPORT("{\"event\": \"alloc\", \"allocator\": \"%s\", \"address\": \"0x%lx\", \"size\": %zu}\n",
 	       allocator, (unsigned long)p, size);
 	return p;
 }
 
 __attribute__((unused)) static void did_free(const char *deallocator, unsigned long p)
 {
-	REPORT("{\"event\": \"free\", \"deallocator\": \"%s\", \"addr\": \"0x%lx\"}\n", deallocator,
+	REPORT("{\"event\": \"free\", \"deallocator\": \"%s\", \"address\": \"0x%lx\"}\n", deallocator,
 	       p);
 }
 
 __attribute__((unused)) static void did_realloc(const char *reallocator, unsigned long old, void *p,
 						size_t size)
 {
-	REPORT("{\"event\": \"realloc\", \"reallocator\": \"%s\", \"old_addr\": \"0x%lx\", "
-	       "\"addr\": \"0x%lx\", \"size\": %zu}\n",
+	REPORT("{\"event\": \"realloc\", \"reallocator\": \"%s\", \"old_address\": \"0x%lx\", "
+	       "\"address\": \"0x%lx\", \"size\": %zu}\n",
 	       reallocator, old, (unsigned long)p, size);
 }
 
 __attribute__((unused)) static void did_mmap(const char *event, void *p, size_t size)
 {
-	REPORT("{\"event\": \"%s\", \"addr\": \"0x%lx\", \"size\": %zu}\n", event, (unsigned long)p,
+	REPORT("{\"event\": \"%s\", \"address\": \"0x%lx\", \"size\": %zu}\n", event, (unsigned long)p,
 	       size);
 }
 
