@@ -128,7 +128,7 @@ static inline int codec_get_addr(struct pmt_decoder *d, uint64_t *addr)
 		return -1;
 	uint64_t magnitude = value >> 1;
 
-	magnitude = (magnitude << 3) | (magnitude >> 60);
+	magnitude = (magnitude & ((1ULL << 60) - 1)) << 3 | magnitude >> 60;
 	d->state.addr += (value & 1) ? 0 - magnitude : magnitude;
 	*addr = d->state.addr;
 	return 0;
