@@ -170,6 +170,8 @@ void escape_gnuplot(FILE *out, const char *text, size_t limit)
 			fputs("\\\\\\\\", out);
 		else if (plain[i] == '"')
 			fputs("\\\"", out);
+		else if (plain[i] == '`')
+			fputs("\\140", out); /* as itself, gnuplot would run a command */
 		else if (strchr("_^@&~{}", plain[i]) != NULL)
 			fprintf(out, "\\\\%c", plain[i]);
 		else
