@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* The curves and marks of one log. */
+#include "plot.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "damage.h"
+#include "error.h"
+#include "progress.h"
+
+static struct series_point point_now(const struct replay *replay)
+{
+	const struct mapping_total *totals = replay->mappings.totals;
+	const struct replay_rss *rss = &replay->rss;
+	const uint64_t own = rss->last_own_bytes;
+	const uint64_t resident = rss->last_bytes;
+	struct series_point point = {.time_ns = replay->last_ns};
+
+	point.values[SERIES_HEAP] = replay->blocks.live.bytes;
+	point.values[SERIES_ANONYMOUS] = totals[MAPPING_ANONYMOUS].bytes;
+	point.values[SERIES_FILE] = totals[MAPPING_FILE].bytes;
+	point.values[SERIES_RESERVED] = totals[MAPPING_RESERVED].bytes;
+	point.values[SERIES_RSS] = rss->samples != 0 ? resident : SERIES_UNKNOWN;
+	point.values[SERIES_RSS_NET] = SERIES_UNKNOWN;
+	if (rss->samples != 0)
+		point.values[SERIES_RSS_NET] = resident > own ? resident - own : 0;
+	point.values[SERIES_SWAP] = rss->details != 0 ? rss->last.swap : SERIES_UNKNOWN;
+	return point;
+}
+
+/* Text of the program: cut, and not within a character of UTF-8. */
+static void add_mark(struct plot *plot, const char *text, size_t size)
+{
+	const size_t position = plot->mark_count++;
+
+	if (position >= PLOT_MARKS_MAX)
+		return;
+	struct plot_mark *mark = &plot->marks[position];
+
+	if (size > PLOT_MARK_TEXT)
+		for (size = PLOT_MARK_TEXT; size > 0 && ((uint8_t)text[size] & 0xc0) == 0x80;)
+			size--;
+	mark->time_ns = plot->replay.last_ns;
+	memcpy(mark->text, text, size);
+	mark->text[size] = '\0';
+}
+
+static void add_life_point(struct plot *plot, const struct pmt_process *record)
+{
+	const char *name = pmt_name("LIFE", record->what);
+	char text[PLOT_MARK_TEXT];
+
+	if (name == NULL)
+		return;
+	if (record->what == PMT_LIFE_FORK && record->value != 0)
+		snprintf(text, sizeof(text), "%s %" PRIu64, name, record->value);
+	else
+		snprintf(text, sizeof(text), "%s", name);
+	add_mark(plot, text, strlen(text));
+}
+
+static int visit(void *context, const struct reader_event *event)
+{
+	struct plot *plot = context;
+	const struct pmt_record *record = &event->record;
+
+	progress_step(event->number);
+	replay_event(&plot->replay, event);
+	const struct series_point point = point_now(&plot->replay);
+
+	series_add(&plot->series, &point);
+	if (record->type == PMT_REC_mark)
+		add_mark(plot, (const char *)record->mark.text.data, record->mark.text.size);
+	else if (record->type == PMT_REC_process)
+		add_life_point(plot, &record->process);
+	return 0;
+}
+
+int plot_init(struct plot *plot, const char *path)
+{
+	memset(plot, 0, sizeof(*plot));
+	if (reader_open(path, &plot->reader) != 0)
+		return EXIT_DATA;
+	replay_init(&plot->replay, reader_header(plot->reader));
+	series_init(&plot->series);
+	progress_begin(path);
+	const int result = reader_run(plot->reader, visit, plot);
+
+	progress_end();
+	return result != 0 ? EXIT_DATA : damage_status(plot->reader);
+}
+
+void plot_fini(struct plot *plot)
+{
+	if (plot->reader == NULL)
+		return;
+	series_fini(&plot->series);
+	replay_fini(&plot->replay);
+	reader_close(plot->reader);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* The data file and the script of gnuplot. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "escape.h"
+#include "plot.h"
+#include "report.h"
+
+enum { MIB = 1 << 20, TITLE_BYTES = 100 };
+
+static void put_seconds(FILE *out, uint64_t time_ns)
+{
+	fprintf(out, "%" PRIu64 ".%09" PRIu64, time_ns / 1000000000, time_ns % 1000000000);
+}
+
+static void put_point(void *context, const struct series_point *point)
+{
+	FILE *out = context;
+
+	put_seconds(out, point->time_ns);
+	for (size_t i = 0; i < SERIES_COLUMNS; i++) {
+		if (point->values[i] == SERIES_UNKNOWN)
+			fputs(" ?", out);
+		else
+			fprintf(out, " %" PRIu64, point->values[i]);
+	}
+	fputc('\n', out);
+}
+
+void plot_write_data(const struct plot *plot, FILE *out)
+{
+	static const char *const names[SERIES_COLUMNS] = {
+		[SERIES_HEAP] = "heap",		[SERIES_ANONYMOUS] = "anonymous",
+		[SERIES_RSS] = "rss",		[SERIES_FILE] = "file",
+		[SERIES_RESERVED] = "reserved", [SERIES_RSS_NET] = "rss_without_tracer",
+		[SERIES_SWAP] = "swap",
+	};
+
+	fputs(PLOT_SIGNATURE "# seconds", out);
+	for (size_t i = 0; i < SERIES_COLUMNS; i++)
+		fprintf(out, " %s_bytes", names[i]);
+	fputc('\n', out);
+	series_visit(&plot->series, put_point, out);
+}
+
+/* --- script --- */
+
+static void put_word(void *context, const char *word, size_t size)
+{
+	FILE *out = context;
+
+	if (ftell(out) > 0)
+		fputc(' ', out);
+	fwrite(word, 1, size, out);
+}
+
+/* The command line and the process, as a string of gnuplot. */
+static void put_title(const struct plot *plot, FILE *out)
+{
+	char *command = NULL;
+	size_t size = 0;
+	FILE *memory = open_memstream(&command, &size);
+
+	fputs("set title \"", out);
+	if (memory != NULL) {
+		report_command(plot->reader, put_word, memory);
+		if (fclose(memory) == 0 && size != 0)
+			escape_gnuplot(out, command, TITLE_BYTES);
+		free(command);
+	}
+	fprintf(out, "\\n{/*0.8 process %" PRIu32, reader_header(plot->reader)->pid);
+	if (!report_complete(plot->reader))
+		fputs(", log not complete", out);
+	fputs("}\"\n", out);
+}
+
+static void put_terminal(const struct plot_style *style, const char *name, FILE *out)
+{
+	const char *svg = "set terminal svg size %" PRIu64 ",%" PRIu64
+			  " dynamic enhanced background 'white' font 'Helvetica,13'\n";
+	const char *png = "if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) {\n"
+			  "\tset terminal pngcairo size %" PRIu64 ",%" PRIu64
+			  " enhanced font 'Sans,11'\n} else {\n\tset terminal png size "
+			  "%" PRIu64 ",%" PRIu64 " enhanced\n}\n";
+
+	fprintf(out, "# gnuplot %s.plt draws %s.%s; gnuplot -e 'window=1' %s.plt opens a window\n",
+		name, name, style->format, name);
+	fputs("if (!exists('window')) {\n", out);
+	if (strcmp(style->format, "svg") == 0)
+		fprintf(out, svg, style->width, style->height);
+	else
+		fprintf(out, png, style->width, style->height, style->width, style->height);
+	fprintf(out, "set output '%s.%s'\n}\n", name, style->format);
+}
+
+static void put_axes(const struct plot *plot, FILE *out)
+{
+	const uint64_t end_ns = report_duration_ns(plot->reader, &plot->replay);
+
+	fputs("set xlabel 'seconds since the start'\nset ylabel 'MiB'\n"
+	      "set datafile missing '?'\n"
+	      "set border 3 lc rgb '#606060'\nset tics nomirror out textcolor rgb '#303030'\n"
+	      "set grid ytics lc rgb '#dddddd' lt 1 lw 0.6\n"
+	      "set key outside bottom center horizontal samplen 2.5\n"
+	      "set yrange [0:*]\nset offsets 0, 0, graph 0.12, 0\n",
+	      out);
+	fputs("set xrange [0:", out);
+	put_seconds(out, end_ns != 0 ? end_ns : 1000000000);
+	fputs("]\n", out);
+}
+
+static void put_marks(const struct plot *plot, FILE *out)
+{
+	for (size_t i = 0; i < plot->mark_count && i < PLOT_MARKS_MAX; i++) {
+		const struct plot_mark *mark = &plot->marks[i];
+
+		fputs("set arrow from first ", out);
+		put_seconds(out, mark->time_ns);
+		fputs(", graph 0 to first ", out);
+		put_seconds(out, mark->time_ns);
+		fputs(", graph 1 nohead lc rgb '#b0b0b0' lw 1 dt 2 back\nset label \"", out);
+		escape_gnuplot(out, mark->text, PLOT_MARK_TEXT);
+		fputs("\" at first ", out);
+		put_seconds(out, mark->time_ns);
+		fputs(", graph 0.985 right rotate by 90 offset character 0.7,0 "
+		      "font ',9' textcolor rgb '#707070' front\n",
+		      out);
+	}
+	if (plot->mark_count > PLOT_MARKS_MAX)
+		fprintf(out, "# %zu more marks are left out\n", plot->mark_count - PLOT_MARKS_MAX);
+}
+
+static void put_peak(const struct plot *plot, FILE *out)
+{
+	const struct amount *peak = &plot->replay.blocks.peak;
+	const uint64_t end_ns = report_duration_ns(plot->reader, &plot->replay);
+	const bool late = plot->replay.blocks_peak_ns > end_ns - end_ns / 4;
+	report_buffer size;
+
+	if (peak->bytes == 0)
+		return;
+	fprintf(out, "set label \"peak of the heap: %s\" at first ",
+		report_size(peak->bytes, size));
+	put_seconds(out, plot->replay.blocks_peak_ns);
+	fprintf(out,
+		", first %.6f %s offset character %s,0.9 point pt 7 ps 0.9 lc rgb '#c03030' "
+		"textcolor rgb '#c03030' front\n",
+		(double)peak->bytes / MIB, late ? "right" : "left", late ? "-0.5" : "0.5");
+}
+
+struct curve {
+	enum series_column column;
+	const char *style;
+	const char *title;
+	bool shown;
+};
+
+static void put_curves(const struct plot *plot, const char *name, FILE *out)
+{
+	const struct mapping_total *totals = plot->replay.mappings.totals;
+	const bool mapped = totals[MAPPING_ANONYMOUS].peak_bytes != 0;
+	const bool rss = plot->replay.rss.samples != 0;
+	const struct curve curves[] = {
+		{SERIES_HEAP, "fillsteps fs transparent solid 0.25 noborder lc rgb '#3070b0'", "",
+		 true},
+		{SERIES_HEAP, "steps lw 1.6 lc rgb '#3070b0'", "heap", true},
+		{SERIES_ANONYMOUS, "steps lw 1.4 lc rgb '#40a060'", "anonymous mappings", mapped},
+		{SERIES_FILE, "steps lw 1.2 lc rgb '#a08040'", "file mappings",
+		 totals[MAPPING_FILE].peak_bytes != 0},
+		{SERIES_RESERVED, "steps lw 1.2 dt 3 lc rgb '#909090'", "reserved",
+		 totals[MAPPING_RESERVED].peak_bytes != 0},
+		{SERIES_RSS, "lines lw 1.4 dt 2 lc rgb '#d08030'", "RSS", rss},
+		{SERIES_RSS_NET, "lines lw 1.6 lc rgb '#d08030'", "RSS without the tracer", rss},
+		{SERIES_SWAP, "steps lw 1.4 lc rgb '#8050a0'", "swapped out",
+		 plot->replay.rss.peak.swap != 0},
+	};
+	const char *between = "";
+
+	fputs("MiB = 1048576.0\n# Address space can be much larger than all else: 1 shows it.\n"
+	      "if (!exists('reserved')) reserved = 0\nplot ",
+	      out);
+	for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++) {
+		const bool hidden = curves[i].column == SERIES_RESERVED;
+
+		if (!curves[i].shown)
+			continue;
+		fprintf(out, "%s'%s.dat' using 1:(%s$%d/MiB) with %s ", between, name,
+			hidden ? "!reserved ? NaN : " : "", curves[i].column + 2, curves[i].style);
+		if (hidden)
+			fprintf(out, "title reserved ? '%s' : ''", curves[i].title);
+		else if (curves[i].title[0] != '\0')
+			fprintf(out, "title '%s'", curves[i].title);
+		else
+			fputs("notitle", out);
+		between = ", \\\n\t";
+	}
+	fputs("\nif (exists('window')) { pause mouse close }\n", out);
+}
+
+void plot_write_script(const struct plot *plot, const struct plot_style *style, const char *name,
+		       FILE *out)
+{
+	fputs(PLOT_SIGNATURE, out);
+	put_terminal(style, name, out);
+	put_title(plot, out);
+	put_axes(plot, out);
+	put_marks(plot, out);
+	put_peak(plot, out);
+	put_curves(plot, name, out);
+}
