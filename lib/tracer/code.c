@@ -84,7 +84,8 @@ static struct pmt_bytes read_text(const void *text)
 	/* Bit 3: compact (the characters follow the head). Bit 4: only ASCII. */
 	if (!(state & 8) || (kind != 1 && kind != 2 && kind != 4) || length < 0)
 		return out;
-	const uint8_t *data = (const uint8_t *)text + (state & 16 ? l->text_ascii : l->text_compact);
+	const uint8_t *data =
+		(const uint8_t *)text + (state & 16 ? l->text_ascii : l->text_compact);
 
 	for (int64_t i = 0; i < length && out.size < TEXT_MAX; i++) {
 		uint32_t c = 0;
@@ -197,8 +198,8 @@ static void code_dealloc(void *code)
 
 int code_init(void)
 {
-	void (**place)(void *) = (void (**)(void *))((char *)python.code_type +
-						     python.layout.tp_dealloc);
+	void (**place)(void *) =
+		(void (**)(void *))((char *)python.code_type + python.layout.tp_dealloc);
 
 	if (*place == code_dealloc)
 		return 0;

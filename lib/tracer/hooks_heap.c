@@ -117,16 +117,16 @@ PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
 }
 
 /* The aligned functions may be built on one another: what happens inside is no event. */
-#define ALIGNED(name, parameters, arguments, allocator)    \
-	PMT_EXPORT void *name parameters                   \
-	{                                                  \
-		struct thread *t = thread_inside();        \
-		void *p = real.name arguments;             \
-                                                           \
-		thread_outside(t);                         \
-		if (p != NULL)                             \
-			trace_alloc(p, size, (allocator)); \
-		return p;                                  \
+#define ALIGNED(name, parameters, arguments, allocator)                                            \
+	PMT_EXPORT void *name parameters                                                           \
+	{                                                                                          \
+		struct thread *t = thread_inside();                                                \
+		void *p = real.name arguments;                                                     \
+                                                                                                   \
+		thread_outside(t);                                                                 \
+		if (p != NULL)                                                                     \
+			trace_alloc(p, size, (allocator));                                         \
+		return p;                                                                          \
 	}
 
 ALIGNED(aligned_alloc, (size_t alignment, size_t size), (alignment, size),

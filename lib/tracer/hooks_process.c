@@ -13,14 +13,15 @@
 #include "thread.h"
 
 /*
- * The real dlopen() looks at its return address to find the caller's RPATH, so it must be entered by
- * a jump, with the caller's own return address on the stack. Only for libpython by name do we need
- * to know the result; if that look-up fails the jump is made after all.
+ * The real dlopen() looks at its return address to find the caller's RPATH, so it must be entered
+ * by a jump, with the caller's own return address on the stack. Only for libpython by name do we
+ * need to know the result; if that look-up fails the jump is made after all.
  */
 #if defined(__GNUC__) && !defined(__clang__)
 __attribute__((optimize("O2")))
 #endif
-PMT_EXPORT void *dlopen(const char *name, int mode)
+PMT_EXPORT void *
+dlopen(const char *name, int mode)
 {
 	if (name != NULL && strstr(name, "libpython") != NULL && (mode & RTLD_NOLOAD) == 0) {
 		void *handle = real.dlopen(name, mode);

@@ -58,10 +58,9 @@ static void force(struct thread *t, _Atomic uint64_t *place)
 
 	do {
 		order = above(t, t->order, stamp);
-	} while (!atomic_compare_exchange_strong_explicit(place, &stamp,
-							  order_stamp(order, t->writer.slot),
-							  memory_order_acq_rel,
-							  memory_order_acquire));
+	} while (!atomic_compare_exchange_strong_explicit(
+		place, &stamp, order_stamp(order, t->writer.slot), memory_order_acq_rel,
+		memory_order_acquire));
 	if (order != t->order)
 		take(t, order);
 	order_put_time(t);
@@ -82,9 +81,8 @@ void order_pass_slow(struct thread *t, unsigned entry)
 			take(t, order);
 		order_put_time(t);
 		if (stamp == t->stamp ||
-		    atomic_compare_exchange_strong_explicit(place, &stamp, t->stamp,
-							    memory_order_acq_rel,
-							    memory_order_acquire))
+		    atomic_compare_exchange_strong_explicit(
+			    place, &stamp, t->stamp, memory_order_acq_rel, memory_order_acquire))
 			return;
 	}
 	force(t, place);

@@ -98,12 +98,13 @@ static inline int order_behind(const struct thread *t, unsigned entry)
 void order_pass_slow(struct thread *t, unsigned entry);
 
 /*
- * Before the record of an event at ENTRY: put an `order` and a `time` record where they are due, and
- * leave the stamp. Before the real call of what gives back, after that of what takes.
+ * Before the record of an event at ENTRY: put an `order` and a `time` record where they are due,
+ * and leave the stamp. Before the real call of what gives back, after that of what takes.
  */
 static inline void order_pass(struct thread *t, unsigned entry)
 {
-	if (__builtin_expect(atomic_load_explicit(&order_shared.several, memory_order_relaxed), 0) &&
+	if (__builtin_expect(atomic_load_explicit(&order_shared.several, memory_order_relaxed),
+			     0) &&
 	    (atomic_load_explicit(&order_shared.last, memory_order_acquire) != t->stamp ||
 	     atomic_load_explicit(&order_shared.stamps[entry], memory_order_acquire) != t->stamp))
 		order_pass_slow(t, entry);

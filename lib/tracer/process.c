@@ -33,6 +33,7 @@ static struct {
 	int options_good;
 	int exec_pending;
 	char parent_log[4096];
+	struct text output; /* the name template, absolute */
 } process;
 
 uint64_t process_now(void)
@@ -85,8 +86,8 @@ static int wants_any_program(void)
 {
 	const char *value = getenv(PMT_OPTION_PREFIX "NON_PYTHON");
 
-	return value != NULL && (strcmp(value, "on") == 0 || strcmp(value, "1") == 0 ||
-				 strcmp(value, "yes") == 0);
+	return value != NULL &&
+	       (strcmp(value, "on") == 0 || strcmp(value, "1") == 0 || strcmp(value, "yes") == 0);
 }
 
 static void put_file_text(struct pmt_header *h, unsigned key, const char *path)
@@ -273,9 +274,27 @@ static int interpreter_here(void)
 	return found;
 }
 
+/* Children that fork after a chdir() write beside this log, not wherever they happen to be. */
+static void make_output_absolute(void)
+{
+	char folder[1024];
+
+	process.output.used = 0;
+	if (process.options.output[0] == '/' || SYS2(SYS_getcwd, folder, sizeof(folder)) <= 0 ||
+	    folder[0] != '/')
+		return;
+	for (const char *p = folder; *p != '\0'; p++)
+		text_add_bytes(&process.output, *p == '%' ? "%%" : p, *p == '%' ? 2 : 1);
+	text_add(&process.output, "/");
+	text_add(&process.output, process.options.output);
+	if (process.output.used + 1 < sizeof(process.output.data))
+		process.options.output = process.output.data;
+}
+
 static void start_tracing(unsigned flags)
 {
 	process.options_good = 1;
+	make_output_absolute();
 	if (!process.options.follow)
 		leave_children_alone();
 	else
@@ -283,6 +302,7 @@ static void start_tracing(unsigned flags)
 				    sizeof(process.parent_log));
 	(void)pthread_atfork(NULL, NULL, process_in_child);
 	if (start_log(flags) != 0) {
+		process_shared.traced = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
@@ -296,8 +316,8 @@ void process_start(void)
 	int expected = PROCESS_UNSTARTED;
 
 	/* Before the C library has set itself up there is no environment yet. */
-	if (environ == NULL || !atomic_compare_exchange_strong(&process_shared.mode, &expected,
-							       PROCESS_STARTING))
+	if (environ == NULL ||
+	    !atomic_compare_exchange_strong(&process_shared.mode, &expected, PROCESS_STARTING))
 		return;
 	if ((!interpreter_here() && !wants_any_program()) || read_options() != 0) {
 		atomic_store(&process_shared.mode, PROCESS_INERT);
@@ -344,8 +364,10 @@ static void start_child(void)
 	stack_reset();
 	threads_reset();
 	sampler_reset();
-	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0)
+	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0) {
+		process_shared.traced = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
+	}
 }
 
 int process_check_fork(void)

@@ -11,9 +11,9 @@
 enum process_mode {
 	PROCESS_UNSTARTED = 0, /* before our constructor */
 	PROCESS_STARTING,
-	PROCESS_INERT,	 /* not traced: no interpreter, wrong options, or no log */
+	PROCESS_INERT, /* not traced: no interpreter, wrong options, or no log */
 	PROCESS_TRACED,
-	PROCESS_CLOSED,	 /* the log is complete */
+	PROCESS_CLOSED, /* the log is complete */
 };
 
 struct process_shared {

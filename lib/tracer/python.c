@@ -126,9 +126,9 @@ static uint32_t word(const char *offsets, uint32_t at)
 /* All offsets must be small and there; a build that was changed fails here and gets no stacks. */
 static int is_plausible(const struct python_layout *l)
 {
-	const uint32_t offsets[] = {l->tstate_frame, l->previous,  l->executable, l->position,
-				    l->owner,	     l->filename,  l->name,	  l->first_line,
-				    l->linetable,    l->bytecode,  l->ob_type,	  l->bytes_size,
+	const uint32_t offsets[] = {l->tstate_frame, l->previous,   l->executable,  l->position,
+				    l->owner,	     l->filename,   l->name,	    l->first_line,
+				    l->linetable,    l->bytecode,   l->ob_type,	    l->bytes_size,
 				    l->bytes_data,   l->text_state, l->text_length, l->text_ascii};
 
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)

@@ -57,14 +57,14 @@ struct python_layout {
 #define PYTHON_OWNER_INTERPRETER 3
 
 struct python {
-	void *scope;	     /* where its symbols are, for dlsym() */
-	int found;	     /* this process has an interpreter */
-	int walkable;	     /* `layout` is good */
-	uint32_t version;    /* PY_VERSION_HEX */
+	void *scope;	  /* where its symbols are, for dlsym() */
+	int found;	  /* this process has an interpreter */
+	int walkable;	  /* `layout` is good */
+	uint32_t version; /* PY_VERSION_HEX */
 	int free_threaded;
-	const char *text;    /* Py_GetVersion() */
-	void *code_type;     /* &PyCode_Type */
-	void *(*current)(void);	      /* thread state that is attached now, or NULL */
+	const char *text;	       /* Py_GetVersion() */
+	void *code_type;	       /* &PyCode_Type */
+	void *(*current)(void);	       /* thread state that is attached now, or NULL */
 	void *(*of_this_thread)(void); /* thread state of this thread even if detached, or NULL */
 	int (*is_initialized)(void);
 	int (*add_audit_hook)(int (*)(const char *, void *, void *), void *);
@@ -73,7 +73,8 @@ struct python {
 
 extern struct python python;
 
-/* Look for an interpreter in SCOPE, as for dlsym(). 1 when one is there (python is filled), or 0. */
+/* Look for an interpreter in SCOPE, as for dlsym(). 1 when one is there (python is filled), or 0.
+ */
 int python_find(void *scope);
 /* The thread state whose frames are this thread's own, or NULL. */
 void *python_thread_state(void);

@@ -83,13 +83,13 @@ static void boot_free(void *block)
 
 /* boot_NAME() for the rest. */
 #define BOOT_HEAP(result, name, parameters, arguments)
-#define BOOT_OTHER(result, name, parameters, arguments) \
-	static result boot_##name parameters            \
-	{                                               \
-		resolve();                              \
-		return real.name arguments;             \
+#define BOOT_OTHER(result, name, parameters, arguments)                                            \
+	static result boot_##name parameters                                                       \
+	{                                                                                          \
+		resolve();                                                                         \
+		return real.name arguments;                                                        \
 	}
-#define PMT_HOOK(result, name, parameters, arguments, room) \
+#define PMT_HOOK(result, name, parameters, arguments, room)                                        \
 	BOOT_##room(result, name, parameters, arguments)
 #include "hooks.def"
 #undef PMT_HOOK
@@ -140,8 +140,8 @@ static void resolve(void)
 	void *symbol;
 
 	resolving = 1;
-#define PMT_HOOK(result, name, parameters, arguments, room) \
-	symbol = dlsym(RTLD_NEXT, #name);                   \
+#define PMT_HOOK(result, name, parameters, arguments, room)                                        \
+	symbol = dlsym(RTLD_NEXT, #name);                                                          \
 	memcpy(&found.name, &symbol, sizeof(symbol));
 #include "hooks.def"
 #undef PMT_HOOK

@@ -19,7 +19,7 @@
 struct clock_shared clock_shared;
 
 #define STACK_BYTES 32768
-#define DETAIL_NS 100000000ULL	  /* distance of rss_detail records */
+#define DETAIL_NS 100000000ULL	   /* distance of rss_detail records */
 #define UNCHANGED_NS 1000000000ULL /* an unchanged value is written again after this */
 #define RESUME_NS 100000000ULL
 #define RETRY_NS 1000000ULL
@@ -110,7 +110,8 @@ static void put_detail(uint64_t now)
 	r.hugetlb = status_value(text, "\nHugetlbPages:");
 	r.peak = status_value(text, "\nVmHWM:");
 	sampler.detail_ns = now;
-	if (memcmp(&r, &sampler.last_detail, sizeof(r)) == 0 || writer_room(w, 2 * PMT_RECORD_MAX) != 0)
+	if (memcmp(&r, &sampler.last_detail, sizeof(r)) == 0 ||
+	    writer_room(w, 2 * PMT_RECORD_MAX) != 0)
 		return;
 	sampler.last_detail = r;
 	pmt_put_rss_detail(&w->enc, 0, &r);
@@ -233,8 +234,8 @@ static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void 
 			 "svc 0\n"
 			 "1:"
 			 : "+r"(x0)
-			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x19),
-			   [nr_exit] "i"(SYS_exit)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4),
+			   "r"(x19), [nr_exit] "i"(SYS_exit)
 			 : "memory", "x30");
 	return x0;
 }

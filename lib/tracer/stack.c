@@ -16,10 +16,10 @@
 
 static struct {
 	struct lock lock;
-	struct writer writer;	/* of the definitions */
-	struct table numbers;	/* stack_key() -> number of the stack */
+	struct writer writer; /* of the definitions */
+	struct table numbers; /* stack_key() -> number of the stack */
 	uint32_t count;
-	uint32_t depth;		/* 0: no stacks */
+	uint32_t depth; /* 0: no stacks */
 } stacks;
 
 int stack_init(uint64_t depth)
@@ -259,8 +259,7 @@ uint32_t stack_current(struct thread *t)
 	total = walk(t, depth);
 	count = total <= depth ? total : depth + 1;
 	if (t->stack_epoch == deaths)
-		while (i < count && i < t->frames_used &&
-		       same(t->frames[i].raw, pick(t, i, total)))
+		while (i < count && i < t->frames_used && same(t->frames[i].raw, pick(t, i, total)))
 			i++;
 	t->stack_epoch = deaths;
 	for (uint32_t stack = i == 0 ? 0 : t->frames[i - 1].stack; i < count; i++) {

@@ -23,7 +23,6 @@ void stack_finish(void);
 /* Number of this thread's Python stack now, 0: no Python frames. Between enter and leave. */
 uint32_t stack_current(struct thread *t);
 
-
 /* A numbered code object dies: its address may come back as another one's. */
 void stack_code_died(const void *code);
 

@@ -90,7 +90,8 @@ static struct thread *make(void)
 {
 	size_t depth = threads.stack_depth + 1; /* one for the gap of a deep stack */
 	size_t head = (sizeof(struct thread) + 63) & ~(size_t)63;
-	size_t size = head + depth * (sizeof(struct thread_frame) + sizeof(struct thread_raw_frame));
+	size_t size =
+		head + depth * (sizeof(struct thread_frame) + sizeof(struct thread_raw_frame));
 	struct thread *t;
 
 	size = (size + 4095) & ~(size_t)4095;
@@ -126,8 +127,7 @@ static int introduce(struct thread *t)
 	char name[16] = "";
 
 	t->writer.thread = t->number;
-	if (t->writer.chunk == NULL &&
-	    writer_rotate(&t->writer, process_now(), t->order) != 0)
+	if (t->writer.chunk == NULL && writer_rotate(&t->writer, process_now(), t->order) != 0)
 		return -1;
 	if (writer_room(&t->writer, PMT_RECORD_MAX) != 0)
 		return -1;

@@ -77,8 +77,7 @@ static inline struct thread *thread_enter(void)
 {
 	struct thread *t = thread_self;
 
-	if (__builtin_expect(atomic_load_explicit(&t->state, memory_order_relaxed) !=
-				     THREAD_READY,
+	if (__builtin_expect(atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_READY,
 			     0))
 		return thread_enter_slow();
 	atomic_store_explicit(&t->state, THREAD_BUSY, memory_order_relaxed);

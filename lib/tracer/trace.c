@@ -135,21 +135,21 @@ void trace_realloc(void *old, void *block, size_t size, unsigned reallocator)
 }
 
 /* munmap and mremap have had their place since trace_leaving(). */
-#define TRACE_MAPPING(name)                                       \
-	void trace_##name(const struct pmt_##name *given)         \
-	{                                                         \
-		struct pmt_##name r = *given;                     \
-		struct thread *t;                                 \
-                                                                  \
-		if (!process_traces(PMT_TRACED_MMAP))             \
-			return;                                   \
-		t = begin();                                      \
-		if (t == NULL)                                    \
-			return;                                   \
-		SET_STACK_##name(t);                              \
-		PLACE_##name(t);                                  \
-		pmt_put_##name(&t->writer.enc, 0, &r);            \
-		end(t);                                           \
+#define TRACE_MAPPING(name)                                                                        \
+	void trace_##name(const struct pmt_##name *given)                                          \
+	{                                                                                          \
+		struct pmt_##name r = *given;                                                      \
+		struct thread *t;                                                                  \
+                                                                                                   \
+		if (!process_traces(PMT_TRACED_MMAP))                                              \
+			return;                                                                    \
+		t = begin();                                                                       \
+		if (t == NULL)                                                                     \
+			return;                                                                    \
+		SET_STACK_##name(t);                                                               \
+		PLACE_##name(t);                                                                   \
+		pmt_put_##name(&t->writer.enc, 0, &r);                                             \
+		end(t);                                                                            \
 	}
 #define SET_STACK_mmap(t) r.stack = stack_current(t)
 #define SET_STACK_mremap(t) r.stack = stack_current(t)

@@ -7,8 +7,9 @@
  * the tracer are counted as lost.
  *
  * Something taken (alloc, mmap) is recorded after the real call. Something given back is recorded
- * before it when the call cannot fail (free); when it can (realloc, munmap, mremap), trace_leaving()
- * comes before the real call and keeps its place in the order, and the record follows afterwards.
+ * before it when the call cannot fail (free); when it can (realloc, munmap, mremap),
+ * trace_leaving() comes before the real call and keeps its place in the order, and the record
+ * follows afterwards.
  */
 #ifndef PMT_TRACER_TRACE_H
 #define PMT_TRACER_TRACE_H

@@ -12,8 +12,8 @@
 #include "record.h"
 
 struct writer {
-	struct pmt_encoder enc; /* where the next record goes, and the deltas' state */
-	uint8_t *limit;		/* a record may begin below this */
+	struct pmt_encoder enc;	 /* where the next record goes, and the deltas' state */
+	uint8_t *limit;		 /* a record may begin below this */
 	struct pmt_chunk *chunk; /* NULL: none, every write fails */
 	uint32_t kind;
 	uint32_t slot;
