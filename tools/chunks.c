@@ -66,6 +66,7 @@ static void add_head(const struct chunk_file *file, const struct pmt_chunk *head
 	ref->sequence = head->sequence;
 	ref->kind = head->kind;
 	ref->committed = (uint32_t)committed;
+	ref->cut = committed < head->committed && available < file->chunk_bytes;
 }
 
 /* Where a chunk of zeros stands, perhaps many follow: the next one that may hold data. */
@@ -110,7 +111,7 @@ static uint64_t scan_one(const struct chunk_file *file, struct chunk_index *inde
 	} else {
 		add_head(file, &head, available, &ref);
 		add(index, &ref);
-		if (ref.committed < head.committed && available < file->chunk_bytes) {
+		if (ref.cut) {
 			damage->truncated = true;
 			damage->bytes_lost += head.committed - ref.committed;
 		}
@@ -129,27 +130,19 @@ static int compare(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Sort; drop chunks that claim another one's place; note gaps. */
+/* Sort, and note gaps. */
 static void put_in_order(struct chunk_index *index, struct reader_damage *damage)
 {
 	struct chunk_ref *refs = index->refs;
-	size_t kept = 0;
 
 	if (index->count != 0)
 		qsort(refs, index->count, sizeof(*refs), compare);
 	for (size_t i = 0; i < index->count; i++) {
-		const struct chunk_ref *last = kept == 0 ? NULL : &refs[kept - 1];
-		bool same_slot = last != NULL && last->slot == refs[i].slot;
+		bool first = i == 0 || refs[i - 1].slot != refs[i].slot;
+		uint32_t last = first ? UINT32_MAX : refs[i - 1].sequence;
 
-		if (same_slot && last->sequence == refs[i].sequence) {
-			index->bad_heads++;
-			damage->bytes_lost += refs[i].committed;
-			continue;
-		}
-		index->missing += refs[i].sequence != (same_slot ? last->sequence + 1 : 0);
-		refs[kept++] = refs[i];
+		index->missing += refs[i].sequence != last && refs[i].sequence != last + 1;
 	}
-	index->count = kept;
 	damage->chunks_damaged +=
 		index->missing > index->bad_heads ? index->missing : index->bad_heads;
 }

@@ -25,10 +25,11 @@ struct chunk_ref {
 	uint32_t slot;
 	uint32_t sequence;
 	uint32_t committed; /* what is there of it: at most what fits the chunk and the file */
-	uint32_t kind;
+	uint16_t kind;
+	bool cut; /* the file ends before the last record does */
 };
 
-/* Chunks by slot and sequence. All zero is an empty index. */
+/* Chunks by slot and sequence; two may claim the same place. All zero is an empty index. */
 struct chunk_index {
 	struct chunk_ref *refs;
 	size_t count;

@@ -27,22 +27,38 @@ static void raise_key(struct stream *s, const struct pmt_state *state)
 		s->key.order = state->order;
 }
 
+/*
+ * Load a chunk. Returns 1, 0 when it is of no use, -1 after an error. Of two chunks that claim the
+ * same place the first good one counts.
+ */
+static int load(struct stream *s, const struct chunk_ref *ref, struct stream_run *run)
+{
+	int rc = 0;
+
+	if (ref->kind != run->kind)
+		return 0;
+	if (s->loaded == NULL || s->loaded->sequence != ref->sequence)
+		rc = chunks_load(run->file, ref, &s->buffer);
+	if (rc == 0) {
+		run->damage->chunks_damaged++;
+		run->damage->bytes_lost += ref->committed;
+	}
+	return rc;
+}
+
 /* Load the next good chunk. Returns 1, 0 when there is none, -1 after an error. */
 static int load_next(struct stream *s, struct stream_run *run)
 {
 	s->decoder.cur = NULL;
 	while (s->next != s->end) {
 		const struct chunk_ref *ref = s->next++;
-		int rc = ref->kind == run->kind ? chunks_load(run->file, ref, &s->buffer) : 2;
+		int rc = load(s, ref, run);
 
 		if (rc < 0)
 			return -1;
-		if (rc == 0) {
-			run->damage->chunks_damaged++;
-			run->damage->bytes_lost += ref->committed;
-		}
-		if (rc != 1)
+		if (rc == 0)
 			continue;
+		s->loaded = ref;
 		s->decoder.cur = (const uint8_t *)(s->buffer.chunk + 1);
 		s->decoder.end = s->decoder.cur + ref->committed;
 		s->decoder.state = (struct pmt_state){0, 0, ref->time_ns, ref->order};
@@ -125,7 +141,7 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 		}
 	}
 	if (rc < 0) {
-		run->damage->records_damaged++;
+		run->damage->records_damaged += !s->loaded->cut;
 		run->damage->bytes_lost += (uint64_t)(s->decoder.end - s->decoder.cur);
 	}
 	return STREAM_END;

@@ -19,6 +19,7 @@ struct stream {
 	struct stream_key key;
 	const struct chunk_ref *next; /* not loaded yet; the slot's chunks up to `end` */
 	const struct chunk_ref *end;
+	const struct chunk_ref *loaded; /* the last good one, NULL at first */
 	struct chunk_buffer buffer;
 	struct pmt_decoder decoder; /* cur NULL: no chunk loaded */
 	uint32_t thread;
