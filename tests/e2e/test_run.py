@@ -22,7 +22,7 @@ def test_python(a_python: Python, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case, status", [("exits", 3), ("is_killed", -9), ("aborts", -6)])
 def test_status(tmp_path: Path, case: str, status: int) -> None:
     """The command's own exit status, or the signal that ended it."""
-    argv = ["run", "--non-python", "on", "-o", tmp_path / "a.pmt", compile_target("life.c"), case]
+    argv = ["run", "--non-python", "-o", tmp_path / "a.pmt", compile_target("life.c"), case]
     tool(*argv, status=status)
     assert len(Log(tmp_path / "a.pmt").of("alloc", size=60001)) == 10
 
@@ -40,7 +40,7 @@ def test_options_of_the_command_are_its_own(a_python: Python, tmp_path: Path) ->
 
 
 def test_found_in_path(tmp_path: Path) -> None:
-    tool("run", "--non-python", "on", "-o", tmp_path / "a.pmt", "true")
+    tool("run", "--non-python", "-o", tmp_path / "a.pmt", "true")
     assert (tmp_path / "a.pmt").exists()
 
 

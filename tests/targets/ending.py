@@ -64,6 +64,7 @@ def with_daemons():
     def body():
         while True:
             bytearray(3000)
+            time.sleep(0.0001)
 
     for _ in range(3):
         threading.Thread(target=body, daemon=True).start()

@@ -4,6 +4,7 @@
 usage: peaks.py CASE. A MB is not touched, so nothing here takes real memory.
 """
 
+import functools
 import sys
 import threading
 import time
@@ -46,7 +47,9 @@ def final():
 
 def several():
     for size in (30, 70, 50):
-        blocks = [valloc(size * MB) for _ in range(2)]; [free(b) for b in blocks]  # line: spike # noqa: E702
+        blocks = [valloc(size * MB) for _ in range(2)]  # line: spike
+        for block in blocks:
+            free(block)
 
 
 def rising():
@@ -76,7 +79,7 @@ def loop():
 
 
 def two_allocators():
-    for allocate in (valloc, malloc, lambda size: memalign(64, size)):
+    for allocate in (valloc, malloc, functools.partial(memalign, 64)):
         allocate(10 * MB)  # line: mixed
 
 
@@ -146,7 +149,10 @@ def temporary():
     first = valloc(MB)  # line: one_between
     valloc(3)  # line: kept_between
     free(first)
-    blocks = [valloc(MB + n) for n in range(200)]  # line: long_lived
+    blocks = [0] * 200
+    for number in range(200):
+        blocks[number] = valloc(MB + number)  # line: long_lived
+    valloc(4), valloc(5)
     for block in blocks:
         free(block)
 
