@@ -25,8 +25,8 @@ static uint64_t place_addr(size_t place)
 
 static struct heap_block random_block(void)
 {
-	static const uint64_t sizes[] = {0, 1, 512, UINT32_MAX - 1ULL, UINT32_MAX, UINT32_MAX + 1ULL,
-					 UINT64_MAX};
+	static const uint64_t sizes[] = {
+		0, 1, 512, UINT32_MAX - 1ULL, UINT32_MAX, UINT32_MAX + 1ULL, UINT64_MAX};
 	const uint64_t random = check_random();
 
 	return (struct heap_block){

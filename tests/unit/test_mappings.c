@@ -48,7 +48,8 @@ static void remap(struct mappings *maps, const uint64_t pages[4], uint64_t flags
 static int64_t site_bytes[SITES];
 static int64_t site_count[SITES];
 
-static void changed(void *context, uint32_t site, enum mapping_class class, int64_t bytes, int count)
+static void changed(void *context, uint32_t site, enum mapping_class class, int64_t bytes,
+		    int count)
 {
 	(void)context;
 	(void)class;
@@ -298,8 +299,8 @@ static void hostile_numbers(void)
 				n[j] = numbers[check_random() % count];
 			mappings_mmap(&maps, &(struct pmt_mmap){n[0], n[1], n[2], n[3], 0, 0}, 1);
 			mappings_munmap(&maps, &(struct pmt_munmap){n[2], n[3]});
-			mappings_mremap(&maps, &(struct pmt_mremap){n[0], n[2], n[1], n[3], n[4], 0},
-					1);
+			mappings_mremap(&maps,
+					&(struct pmt_mremap){n[0], n[2], n[1], n[3], n[4], 0}, 1);
 			for (int class = 0; class < MAPPING_CLASSES; class ++)
 				CHECK(maps.totals[class].bytes <= UINT64_MAX / 2 + 1);
 		}

@@ -95,7 +95,7 @@ static void like_copying_at_each_peak(void)
 	sites_init(&sites);
 	for (uint32_t i = 0; i < SITES; i++)
 		CHECK_EQ(sites_find(&sites, i, 1, 0), i + 1);
-	for (int i = 0; i < 200000; i++) {
+	for (uint64_t i = 0; i < 200000; i++) {
 		const uint32_t at = (uint32_t)(check_random() % SITES);
 		const bool up = live[at].count == 0 || check_random() % 100 < 49 + (i >> 15) % 3;
 		const uint64_t bytes = up ? check_random() % 50 : live[at].bytes / live[at].count;
