@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fuzz target: the reader, and text and JSON output. Whatever a log holds, JSON must parse and text
+ * must hold no control character.
+ *
+ * The first byte of the input says what follows:
+ *	even	a log file; its checksums are put right
+ *	odd	chunks: kind and flags, slot, u16 length, so many bytes of records; a good file is
+ *made around them. Small inputs reach far that way.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "log.h"
+#include "names.h"
+#include "readlog.h"
+#include "reader.h"
+#include "show.h"
+
+#define CHUNK PMT_CHUNK_BYTES_MIN
+#define CHUNKS_MAX 12
+#define EVENTS_MAX 300 /* so many are printed; the rest is only read */
+
+/* The file that is made of the input. */
+static struct {
+	uint8_t bytes[PMT_HEADER_BYTES + CHUNKS_MAX * CHUNK];
+	size_t size;
+} file;
+
+struct printing {
+	struct show show;
+	size_t events;
+};
+
+static void seal(uint8_t *at, size_t left)
+{
+	struct pmt_chunk *chunk = (struct pmt_chunk *)at;
+
+	if (left >= sizeof(*chunk) && chunk->committed <= left - sizeof(*chunk))
+		chunk->checksum = pmt_chunk_checksum(chunk);
+}
+
+static void make_header(void)
+{
+	struct pmt_header *h = (struct pmt_header *)file.bytes;
+
+	memset(file.bytes, 0, PMT_HEADER_BYTES);
+	memcpy(h->magic, PMT_MAGIC, sizeof(h->magic));
+	h->version_major = PMT_VERSION_MAJOR;
+	h->header_bytes = PMT_HEADER_BYTES;
+	h->chunk_bytes = CHUNK;
+	h->checksum = pmt_header_checksum(h);
+	file.size = PMT_HEADER_BYTES;
+}
+
+/* One chunk of the records in DATA. Bits of FLAGS: definitions, sealed, cut off. */
+static void make_chunk(unsigned flags, unsigned slot, const uint8_t *data, size_t size)
+{
+	struct pmt_chunk *chunk = (struct pmt_chunk *)(file.bytes + file.size);
+	static uint32_t sequences[256];
+
+	if (file.size == PMT_HEADER_BYTES)
+		memset(sequences, 0, sizeof(sequences));
+	memset(chunk, 0, CHUNK);
+	chunk->magic = PMT_CHUNK_MAGIC;
+	chunk->kind = flags & 1 ? PMT_CHUNK_DEFINITIONS : PMT_CHUNK_EVENTS;
+	chunk->sealed = flags >> 1 & 1;
+	chunk->slot = slot;
+	chunk->sequence = sequences[slot]++;
+	chunk->thread = slot;
+	chunk->committed = (uint32_t)size;
+	memcpy(chunk + 1, data, size);
+	seal((uint8_t *)chunk, CHUNK);
+	file.size += flags & 4 ? sizeof(*chunk) + size / 2 : CHUNK;
+}
+
+static void make_chunks(const uint8_t *data, size_t size)
+{
+	bool cut = false;
+
+	make_header();
+	for (int i = 0; i < CHUNKS_MAX && size >= 4 && !cut; i++) {
+		size_t length = (size_t)data[2] | (size_t)data[3] << 8;
+
+		if (length > size - 4)
+			length = size - 4;
+		if (length > CHUNK - sizeof(struct pmt_chunk))
+			length = CHUNK - sizeof(struct pmt_chunk);
+		make_chunk(data[0], data[1], data + 4, length);
+		cut = data[0] & 4;
+		data += 4 + length;
+		size -= 4 + length;
+	}
+}
+
+static void make_file(const uint8_t *data, size_t size)
+{
+	struct pmt_header *h = (struct pmt_header *)file.bytes;
+
+	file.size = size < sizeof(file.bytes) ? size : sizeof(file.bytes);
+	memset(file.bytes, 0, sizeof(file.bytes));
+	memcpy(file.bytes, data, file.size);
+	if (file.size < PMT_HEADER_BYTES)
+		return;
+	h->checksum = pmt_header_checksum(h);
+	for (size_t at = PMT_HEADER_BYTES; at < file.size; at += CHUNK)
+		seal(file.bytes + at, file.size - at < CHUNK ? file.size - at : CHUNK);
+}
+
+static int print_text(void *context, const struct reader_event *event)
+{
+	struct printing *p = context;
+
+	if (p->events++ < EVENTS_MAX)
+		show_text(&p->show, event);
+	return 0;
+}
+
+static int print_json(void *context, const struct reader_event *event)
+{
+	struct printing *p = context;
+
+	if (p->events++ < EVENTS_MAX) {
+		show_json(&p->show, event);
+		fputc('\n', p->show.out);
+	}
+	return 0;
+}
+
+/* Print everything with VISIT. Returns the text. */
+static char *print_all(struct reader *reader, reader_visit visit, size_t *size)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, size);
+	struct printing p = {{out, reader, true}, 0};
+
+	if (reader_definitions(reader, visit, &p) != 0)
+		abort();
+	p.events = 0;
+	if (reader_run(reader, visit, &p) != 0)
+		abort();
+	fclose(out);
+	return text;
+}
+
+static void check_text(struct reader *reader)
+{
+	size_t size = 0;
+	char *text = print_all(reader, print_text, &size);
+
+	for (size_t i = 0; i < size; i++)
+		if (((uint8_t)text[i] < 0x20 && text[i] != '\n') || text[i] == 0x7f)
+			abort();
+	free(text);
+}
+
+static void check_json(struct reader *reader)
+{
+	size_t size = 0;
+	char *text = print_all(reader, print_json, &size);
+
+	for (char *line = text, *end; line < text + size; line = end + 1) {
+		json_t *parsed;
+
+		end = strchr(line, '\n');
+		parsed = json_loadb(line, (size_t)(end - line),
+				    JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+		if (parsed == NULL)
+			abort();
+		json_decref(parsed);
+	}
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct reader *reader;
+
+	if (size == 0)
+		return 0;
+	if (data[0] & 1)
+		make_chunks(data + 1, size - 1);
+	else
+		make_file(data + 1, size - 1);
+	struct readlog log = readlog_create(file.bytes, file.size);
+
+	int stderr_fd = fuzz_quiet();
+	int rc = reader_open(log.path, &reader);
+
+	fuzz_loud(stderr_fd);
+	if (rc == 0) {
+		check_text(reader);
+		check_json(reader);
+		reader_close(reader);
+	}
+	readlog_destroy(&log);
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes the seeds of tests/fuzz/corpus/reader: one input for each type of record, with the
+ * definitions that it needs, and a whole small log. Usage: make_corpus FOLDER
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "logwriter.h"
+
+static const char *folder;
+
+static void save(const char *name, const void *data, size_t size)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "wb");
+	if (file == NULL || fwrite(data, size, 1, file) != 1 || fclose(file) != 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
+/* Add a chunk to an input: head, then the records up to END. Returns the end. */
+static uint8_t *chunk(uint8_t *to, unsigned flags, unsigned slot, const struct pmt_chunk *from)
+{
+	to[0] = (uint8_t)flags;
+	to[1] = (uint8_t)slot;
+	to[2] = (uint8_t)from->committed;
+	to[3] = (uint8_t)(from->committed >> 8);
+	memcpy(to + 4, from + 1, from->committed);
+	return to + 4 + from->committed;
+}
+
+/* The chunks of a log as an input: definitions are in the first one. */
+static void save_log(struct logwriter *w, const char *name)
+{
+	static uint8_t input[1 << 20];
+	uint8_t *end = input + 1;
+	size_t size;
+
+	logwriter_finish(w, PMT_STATE_CLOSED);
+	uint8_t *data = logwriter_data(w, &size);
+
+	input[0] = 1;
+	for (size_t at = PMT_HEADER_BYTES; at < size; at += PMT_CHUNK_BYTES_MIN) {
+		const struct pmt_chunk *from = (const struct pmt_chunk *)(data + at);
+
+		end = chunk(end, from->kind == PMT_CHUNK_DEFINITIONS ? 3 : 2, from->slot, from);
+	}
+	save(name, input, (size_t)(end - input));
+	free(data);
+	logwriter_destroy(w);
+}
+
+static struct logwriter *begin(void)
+{
+	struct logwriter *w = logwriter_create(PMT_CHUNK_BYTES_MIN);
+	static const char lnotab[] = "\0\1\4\2", lines310[] = "\4\1\2\200", places[] = "\370\351\6";
+	const struct log_table tables[] = {
+		{PMT_LINETABLE_LNOTAB, lnotab, 4},
+		{PMT_LINETABLE_LINETABLE310, lines310, 4},
+		{PMT_LINETABLE_LOCATIONS, places, 3},
+	};
+	uint64_t stack = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		stack = log_frame(w, stack, log_code_table(w, "f", "a.py", 9, &tables[i]), i + 1);
+	log_frame(w, stack, 0, 0);
+	return w;
+}
+
+#define SEED(name, ...)                                                                            \
+	do {                                                                                       \
+		struct logwriter *w = begin();                                                     \
+                                                                                                   \
+		log_thread(w, 1, 1, 10);                                                           \
+		log_put_long(w, 1, 8, name, __VA_ARGS__);                                          \
+		save_log(w, #name);                                                                \
+	} while (0)
+
+static void each_record(void)
+{
+	static const uint8_t text[] = "\xff\"\\\033x";
+
+	SEED(time, 0, .time_ns = LOGWRITER_START_NS + 5);
+	SEED(order, 0, .order = 3);
+	SEED(alloc, 1, .addr = 4096, .size = 10, .stack = 4);
+	SEED(free, 0, .addr = 4096);
+	SEED(realloc, 0, .old_addr = 4096, .addr = 8192, .size = 20, .stack = 2);
+	SEED(mmap, 0, .addr = 1 << 20, .size = 4096, .prot = 7, .flags = 0x22, .stack = 1);
+	SEED(munmap, 0, .addr = 1 << 20, .size = 4096);
+	SEED(mremap, 0, .old_addr = 1 << 20, .old_size = 4096, .addr = 1 << 21, .size = 8192);
+	SEED(thread_name, 0, .thread = 1, .name = {text, 5});
+	SEED(rss, 0, .resident = 1 << 20, .shared = 4096, .own = 100, .repeats = 3);
+	SEED(rss_detail, 0, .anon = 5, .file = 6, .peak = 9);
+	SEED(lost, 0, .count = 3, .reason = 1);
+	SEED(mark, 0, .text = {text, 5});
+	SEED(process, 0, .what = 2, .value = 77);
+}
+
+static void whole_log(void)
+{
+	struct logwriter *w = begin();
+	size_t size;
+
+	log_mark(w, 1, "x");
+	log_mark(w, 2, "y");
+	logwriter_finish(w, PMT_STATE_OPEN);
+	uint8_t *data = logwriter_data(w, &size);
+	/* cut behind the last record, so that the stored input is small */
+	size_t last = PMT_HEADER_BYTES + 2 * PMT_CHUNK_BYTES_MIN;
+	size_t used = ((const struct pmt_chunk *)(data + last))->committed;
+	uint8_t *input = calloc(1, size + 1);
+
+	size = last + sizeof(struct pmt_chunk) + used;
+	memcpy(input + 1, data, size);
+	save("file", input, size + 1);
+	free(input);
+	free(data);
+	logwriter_destroy(w);
+}
+
+static void many_slots(void)
+{
+	struct logwriter *w = begin();
+
+	for (uint32_t i = 0; i < 60; i++) {
+		uint32_t slot = 1 + i * 7 % 5;
+
+		log_put(w, slot, time, 0, .time_ns = LOGWRITER_START_NS + i / 7);
+		log_put(w, slot, order, 0, .order = i / 3);
+		log_put(w, slot, alloc, i % 9, .addr = i * 48, .size = i, .stack = i % 6);
+	}
+	save_log(w, "slots");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	folder = argv[1];
+	each_record();
+	whole_log();
+	many_slots();
+	return 0;
+}
