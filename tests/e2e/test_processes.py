@@ -101,6 +101,13 @@ def test_exec_of_another_program(tracer: Tracer) -> None:
     assert states["procs"].stats["pid"] == states["echo"].stats["pid"]
 
 
+def test_exec_of_another_program_by_python(tracer: Tracer, a_python: Python) -> None:
+    """The log of before is closed as replaced; the other program is not traced."""
+    log = tracer.python(a_python, "procs.py", "exec_other").log
+    assert log.events[-1]["state"] == "replaced"
+    assert len(log.of("process", what="exec")) == 1
+
+
 def test_exec_that_fails(tracer: Tracer) -> None:
     run = tracer.c("procs.c", "exec_fails")
     assert count(run.log, 50003) == 100
@@ -201,7 +208,7 @@ def test_killed_parent(tracer: Tracer, a_python: Python) -> None:
     assert len(vallocs(parent, 90100)) == COUNT and not parent.stats["complete"]
 
 
-@pytest.mark.parametrize("program", ["/bin/true", "/bin/ls", "/bin/sh"])
+@pytest.mark.parametrize("program", ["/bin/true", "/bin/hostname", "/bin/sh"])
 def test_a_program_that_is_not_python_writes_nothing(tracer: Tracer, program: str) -> None:
     run = tracer.both([program], env={"PYMEMTRACE_OUTPUT": "%p.pmt"})
     assert run.outcome.err == b""

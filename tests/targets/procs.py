@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 from odd import free, note, report, valloc
 
@@ -156,6 +157,8 @@ def fork_in_thread():
     thread.join()
     work(100)
 
+
+warnings.simplefilter("ignore", DeprecationWarning)  # fork() where there are threads
 
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

@@ -276,6 +276,40 @@ def classes():
     body()
 
 
+def hot_code():
+    """Code that the interpreter has specialised: __init__, properties, dunders, loops."""
+
+    class Made:
+        def __init__(self, size):
+            if size:
+                note(size, valloc(size))
+
+        @property
+        def value(self):
+            if self is last:
+                note(1300, valloc(1300))
+
+        def __getitem__(self, key):
+            if self is last:
+                note(1301, valloc(1301))
+
+        def __add__(self, other):
+            if self is last:
+                note(1302, valloc(1302))
+
+    last = None
+    for number in range(200):
+        made = Made(1234 + number if number > 195 else 0)
+        if number == 199:
+            last = made
+        made.value
+        made[0]
+        made + 1
+        for item in (lambda: (yield number))():
+            if item == 199:
+                note(1303, valloc(1303))
+
+
 def deletion():
     class Dying:
         def __init__(self, size):
@@ -336,9 +370,14 @@ def unicode_names():
     exec("def größe_数据_ñ(): note(1234, valloc(1234))\ngröße_数据_ñ()", names)
     long = "n" * 3000
     exec(f"def {long}(): note(1235, valloc(1235))\n{long}()", names)
-    for number, path in enumerate(["/tmp/ordner ü/数据.py", "p" * 5000 + ".py", "a\tb\nc\x1b[31m.py"]):
+    for number, path in enumerate(["/tmp/ordner ü/数据.py", "p" * 4000 + ".py", "a\tb\nc\x1b[31m.py"]):
         source = f"note({1240 + number}, valloc({1240 + number}))"
         exec(compile(source, path, "exec"), names)
+
+
+def _too_long():
+    """A path of more than 4096 bytes."""
+    exec(compile("valloc(1234)", "q" * 5000 + ".py", "exec"), {"valloc": valloc})
 
 
 def code_reuse():
