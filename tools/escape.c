@@ -86,12 +86,13 @@ void escape_terminal_sized(FILE *out, const void *text, size_t size, size_t limi
 	size_t most = size < limit ? size : limit;
 	size_t done = 0;
 
-	for (;;) {
+	/* an empty text may have no address: nothing may be added to that, not even 0 */
+	while (done < most) {
 		int32_t point;
 		size_t length;
 
-		done += put_plain(out, p + done, done < most ? most - done : 0);
-		if (done >= most)
+		done += put_plain(out, p + done, most - done);
+		if (done == most)
 			break;
 		length = escape_decode(p + done, size - done, &point);
 		if (point < 0)
@@ -134,10 +135,12 @@ void escape_json(FILE *out, const void *text, size_t size)
 	const uint8_t *p = text;
 	size_t length;
 
-	for (size_t done = put_plain(out, p, size); done < size;
-	     done += length, done += put_plain(out, p + done, size - done)) {
+	for (size_t done = 0; done < size; done += length) {
 		int32_t point;
 
+		length = put_plain(out, p + done, size - done);
+		if (length != 0)
+			continue;
 		length = escape_decode(p + done, size - done, &point);
 		if (point < 0)
 			fputs("\\ufffd", out);

@@ -246,12 +246,33 @@ static void json_mapflags(const struct show *show, const struct value *value)
 	putc_unlocked('"', show->out);
 }
 
+/* A text in quotes; quotes and backslashes in it are escaped, so that its end is certain. */
+static void put_quoted(FILE *out, const char *text, size_t size)
+{
+	size_t left = ESCAPE_LENGTH;
+
+	putc_unlocked('"', out);
+	while (size != 0) {
+		size_t piece = 0;
+
+		while (piece < size && text[piece] != '"' && text[piece] != '\\')
+			piece++;
+		escape_terminal_sized(out, text, piece, left);
+		if (piece >= left || piece == size)
+			break;
+		putc_unlocked('\\', out);
+		putc_unlocked(text[piece], out);
+		left -= piece;
+		text += piece + 1;
+		size -= piece + 1;
+	}
+	putc_unlocked('"', out);
+}
+
 /* text: a byte string that is a text. */
 static void text_text(const struct show *show, const struct value *value)
 {
-	putc_unlocked('"', show->out);
-	escape_terminal_sized(show->out, value->bytes->data, value->bytes->size, ESCAPE_LENGTH);
-	putc_unlocked('"', show->out);
+	put_quoted(show->out, (const char *)value->bytes->data, value->bytes->size);
 }
 
 static void json_text(const struct show *show, const struct value *value)
@@ -266,9 +287,10 @@ static void text_string(const struct show *show, const struct value *value)
 	put_dec(show->out, value->number);
 	if (value->number == 0)
 		return;
-	put(show->out, ":\"");
-	escape_terminal(show->out, reader_string(show->reader, value->number), ESCAPE_LENGTH);
-	putc_unlocked('"', show->out);
+	const char *text = reader_string(show->reader, value->number);
+
+	putc_unlocked(':', show->out);
+	put_quoted(show->out, text, strlen(text));
 }
 
 static void json_string(const struct show *show, const struct value *value)

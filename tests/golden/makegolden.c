@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Made the logs in tests/golden/logs: makegolden FOLDER. Stored logs are never made anew: they
+ * stand for what programs of their version wrote. A later version adds its own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "logwriter.h"
+
+#define CHUNK PMT_CHUNK_BYTES_MIN
+
+static const char *folder;
+
+static void save(const char *name, const void *data, size_t size)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "wb");
+	if (file == NULL || (size != 0 && fwrite(data, size, 1, file) != 1) || fclose(file) != 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void put_heap_events(struct logwriter *w, uint32_t slot, uint64_t stack)
+{
+	log_put(w, slot, alloc, PMT_ALLOCATOR_MALLOC, .addr = 0x7f0000001000, .size = 100,
+		.stack = stack);
+	log_put(w, slot, alloc, PMT_ALLOCATOR_POSIX_MEMALIGN, .addr = 0x7f0000002001, .size = 0,
+		.stack = 0);
+	log_put(w, slot, realloc, PMT_REALLOCATOR_REALLOCARRAY, .old_addr = 0x7f0000001000,
+		.addr = 0x7f0000003000, .size = 1ULL << 40, .stack = stack + 1);
+	log_put(w, slot, free, PMT_DEALLOCATOR_FREE, .addr = 0x7f0000003000);
+	log_put(w, slot, free, PMT_DEALLOCATOR_FREE_SIZED, .addr = 0x10);
+	log_put(w, slot, alloc, 31, .addr = 0x20, .size = 1, .stack = 999);
+}
+
+static void put_mapping_events(struct logwriter *w, uint32_t slot, uint64_t stack)
+{
+	log_put(w, slot, mmap, 0, .addr = 0x7f1000000000, .size = 1 << 20, .prot = 3, .flags = 0x22,
+		.stack = stack);
+	log_put(w, slot, mmap, 0, .addr = 0x7f1000100000, .size = 4096, .prot = 0x1000005,
+		.flags = 0x4000012, .offset = 8192, .stack = 0);
+	log_put(w, slot, mremap, 0, .old_addr = 0x7f1000000000, .old_size = 1 << 20,
+		.addr = 0x7f2000000000, .size = 2 << 20, .flags = 1, .stack = stack);
+	log_put(w, slot, munmap, 0, .addr = 0x7f2000000000, .size = 4096);
+}
+
+static void put_other_events(struct logwriter *w, uint32_t slot)
+{
+	log_put(w, slot, rss, 0, .resident = 50 << 20, .shared = 10 << 20, .own = 1 << 20,
+		.repeats = 2);
+	log_put(w, slot, rss_detail, 0, .anon = 40 << 20, .file = 9 << 20, .shmem = 1 << 20,
+		.swap = 4096, .hugetlb = 2 << 20, .peak = 60 << 20);
+	log_put(w, slot, lost, 0, .count = 5, .reason = PMT_LOST_MEMORY);
+	log_put(w, slot, lost, 0, .count = 1, .reason = 77);
+	log_put(w, slot, process, 0, .what = PMT_LIFE_FORK, .value = 4321);
+	log_thread_name(w, slot, 1, "MainThread\033[31m");
+	log_mark(w, slot, "line\none \"quoted\" \\ \xff\xe2\x80\xae tab\t\x7f");
+}
+
+/* The stacks of all logs: f < g < left-out frames < h, with line tables of all kinds. Returns f's.
+ */
+static uint64_t put_stacks(struct logwriter *w)
+{
+	static const char lnotab[] = "\0\1\4\2\4\377", lines310[] = "\4\1\2\200\4\1",
+			  places[] = "\370\351\6\330\1\2";
+	const struct log_table tables[] = {
+		{PMT_LINETABLE_LNOTAB, lnotab, sizeof(lnotab) - 1},
+		{PMT_LINETABLE_LINETABLE310, lines310, sizeof(lines310) - 1},
+		{PMT_LINETABLE_LOCATIONS, places, sizeof(places) - 1},
+	};
+	static char long_name[1000];
+
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	uint64_t h =
+		log_frame(w, 0, log_code_table(w, "<module>", "/srv/app.py", 1, &tables[0]), 3);
+	uint64_t left_out = log_frame(w, h, 0, 0);
+	uint64_t g = log_frame(
+		w, left_out,
+		log_code_table(w, "g\033]0;x\007", "dir with space/é.py", 10, &tables[1]), 4);
+	uint64_t f = log_frame(w, g, log_code_table(w, long_name, "<string>", 20, &tables[2]), 2);
+
+	log_frame(w, f, log_code(w, "<lambda>", "\xff.py", 7), 0);
+	return f;
+}
+
+static struct logwriter *begin(void)
+{
+	struct logwriter *w = logwriter_create(CHUNK);
+
+	logwriter_text(w, PMT_TEXT_COMMAND, "python3\0app.py\0--name=x\ny\0\xff", 28);
+	logwriter_text(w, PMT_TEXT_EXECUTABLE, "/usr/bin/python3.13", 19);
+	logwriter_text(w, PMT_TEXT_PYTHON, "3.13.0 (main) [GCC 12.2.0]", 26);
+	logwriter_text(w, PMT_TEXT_TRACER, "0.1.0", 5);
+	logwriter_text(w, PMT_TEXT_SYSTEM, "Linux 6.1 x86_64", 16);
+	logwriter_text(w, PMT_TEXT_OPTIONS, "PYMEMTRACE_TRACE=malloc", 23);
+	logwriter_text(w, PMT_TEXT_PARENT_LOG, "/tmp/parent.pmt", 15);
+	return w;
+}
+
+/* Each kind of record, two threads whose events take turns. */
+static struct logwriter *every_record(void)
+{
+	struct logwriter *w = begin();
+	uint64_t stack = put_stacks(w);
+
+	logwriter_header(w)->live.flags = 1 << PMT_FLAG_PYTHON | 1 << PMT_FLAG_FORKED;
+	log_thread(w, 1, 1, 1234);
+	log_thread(w, 2, 2, 1235);
+	log_put(w, 1, time, 0, .time_ns = LOGWRITER_START_NS + 1500000);
+	put_heap_events(w, 1, stack);
+	log_put(w, 2, time, 0, .time_ns = LOGWRITER_START_NS + 1500000);
+	log_put(w, 2, order, 0, .order = 1);
+	put_mapping_events(w, 2, stack);
+	log_put(w, 1, order, 0, .order = 2);
+	log_put(w, 1, time, 0, .time_ns = LOGWRITER_START_NS + 3600 * 1000000000ULL);
+	put_other_events(w, 1);
+	return w;
+}
+
+/* The log as a file; CHANGE, if not NULL, has a go at it before the header gets its checksum. */
+static void save_log(struct logwriter *w, const char *name, unsigned state,
+		     size_t (*change)(uint8_t *data, size_t size))
+{
+	size_t size;
+
+	logwriter_finish(w, state);
+	uint8_t *data = logwriter_data(w, &size);
+
+	if (change != NULL)
+		size = change(data, size);
+	save(name, data, size);
+	free(data);
+	logwriter_destroy(w);
+}
+
+static void set_header(uint8_t *data, void (*set)(struct pmt_header *h))
+{
+	struct pmt_header *h = (struct pmt_header *)data;
+
+	set(h);
+	h->checksum = pmt_header_checksum(h);
+}
+
+static void set_later_minor(struct pmt_header *h)
+{
+	h->version_minor = 9;
+	h->features_compatible = 1ULL << 40;
+}
+
+/* A later minor version: a record, a field and a flag that are not known. */
+static size_t later_minor(uint8_t *data, size_t size)
+{
+	static const uint8_t records[] = {0x7e, 0x83, 0, 1, 2, 3, PMT_TAG_lost, 0x83, 0, 2, 0, 9};
+	struct pmt_chunk *chunk = (struct pmt_chunk *)(data + size - CHUNK);
+
+	memcpy((uint8_t *)(chunk + 1) + chunk->committed, records, sizeof(records));
+	chunk->committed += sizeof(records);
+	chunk->checksum = pmt_chunk_checksum(chunk);
+	set_header(data, set_later_minor);
+	return size;
+}
+
+static void set_major(struct pmt_header *h)
+{
+	h->version_major = 2;
+	h->version_minor = 3;
+}
+
+static size_t later_major(uint8_t *data, size_t size)
+{
+	set_header(data, set_major);
+	return size < PMT_HEADER_BYTES ? size : PMT_HEADER_BYTES;
+}
+
+static void set_feature(struct pmt_header *h)
+{
+	h->features_incompatible = 1ULL << 5;
+}
+
+static size_t unknown_feature(uint8_t *data, size_t size)
+{
+	set_header(data, set_feature);
+	return size < PMT_HEADER_BYTES ? size : PMT_HEADER_BYTES;
+}
+
+static size_t header_damaged(uint8_t *data, size_t size)
+{
+	data[offsetof(struct pmt_header, pid)] ^= 1;
+	return size < PMT_HEADER_BYTES ? size : PMT_HEADER_BYTES;
+}
+
+static size_t chunk_damaged(uint8_t *data, size_t size)
+{
+	data[PMT_HEADER_BYTES + CHUNK + sizeof(struct pmt_chunk) + 20] ^= 1;
+	return size;
+}
+
+/* Cut within the last records of the last chunk. */
+static size_t cut(uint8_t *data, size_t size)
+{
+	const struct pmt_chunk *chunk = (const struct pmt_chunk *)(data + size - CHUNK);
+
+	return size - CHUNK + sizeof(*chunk) + chunk->committed - 30;
+}
+
+static size_t cut_in_header(uint8_t *data, size_t size)
+{
+	(void)data;
+	return size < 1000 ? size : 1000;
+}
+
+/* As after a kill: the last record is half there, behind what is committed. */
+static size_t half_record(uint8_t *data, size_t size)
+{
+	struct pmt_chunk *chunk = (struct pmt_chunk *)(data + size - CHUNK);
+
+	memset((uint8_t *)(chunk + 1) + chunk->committed, 0x40, 1);
+	return size;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	folder = argv[1];
+	save_log(every_record(), "good-every-record.pmt", PMT_STATE_CLOSED, NULL);
+	save_log(every_record(), "good-killed.pmt", PMT_STATE_OPEN, half_record);
+	save_log(every_record(), "good-later-minor.pmt", PMT_STATE_CLOSED, later_minor);
+	save_log(begin(), "good-no-events.pmt", PMT_STATE_CLOSED, NULL);
+	save_log(begin(), "bad-later-major.pmt", PMT_STATE_CLOSED, later_major);
+	save_log(begin(), "bad-unknown-feature.pmt", PMT_STATE_CLOSED, unknown_feature);
+	save_log(begin(), "bad-header-damaged.pmt", PMT_STATE_CLOSED, header_damaged);
+	save_log(every_record(), "bad-chunk-damaged.pmt", PMT_STATE_CLOSED, chunk_damaged);
+	save_log(every_record(), "bad-cut.pmt", PMT_STATE_CLOSED, cut);
+	save_log(begin(), "bad-cut-in-header.pmt", PMT_STATE_CLOSED, cut_in_header);
+	save("bad-empty.pmt", "", 0);
+	save("bad-not-a-log.pmt", "#!/bin/sh\necho hello\n", 21);
+	return 0;
+}
