@@ -110,7 +110,7 @@ static void print_frees(const struct replay_frees *frees)
 		printf(", %s of them of unknown blocks", report_count(frees->unmatched, buffer));
 	putchar('\n');
 	if (frees->replaced != 0)
-		print_line("without a free", "%s blocks, whose address was handed out again",
+		print_line("without a free", "%s, their addresses were handed out again",
 			   report_count(frees->replaced, buffer));
 }
 
@@ -228,16 +228,11 @@ static void print_threads(const struct stats *stats)
 	}
 }
 
-static void print_damage(const struct reader_damage *damage)
+/* Two line ends before the first note, one before the next. */
+static void begin_note(bool *first)
 {
-	report_buffer chunks;
-	report_buffer bytes;
-
-	if (damage->chunks_damaged == 0 && damage->records_damaged == 0)
-		return;
-	printf("note: %s damaged parts of the log were skipped, %s bytes\n",
-	       report_count(damage->chunks_damaged + damage->records_damaged, chunks),
-	       report_count(damage->bytes_lost, bytes));
+	fputs(*first ? "\nnote: " : "note: ", stdout);
+	*first = false;
 }
 
 static void print_notes(const struct stats *stats)
@@ -246,18 +241,23 @@ static void print_notes(const struct stats *stats)
 	const uint64_t lost = report_lost(stats->reader, &stats->replay);
 	report_buffer buffer;
 	char state[160];
+	bool first = true;
 
-	putchar('\n');
-	if (!report_complete(stats->reader))
-		printf("note: %s; what was live at the end is what was live at the last record\n",
+	if (!report_complete(stats->reader)) {
+		begin_note(&first);
+		printf("%s;\n      live at the end is what was live at the last record\n",
 		       report_state(stats->reader, state));
-	if (lost != 0)
-		printf("note: %s events were lost\n", report_count(lost, buffer));
-	print_damage(reader_damage(stats->reader));
-	if (header->python_version != 0)
-		puts("note: Python keeps small blocks (up to 512 bytes) in arenas that it gets "
-		     "from "
+	}
+	if (lost != 0) {
+		begin_note(&first);
+		printf("%s event%s lost\n", report_count(lost, buffer),
+		       lost == 1 ? " was" : "s were");
+	}
+	if (header->python_version != 0) {
+		begin_note(&first);
+		puts("Python keeps small blocks (up to 512 bytes) in arenas that it gets from "
 		     "mmap;\n      run Python with PYTHONMALLOC=malloc to see each of them");
+	}
 }
 
 void stats_print(const struct stats *stats)

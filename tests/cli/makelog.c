@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes a log from a text, for tests of the commands: makelog FILE <TEXT.
+ *
+ * A line is one event or one thing about the process; words are separated by one space, numbers are
+ * decimal or 0x. STACK is frames, innermost first, as file:line:function, or nothing. In the last
+ *word of a line \xHH is a byte.
+ *
+ *	pid N | parent N | python HEX | command WORD... | state N | stop N | flags HEX | lostlive N
+ *	at SECONDS		the time from here on
+ *	end SECONDS		when the log was closed
+ *	thread N TID		the thread of what follows
+ *	name N TEXT		the name of thread N
+ *	alloc NUMBER ADDR SIZE STACK | free ADDR | realloc OLD NEW SIZE STACK
+ *	mmap ADDR SIZE PROT FLAGS STACK | munmap ADDR SIZE | mremap OLD SIZE NEW SIZE FLAGS STACK
+ *	rss RESIDENT SHARED OWN REPEATS | detail ANON FILE SHMEM SWAP HUGETLB PEAK
+ *	mark TEXT | process NUMBER VALUE | lost COUNT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "logwriter.h"
+
+enum { NUMBERS = 6, LINE_BYTES = 4096 };
+
+static struct logwriter *log_writer;
+static uint64_t time_ns = LOGWRITER_START_NS;
+static uint64_t end_ns;
+static unsigned state = PMT_STATE_CLOSED;
+
+static _Noreturn void fail(const char *line)
+{
+	fprintf(stderr, "makelog: not understood: %s\n", line);
+	exit(1);
+}
+
+/* Replace \xHH by the byte, in place; returns the size. */
+static size_t unescape(char *text)
+{
+	char *to = text;
+
+	for (char *from = text; *from != '\0';) {
+		if (from[0] == '\\' && from[1] == 'x') {
+			const char digits[3] = {from[2], from[3], '\0'};
+
+			*to++ = (char)strtoul(digits, NULL, 16);
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+	return (size_t)(to - text);
+}
+
+static uint64_t seconds(const char *text)
+{
+	return LOGWRITER_START_NS + (uint64_t)(strtod(text, NULL) * 1e9 + 0.5);
+}
+
+/* Defines the frames anew each time: readers must not mind. */
+static uint64_t make_stack(char *text)
+{
+	char *frames[64];
+	size_t count = 0;
+	uint64_t stack = 0;
+
+	for (char *word = strtok(text, " "); word != NULL && count < 64; word = strtok(NULL, " "))
+		frames[count++] = word;
+	while (count-- > 0) {
+		char *line = strchr(frames[count], ':');
+		char *function = line == NULL ? NULL : strchr(line + 1, ':');
+
+		if (function == NULL)
+			fail(frames[count]);
+		*line = *function = '\0';
+		unescape(frames[count]);
+		unescape(function + 1);
+		stack = log_frame(log_writer, stack,
+				  log_code(log_writer, function + 1, frames[count],
+					   (uint32_t)strtoul(line + 1, NULL, 10)),
+				  0);
+	}
+	return stack;
+}
+
+/* Read COUNT numbers; returns what follows them. */
+static char *read_numbers(char *text, size_t count, uint64_t numbers[NUMBERS])
+{
+	for (size_t i = 0; i < count; i++) {
+		char *end;
+
+		numbers[i] = strtoull(text, &end, 0);
+		if (end == text)
+			fail(text);
+		text = *end == ' ' ? end + 1 : end;
+	}
+	return text;
+}
+
+static int header_line(const char *key, char *rest)
+{
+	struct pmt_header *header = logwriter_header(log_writer);
+	const uint64_t number = strtoull(rest, NULL, 0);
+
+	if (strcmp(key, "pid") == 0)
+		header->pid = (uint32_t)number;
+	else if (strcmp(key, "parent") == 0)
+		header->parent_pid = (uint32_t)number;
+	else if (strcmp(key, "python") == 0)
+		header->python_version = (uint32_t)number;
+	else if (strcmp(key, "state") == 0)
+		state = (unsigned)number;
+	else if (strcmp(key, "stop") == 0)
+		header->live.stop_reason = (uint32_t)number;
+	else if (strcmp(key, "flags") == 0)
+		header->live.flags = number;
+	else if (strcmp(key, "lostlive") == 0)
+		header->live.lost = number;
+	else if (strcmp(key, "end") == 0)
+		end_ns = seconds(rest);
+	else
+		return 0;
+	return 1;
+}
+
+/* The header keeps words separated by NUL. */
+static void command_line(char *rest)
+{
+	char words[LINE_BYTES];
+	size_t used = 0;
+
+	for (char *word = strtok(rest, " "); word != NULL; word = strtok(NULL, " ")) {
+		const size_t size = unescape(word);
+
+		if (used != 0)
+			words[used++] = '\0';
+		memcpy(words + used, word, size);
+		used += size;
+	}
+	logwriter_text(log_writer, PMT_TEXT_COMMAND, words, used);
+}
+
+static int text_line(const char *key, char *rest)
+{
+	uint64_t n[NUMBERS];
+
+	if (strcmp(key, "command") == 0) {
+		command_line(rest);
+	} else if (strcmp(key, "at") == 0) {
+		time_ns = seconds(rest);
+		log_put(log_writer, 1, time, 0, .time_ns = time_ns);
+	} else if (strcmp(key, "thread") == 0) {
+		read_numbers(rest, 2, n);
+		log_thread(log_writer, 1, (uint32_t)n[0], (uint32_t)n[1]);
+	} else if (strcmp(key, "name") == 0) {
+		rest = read_numbers(rest, 1, n);
+		unescape(rest);
+		log_thread_name(log_writer, 1, (uint32_t)n[0], rest);
+	} else if (strcmp(key, "mark") == 0) {
+		unescape(rest);
+		log_mark(log_writer, 1, rest);
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+static int block_line(const char *key, char *rest)
+{
+	uint64_t n[NUMBERS];
+
+	if (strcmp(key, "alloc") == 0) {
+		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
+
+		log_put(log_writer, 1, alloc, (unsigned)n[0], .addr = n[1], .size = n[2],
+			.stack = stack);
+	} else if (strcmp(key, "free") == 0) {
+		read_numbers(rest, 1, n);
+		log_put(log_writer, 1, free, 0, .addr = n[0]);
+	} else if (strcmp(key, "realloc") == 0) {
+		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
+
+		log_put(log_writer, 1, realloc, 0, .old_addr = n[0], .addr = n[1], .size = n[2],
+			.stack = stack);
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+static int mapping_line(const char *key, char *rest)
+{
+	uint64_t n[NUMBERS];
+
+	if (strcmp(key, "mmap") == 0) {
+		const uint64_t stack = make_stack(read_numbers(rest, 4, n));
+
+		log_put(log_writer, 1, mmap, 0, .addr = n[0], .size = n[1], .prot = n[2],
+			.flags = n[3], .stack = stack);
+	} else if (strcmp(key, "munmap") == 0) {
+		read_numbers(rest, 2, n);
+		log_put(log_writer, 1, munmap, 0, .addr = n[0], .size = n[1]);
+	} else if (strcmp(key, "mremap") == 0) {
+		const uint64_t stack = make_stack(read_numbers(rest, 5, n));
+
+		log_put(log_writer, 1, mremap, 0, .old_addr = n[0], .old_size = n[1], .addr = n[2],
+			.size = n[3], .flags = n[4], .stack = stack);
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+static int other_line(const char *key, char *rest)
+{
+	uint64_t n[NUMBERS];
+
+	if (strcmp(key, "rss") == 0) {
+		read_numbers(rest, 4, n);
+		log_put(log_writer, 1, rss, 0, .resident = n[0], .shared = n[1], .own = n[2],
+			.repeats = n[3]);
+	} else if (strcmp(key, "detail") == 0) {
+		read_numbers(rest, 6, n);
+		log_put(log_writer, 1, rss_detail, 0, .anon = n[0], .file = n[1], .shmem = n[2],
+			.swap = n[3], .hugetlb = n[4], .peak = n[5]);
+	} else if (strcmp(key, "process") == 0) {
+		read_numbers(rest, 2, n);
+		log_put(log_writer, 1, process, 0, .what = n[0], .value = n[1]);
+	} else if (strcmp(key, "lost") == 0) {
+		read_numbers(rest, 1, n);
+		log_put(log_writer, 1, lost, 0, .count = n[0], .reason = PMT_LOST_MEMORY);
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+static void one_line(char *line)
+{
+	char *rest = strchr(line, ' ');
+
+	if (rest == NULL)
+		fail(line);
+	*rest++ = '\0';
+	if (!header_line(line, rest) && !text_line(line, rest) && !block_line(line, rest) &&
+	    !mapping_line(line, rest) && !other_line(line, rest))
+		fail(line);
+}
+
+int main(int argc, char **argv)
+{
+	char line[LINE_BYTES];
+
+	if (argc != 2)
+		fail("usage: makelog FILE");
+	log_writer = logwriter_create(PMT_CHUNK_BYTES_MIN);
+	logwriter_header(log_writer)->python_version = 0;
+	while (fgets(line, sizeof(line), stdin) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '\0' && line[0] != '#')
+			one_line(line);
+	}
+	const struct pmt_header_live live = logwriter_header(log_writer)->live;
+
+	logwriter_finish(log_writer, state);
+	struct pmt_header *header = logwriter_header(log_writer);
+
+	header->live.stop_reason = live.stop_reason;
+	header->live.flags = live.flags;
+	header->live.lost = live.lost;
+	header->live.end_ns = state == PMT_STATE_OPEN ? 0 : end_ns != 0 ? end_ns : time_ns;
+	logwriter_save(log_writer, argv[1]);
+	logwriter_destroy(log_writer);
+	return 0;
+}
