@@ -103,7 +103,8 @@ static void put_axes(const struct plot *plot, FILE *out)
 	      "set datafile missing '?'\n"
 	      "set border 3 lc rgb '#606060'\nset tics nomirror out textcolor rgb '#303030'\n"
 	      "set grid ytics lc rgb '#dddddd' lt 1 lw 0.6\n"
-	      "set key outside bottom center horizontal samplen 2.5\n"
+	      "set key at screen 0.5, screen 0.01 center bottom horizontal Left reverse samplen 2 "
+	      "spacing 1.2\nset bmargin 7\n"
 	      "set yrange [0:*]\nset offsets 0, 0, graph 0.12, 0\n",
 	      out);
 	fputs("set xrange [0:", out);
@@ -111,25 +112,43 @@ static void put_axes(const struct plot *plot, FILE *out)
 	fputs("]\n", out);
 }
 
+/* The texts of marks [FIRST, END) as one label at the time of the first. */
+static void put_mark(const struct plot *plot, size_t first, size_t end, FILE *out)
+{
+	const uint64_t time_ns = plot->marks[first].time_ns;
+
+	fputs("set arrow from first ", out);
+	put_seconds(out, time_ns);
+	fputs(", graph 0 to first ", out);
+	put_seconds(out, time_ns);
+	fputs(", graph 1 nohead lc rgb '#b0b0b0' lw 1 dt 2 back\nset label \"", out);
+	for (size_t i = first; i < end; i++) {
+		if (i != first)
+			fputs(", ", out);
+		escape_gnuplot(out, plot->marks[i].text, PLOT_MARK_TEXT);
+	}
+	fputs("\" at first ", out);
+	put_seconds(out, time_ns);
+	fputs(", graph 0.985 right rotate by 90 offset character 0.7,0 font ',9' "
+	      "textcolor rgb '#707070' front\n",
+	      out);
+}
+
+/* Marks that would be printed over each other share a label. */
 static void put_marks(const struct plot *plot, FILE *out)
 {
-	for (size_t i = 0; i < plot->mark_count && i < PLOT_MARKS_MAX; i++) {
-		const struct plot_mark *mark = &plot->marks[i];
+	const uint64_t near_ns = report_duration_ns(plot->reader, &plot->replay) / 80;
+	const size_t count = plot->mark_count < PLOT_MARKS_MAX ? plot->mark_count : PLOT_MARKS_MAX;
 
-		fputs("set arrow from first ", out);
-		put_seconds(out, mark->time_ns);
-		fputs(", graph 0 to first ", out);
-		put_seconds(out, mark->time_ns);
-		fputs(", graph 1 nohead lc rgb '#b0b0b0' lw 1 dt 2 back\nset label \"", out);
-		escape_gnuplot(out, mark->text, PLOT_MARK_TEXT);
-		fputs("\" at first ", out);
-		put_seconds(out, mark->time_ns);
-		fputs(", graph 0.985 right rotate by 90 offset character 0.7,0 "
-		      "font ',9' textcolor rgb '#707070' front\n",
-		      out);
+	for (size_t first = 0, end; first < count; first = end) {
+		end = first + 1;
+		while (end < count &&
+		       plot->marks[end].time_ns - plot->marks[first].time_ns < near_ns)
+			end++;
+		put_mark(plot, first, end, out);
 	}
-	if (plot->mark_count > PLOT_MARKS_MAX)
-		fprintf(out, "# %zu more marks are left out\n", plot->mark_count - PLOT_MARKS_MAX);
+	if (plot->mark_count > count)
+		fprintf(out, "# %zu more marks are left out\n", plot->mark_count - count);
 }
 
 static void put_peak(const struct plot *plot, FILE *out)
