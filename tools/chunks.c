@@ -32,12 +32,16 @@ int64_t chunks_read(const struct chunk_file *file, void *data, size_t size, uint
 	return (int64_t)done;
 }
 
+static void make_room(struct chunk_index *index, size_t room)
+{
+	index->room = room;
+	index->refs = need_resize(index->refs, room * sizeof(*index->refs));
+}
+
 static void add(struct chunk_index *index, const struct chunk_ref *ref)
 {
-	if (index->count == index->room) {
-		index->room = index->room == 0 ? 64 : index->room * 2;
-		index->refs = need_resize(index->refs, index->room * sizeof(*index->refs));
-	}
+	if (index->count == index->room)
+		make_room(index, index->room * 2);
 	index->refs[index->count++] = *ref;
 }
 
@@ -135,8 +139,7 @@ static void put_in_order(struct chunk_index *index, struct reader_damage *damage
 {
 	struct chunk_ref *refs = index->refs;
 
-	if (index->count != 0)
-		qsort(refs, index->count, sizeof(*refs), compare);
+	qsort(refs, index->count, sizeof(*refs), compare);
 	for (size_t i = 0; i < index->count; i++) {
 		bool first = i == 0 || refs[i - 1].slot != refs[i].slot;
 		uint32_t last = first ? UINT32_MAX : refs[i - 1].sequence;
@@ -155,6 +158,7 @@ int chunks_scan(const struct chunk_file *file, struct chunk_index *index,
 
 	if (fstat(file->fd, &st) != 0)
 		return error("%s: %s", file->path, strerror(errno));
+	make_room(index, 64);
 	while (offset < (uint64_t)st.st_size) {
 		offset = scan_one(file, index, offset, (uint64_t)st.st_size, damage);
 		if (offset == 0)

@@ -29,7 +29,8 @@ struct chunk_ref {
 	bool cut; /* the file ends before the last record does */
 };
 
-/* Chunks by slot and sequence; two may claim the same place. All zero is an empty index. */
+/* Chunks by slot and sequence; two may claim the same place. All zero before
+ * chunks_scan(), which is called once. */
 struct chunk_index {
 	struct chunk_ref *refs;
 	size_t count;

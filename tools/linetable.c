@@ -101,7 +101,7 @@ static uint64_t location_delta(unsigned code, const uint8_t **p, const uint8_t *
 static uint32_t locations_line(const struct linetable *t, uint64_t offset)
 {
 	const uint8_t *p = t->data;
-	const uint8_t *end = p + t->size;
+	const uint8_t *end = t->size == 0 ? p : p + t->size; /* nothing is added to NULL */
 	uint64_t line = t->first_line;
 	uint64_t position = 0;
 

@@ -188,10 +188,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make_file(data + 1, size - 1);
 	struct readlog log = readlog_create(file.bytes, file.size);
 
-	int stderr_fd = fuzz_quiet();
+	FILE *saved = fuzz_quiet();
 	int rc = reader_open(log.path, &reader);
 
-	fuzz_loud(stderr_fd);
+	fuzz_loud(saved);
 	if (rc == 0) {
 		check_text(reader);
 		check_json(reader);

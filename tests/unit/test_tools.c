@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* Small parts of the tools: command lines, near words, ids. */
+#include "check.h"
+
+#include <stdlib.h>
+
+#include "command.h"
+#include "idmap.h"
+#include "nearest.h"
+
+static struct {
+	bool all, brief;
+	const char *output;
+	uint64_t count;
+	int by;
+	struct command_list include;
+	char called[100];
+} got;
+
+static int call(const struct command_option *o, const char *value, bool negated)
+{
+	snprintf(got.called, sizeof(got.called), "%s %s %d", o->name, value == NULL ? "-" : value,
+		 negated);
+	return value != NULL && strcmp(value, "bad") == 0 ? -1 : 0;
+}
+
+static const struct command_option options[] = {
+	{.name = "all", .letter = 'a', .kind = COMMAND_SWITCH, .target = &got.all},
+	{.name = "brief", .letter = 'b', .kind = COMMAND_SWITCH, .target = &got.brief},
+	{.name = "output",
+	 .letter = 'o',
+	 .value = "FILE",
+	 .kind = COMMAND_TEXT,
+	 .target = &got.output},
+	{.name = "count", .letter = 'n', .value = "N", .kind = COMMAND_COUNT, .target = &got.count},
+	{.name = "by", .value = "line|function|file", .kind = COMMAND_CHOICE, .target = &got.by},
+	{.name = "include", .value = "GLOB", .kind = COMMAND_LIST, .target = &got.include},
+	{.name = "follow",
+	 .letter = 'f',
+	 .value = "on|off",
+	 .kind = COMMAND_CALL,
+	 .set = call,
+	 .optional = true,
+	 .negatable = true},
+	{0},
+};
+
+static const struct command usual = {.name = "usual", .options = options};
+static const struct command stopping = {
+	.name = "stopping", .options = options, .stop_at_operand = true};
+
+static char *arguments[20];
+static bool help;
+static char message[300];
+
+/* Parse a line of words with single spaces; arguments[] is what is left. */
+static int parse(const struct command *command, const char *line)
+{
+	static char words[300];
+	int count = 0;
+
+	free(got.include.items);
+	memset(&got, 0, sizeof(got));
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *p = strtok(words, " "); p != NULL; p = strtok(NULL, " "))
+		arguments[count++] = p;
+	check_capture_begin();
+	int rc = command_parse(command, count, arguments, &help);
+
+	check_capture_end(message, sizeof(message));
+	CHECK_EQ(message[0] != '\0', rc < 0);
+	return rc;
+}
+
+static void arguments_taken(void)
+{
+	CHECK_EQ(parse(&usual, ""), 0);
+	CHECK_EQ(parse(&usual, "x -a y --output=f z"), 3);
+	CHECK(got.all && !got.brief);
+	CHECK_STR(got.output, "f");
+	CHECK_STR(arguments[0], "x");
+	CHECK_STR(arguments[2], "z");
+	CHECK_EQ(parse(&usual, "-abn5 --by function --include a --include=b -"), 1);
+	CHECK(got.all && got.brief);
+	CHECK_EQ(got.count, 5);
+	CHECK_EQ(got.by, 1);
+	CHECK_EQ(got.include.count, 2);
+	CHECK_STR(got.include.items[1], "b");
+	CHECK_STR(arguments[0], "-");
+	CHECK_EQ(parse(&usual, "-o -a"), 0);
+	CHECK_STR(got.output, "-a");
+	CHECK_EQ(parse(&usual, "--output= x"), 1);
+	CHECK_STR(got.output, "");
+	CHECK_EQ(parse(&usual, "-- -a --nosuch"), 2);
+	CHECK(!got.all);
+}
+
+static void optional_values(void)
+{
+	CHECK_EQ(parse(&usual, "--follow off"), 1);
+	CHECK_STR(got.called, "follow - 0");
+	CHECK_EQ(parse(&usual, "--follow=off"), 0);
+	CHECK_STR(got.called, "follow off 0");
+	CHECK_EQ(parse(&usual, "--no-follow"), 0);
+	CHECK_STR(got.called, "follow - 1");
+	CHECK_EQ(parse(&usual, "-f x"), 1);
+	CHECK_STR(got.called, "follow - 0");
+}
+
+static void arguments_refused(void)
+{
+	static const char *const wrong[][2] = {
+		{"--nosuch",
+		 "pymemtrace: usual: no option --nosuch; `pymemtrace usual --help` lists them\n"},
+		{"--outptu x", "pymemtrace: usual: no option --outptu; did you mean --output?\n"},
+		{"-x", "pymemtrace: usual: no option -x; `pymemtrace usual --help` lists them\n"},
+		{"-ax", "pymemtrace: usual: no option -x; `pymemtrace usual --help` lists them\n"},
+		{"--output", "pymemtrace: --output wants a value: FILE\n"},
+		{"-o", "pymemtrace: --output wants a value: FILE\n"},
+		{"--all=1", "pymemtrace: --all takes no value\n"},
+		{"--no-all", "pymemtrace: usual: no option --no-all; did you mean --all?\n"},
+		{"-n x", "pymemtrace: --count x: not allowed, wants a whole number\n"},
+		{"-n -1", "pymemtrace: --count -1: not allowed, wants a whole number\n"},
+		{"-n 99999999999999999999",
+		 "pymemtrace: --count 99999999999999999999: not allowed, wants a whole number\n"},
+		{"--by lin",
+		 "pymemtrace: --by lin: not allowed, wants one of line|function|file\n"},
+		{"--by line|function",
+		 "pymemtrace: --by line|function: not allowed, wants one of line|function|file\n"},
+		{"--no-follow=on", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		CHECK_EQ(parse(&usual, wrong[i][0]), -1);
+		if (wrong[i][1] != NULL)
+			CHECK_STR(message, wrong[i][1]);
+	}
+}
+
+static void stops_at_operand(void)
+{
+	CHECK_EQ(parse(&stopping, "-a cmd -b --nosuch"), 3);
+	CHECK(got.all && !got.brief);
+	CHECK_STR(arguments[1], "-b");
+	CHECK_EQ(parse(&stopping, "-a -- -b x"), 2);
+	CHECK(!got.brief);
+}
+
+static void asks_for_help(void)
+{
+	CHECK_EQ(parse(&usual, "x --help --nosuch"), 0);
+	CHECK(help);
+	CHECK_EQ(parse(&stopping, "x --help"), 2);
+	CHECK(!help);
+}
+
+static void near_words(void)
+{
+	static const char *const words[] = {"text", "json", "gnuplot", "stats", "top"};
+	static const char *const cases[][2] = {{"tex", "text"},	       {"jsno", "json"},
+					       {"gnupolt", "gnuplot"}, {"stat", "stats"},
+					       {"xyzzy", NULL},	       {"", NULL}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct nearest n = nearest_begin(cases[i][0]);
+		const char *found = NULL;
+
+		for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++)
+			if (nearest_try(&n, words[j]))
+				found = words[j];
+		CHECK_STR(found == NULL ? "none" : found,
+			  cases[i][1] == NULL ? "none" : cases[i][1]);
+	}
+}
+
+/* Ids in any order, near and far: found again, refused twice, absent ones absent. */
+static void ids(void)
+{
+	struct idmap map = {0};
+	enum { COUNT = 5000 };
+	static uint64_t put[COUNT];
+
+	for (uint32_t i = 0; i < COUNT; i++) {
+		uint64_t id = i % 3 == 0 ? check_random() | 1ULL << 50 : (i + 1) ^ 64;
+
+		put[i] = id;
+		CHECK_EQ(idmap_put(&map, id, i), 0);
+		CHECK_EQ(idmap_put(&map, id, i), -1);
+	}
+	for (uint32_t i = 0; i < COUNT; i++)
+		CHECK_EQ(idmap_get(&map, put[i]), i);
+	CHECK_EQ(idmap_get(&map, 0), -1);
+	CHECK_EQ(idmap_get(&map, 1ULL << 40), -1);
+	CHECK_EQ(idmap_get(&map, 10 * COUNT), -1);
+	CHECK_EQ(idmap_put(&map, 0, 1), -1);
+	CHECK_EQ(map.count, COUNT);
+	CHECK(map.direct_size <= COUNT * 8);
+	idmap_fini(&map);
+	CHECK_EQ(idmap_get(&map, put[1]), -1);
+}
+
+int main(void)
+{
+	static const struct check_test tests[] = {
+		{"arguments: taken", arguments_taken},
+		{"arguments: optional values", optional_values},
+		{"arguments: refused", arguments_refused},
+		{"arguments: stop at the first operand", stops_at_operand},
+		{"arguments: help", asks_for_help},
+		{"near words", near_words},
+		{"ids", ids},
+		{0},
+	};
+	int status = check_run(tests);
+
+	free(got.include.items);
+	return status;
+}
