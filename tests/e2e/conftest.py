@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import harness  # noqa: E402
+import harness
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,9 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" in metafunc.fixturenames:
         found = harness.pythons()
         skip = pytest.param(None, marks=pytest.mark.skip(reason="no Python interpreter found"))
-        metafunc.parametrize(
-            "python", found or [skip], ids=[p.name for p in found] or ["none"]
-        )
+        metafunc.parametrize("python", found or [skip], ids=[p.name for p in found] or ["none"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

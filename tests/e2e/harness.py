@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, Dict, Iterable, Mapping, Sequence
 
 TOP = Path(__file__).resolve().parents[2]
 TARGETS = TOP / "tests" / "targets"
@@ -33,7 +33,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 BEGIN, END = 1234, 4321  # sizes of the valloc() calls that targets put around their own records
 
-Event = dict  # one line of `pymemtrace json`
+Event = Dict[str, Any]  # one line of `pymemtrace json`
 
 
 # --- interpreters --------------------------------------------------------------------------------
@@ -128,9 +128,7 @@ def pythons() -> tuple[Python, ...]:
     """The interpreters to test with; xdist workers get the list from the first process."""
     known = os.environ.get("PMT_FOUND_PYTHONS")
     if known:
-        return tuple(
-            Python(**{**p, "version": tuple(p["version"])}) for p in json.loads(known)
-        )
+        return tuple(Python(**{**p, "version": tuple(p["version"])}) for p in json.loads(known))
     found = find_pythons()
     if QUICK:
         found = found[:1]
@@ -155,7 +153,17 @@ def compile_target(
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f"{out.name}.{os.getpid()}")
-    command = [compiler, "-g", "-O0", "-fno-builtin", "-w", "-D_GNU_SOURCE", "-pthread", "-o", str(unfinished)]
+    command = [
+        compiler,
+        "-g",
+        "-O0",
+        "-fno-builtin",
+        "-w",
+        "-D_GNU_SOURCE",
+        "-pthread",
+        "-o",
+        str(unfinished),
+    ]
     enter = python.enter if python else []
     subprocess.run([*enter, *command, path, *flags], check=True, stdin=subprocess.DEVNULL)
     os.rename(unfinished, out)
@@ -228,7 +236,7 @@ def execute(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=preexec,
+        preexec_fn=preexec,  # noqa: PLW1509 -- there are no threads here
         start_new_session=True,
     ) as child:
         try:
@@ -305,9 +313,7 @@ class Log:
 
 
 def is_mark(event: Event, size: int) -> bool:
-    return (
-        event["event"] == "alloc" and event["allocator"] == "valloc" and event["size"] == size
-    )
+    return event["event"] == "alloc" and event["allocator"] == "valloc" and event["size"] == size
 
 
 CALL_FIELDS = {

@@ -29,6 +29,7 @@ make_root()
 {
 	local unfinished=$root.unfinished log=$root.log packages
 	command -v debootstrap >/dev/null || skip "debootstrap is not installed"
+	[ ! -e "$root" ] || skip "$root is there, but no interpreter is in it"
 	rm -rf "$unfinished"
 	mkdir -p "$(dirname "$root")"
 	debootstrap --variant=minbase sid "$unfinished" >"$log" 2>&1 ||
@@ -71,6 +72,7 @@ prepare)
 	;;
 run)
 	shift
+	[ -n "$(interpreters)" ] || skip "no interpreter in $root: see sid.sh prepare"
 	exec unshare --mount --propagation private "$0" within "$@"
 	;;
 within)

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+
 from harness import TOOL, Log, Tracer, compile_target, execute, need_program, tool
 
 SAME_AS_REPORTED = [
@@ -32,9 +33,7 @@ def test_realloc_to_zero_is_a_free(tracer: Tracer) -> None:
 
 def test_sized_free(tracer: Tracer) -> None:
     """free_sized and free_aligned_sized, where the C library or the tracer has them."""
-    run = tracer.traced(
-        [compile_target("heap.c"), "sized_free"], options={"NON_PYTHON": "on"}
-    )
+    run = tracer.traced([compile_target("heap.c"), "sized_free"], options={"NON_PYTHON": "on"})
     assert run.outcome.status == 0
     assert run.log.calls == run.report
 

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from harness import LIBRARY, Python, Run, Tracer, compile_target, execute, tool
 
 
@@ -38,6 +39,7 @@ def test_default_name(tracer: Tracer, tmp_path: Path) -> None:
         ("%p", r"{pid}"),
         ("%e-%p.pmt", r"life-{pid}\.pmt"),
         ("%%p", r"%p"),
+        ("%q%p%", r"%q{pid}%"),  # others are kept as they are
         ("%t.x", r"\d{{8}}_\d{{6}}\.x"),
         ("x y ü.pmt", "x y ü\\.pmt"),
     ],

@@ -2,6 +2,7 @@
 """Ranges: mappings made, cut, moved and replaced, down to the page."""
 
 import pytest
+
 from harness import PAGE, Log, Run, Tracer
 
 CASES = """anonymous head tail middle holes spanning several shrink_then_free split_then_free

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from harness import QUICK, Log, Python, Tracer, execute, tool
 
 COMMANDS = (["text"], ["json", "--stacks"], ["stats", "--json"], ["top", "--json"])
@@ -73,7 +74,9 @@ def test_truncated_at_any_byte(log: Path, tmp_path: Path, step: int) -> None:
     """Cut in the header page, and in the first chunk behind it, at bytes picked over the file."""
     data = log.read_bytes()
     cut = tmp_path / "cut.pmt"
-    places = sorted({*range(0, 300, 7), *range(0, len(data), max(1, len(data) // 150)), len(data) - 1})
+    places = sorted(
+        {*range(0, 300, 7), *range(0, len(data), max(1, len(data) // 150)), len(data) - 1}
+    )
     for size in places[::step]:
         cut.write_bytes(data[:size])
         outcome = tool("json", cut, status=None, timeout=20)

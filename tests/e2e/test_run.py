@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from harness import TARGETS, TOOL, Log, Python, Tracer, compile_target, execute, need, tool
 
 
@@ -35,7 +36,16 @@ def test_options(a_python: Python, tmp_path: Path) -> None:
 
 
 def test_options_of_the_command_are_its_own(a_python: Python, tmp_path: Path) -> None:
-    outcome = tool("run", "-o", tmp_path / "a.pmt", a_python.path, "-c", "import sys; print(sys.argv)", "--trace", "x")
+    outcome = tool(
+        "run",
+        "-o",
+        tmp_path / "a.pmt",
+        a_python.path,
+        "-c",
+        "import sys; print(sys.argv)",
+        "--trace",
+        "x",
+    )
     assert outcome.out == b"['-c', '--trace', 'x']\n"
 
 
@@ -60,7 +70,7 @@ def test_wrong_usage(argv: list[str], word: str) -> None:
 
 def test_no_such_program(tmp_path: Path) -> None:
     outcome = tool("run", "no-such-program", status=None)
-    assert outcome.status == 127 or outcome.status == 1
+    assert outcome.status == 127
     assert b"no-such-program" in outcome.err
 
 
@@ -69,7 +79,7 @@ def test_static_program(tmp_path: Path) -> None:
     source = tmp_path / "static.c"
     source.write_text("int main(void) { return 0; }\n")
     built = subprocess.run(
-        ["gcc", "-static", "-o", tmp_path / "static", source], capture_output=True
+        ["gcc", "-static", "-o", tmp_path / "static", source], capture_output=True, check=False
     )
     need(built.returncode == 0, "static programs cannot be linked here")
     outcome = tool("run", tmp_path / "static", status=None)
@@ -115,6 +125,16 @@ def test_installed(a_python: Python, tmp_path: Path) -> None:
     log = tmp_path / "a.pmt"
     outcome = execute([installed, "run", "-o", log, a_python.path, "-c", "print(1)"])
     assert outcome.visible == (0, b"1\n", b"")
-    maps = execute([installed, "run", "-o", tmp_path / "b.pmt", a_python.path, "-c", "print(open('/proc/self/maps').read())"])
+    maps = execute(
+        [
+            installed,
+            "run",
+            "-o",
+            tmp_path / "b.pmt",
+            a_python.path,
+            "-c",
+            "print(open('/proc/self/maps').read())",
+        ]
+    )
     assert str(tmp_path).encode() in maps.out, "runs with the library of the build folder"
     assert log.exists() and TOOL.exists()

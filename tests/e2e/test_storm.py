@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from harness import LIBRARY, TARGETS, Log, Python, clean_env, compile_target
 
 
@@ -25,7 +26,9 @@ def storm(
         f"PYMEMTRACE_NON_PYTHON={'off' if python else 'on'}",
     ]
     argv = [*enter, *words, *argv]
-    with subprocess.Popen(argv, env=clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        argv, env=clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as child:
         assert child.stdout
         data = bytearray()
         while len(data) < reports * 8:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
 from pathlib import Path
 
 import pytest
+
 from harness import (
     Outcome,
     Python,
@@ -45,7 +47,7 @@ def small_disk(tmp_path: Path):
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("no tmpfs can be mounted here")
@@ -72,11 +74,8 @@ def test_full_disk_under_python(tracer: Tracer, small_disk: Path, a_python: Pyth
 
 
 def test_disk_full_from_the_start(tracer: Tracer, small_disk: Path) -> None:
-    with open(small_disk / "filler", "wb") as filler:
-        try:
-            filler.write(b"x" * (1 << 21))
-        except OSError:
-            pass
+    with contextlib.suppress(OSError):
+        (small_disk / "filler").write_bytes(b"x" * (1 << 21))
     _, messages = run_c(tracer, "grows", options={"OUTPUT": str(small_disk / "log.pmt")})
     assert len(messages) == 1, messages
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from harness import Log, Python, Tracer, check_notes, need_root, only, vallocs
 
 
