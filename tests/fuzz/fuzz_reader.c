@@ -167,8 +167,9 @@ static void check_json(struct reader *reader)
 		json_t *parsed;
 
 		end = strchr(line, '\n');
-		parsed = json_loadb(line, (size_t)(end - line),
-				    JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+		parsed = json_loadb(
+			line, (size_t)(end - line),
+			JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
 		if (parsed == NULL)
 			abort();
 		json_decref(parsed);
