@@ -313,7 +313,8 @@ class Log:
 
 
 def is_mark(event: Event, size: int) -> bool:
-    return event["event"] == "alloc" and event["allocator"] == "valloc" and event["size"] == size
+    got = (event["event"], event.get("allocator"), event.get("size"))
+    return got == ("alloc", "valloc", size)
 
 
 CALL_FIELDS = {
