@@ -17,7 +17,49 @@ static _Atomic size_t boot_used;
 /* volatile: dlsym() is declared `leaf`, and yet it calls malloc() and so comes back here. */
 static __thread volatile int resolving __attribute__((tls_model("initial-exec")));
 
-static void resolve(void);
+/* Lets the interposer and the rest of the tracer start; only from where the heap may be used. */
+static void heap_is_used(void)
+{
+	int saved = errno;
+
+	process_start();
+	errno = saved;
+}
+
+/*
+ * Find one real function. Each is looked up when it is first called, and never more than that: a
+ * look-up that fails allocates its message, and an allocator that is preloaded before us may be the
+ * one that calls, say, mmap() with its own locks held.
+ */
+static void look_up(void *place, const char *name, void *lacking)
+{
+	int saved = errno;
+	void *symbol;
+
+	resolving++;
+	symbol = dlsym(RTLD_NEXT, name);
+	if (symbol == NULL) {
+		/* The message is not for the program's next dlerror(). */
+		(void)dlerror();
+		(void)dlerror();
+		symbol = lacking;
+	}
+	resolving--;
+	__atomic_store((void **)place, &symbol, __ATOMIC_RELEASE);
+	errno = saved;
+}
+
+/*
+ * The heap's functions all at once, and they are always there: a look-up of realloc() from within
+ * dlerror(), which calls it, would free the very message that dlerror() is about to return.
+ */
+static void look_up_heap(void)
+{
+	look_up(&real.malloc, "malloc", NULL);
+	look_up(&real.calloc, "calloc", NULL);
+	look_up(&real.realloc, "realloc", NULL);
+	look_up(&real.free, "free", NULL);
+}
 
 /* Each block is preceded by its size. */
 static void *boot_block(size_t size)
@@ -53,7 +95,8 @@ static void *boot_malloc(size_t size)
 {
 	if (resolving)
 		return boot_block(size);
-	resolve();
+	look_up_heap();
+	heap_is_used();
 	return real.malloc(size);
 }
 
@@ -61,7 +104,8 @@ static void *boot_calloc(size_t count, size_t size)
 {
 	if (resolving)
 		return size != 0 && count > SIZE_MAX / size ? NULL : boot_block(count * size);
-	resolve();
+	look_up_heap();
+	heap_is_used();
 	return real.calloc(count, size);
 }
 
@@ -69,7 +113,8 @@ static void *boot_realloc(void *block, size_t size)
 {
 	if (resolving)
 		return block == NULL ? boot_block(size) : real_boot_move(block, size);
-	resolve();
+	look_up_heap();
+	heap_is_used();
 	return real.realloc(block, size);
 }
 
@@ -77,28 +122,9 @@ static void boot_free(void *block)
 {
 	if (resolving)
 		return;
-	resolve();
+	look_up_heap();
 	real.free(block);
 }
-
-/* boot_NAME() for the rest. */
-#define BOOT_HEAP(result, name, parameters, arguments)
-#define BOOT_OTHER(result, name, parameters, arguments)                                            \
-	static result boot_##name parameters                                                       \
-	{                                                                                          \
-		resolve();                                                                         \
-		return real.name arguments;                                                        \
-	}
-#define PMT_HOOK(result, name, parameters, arguments, room)                                        \
-	BOOT_##room(result, name, parameters, arguments)
-#include "hooks.def"
-#undef PMT_HOOK
-
-struct real real = {
-#define PMT_HOOK(result, name, parameters, arguments, room) .name = boot_##name,
-#include "hooks.def"
-#undef PMT_HOOK
-};
 
 /* What C libraries may lack. */
 static void *lacking_reallocarray(void *block, size_t count, size_t size)
@@ -123,34 +149,36 @@ static void lacking_free_aligned_sized(void *block, size_t alignment, size_t siz
 	real.free(block);
 }
 
-static void fill_gaps(struct real *r)
+/* The stand-in for a function that the C library may lack, NULL for one that it always has. */
+#define LACKING(function) {#function, (void *)lacking_##function},
+static void *lacking(const char *name)
 {
-	if (r->reallocarray == NULL)
-		r->reallocarray = lacking_reallocarray;
-	if (r->free_sized == NULL)
-		r->free_sized = lacking_free_sized;
-	if (r->free_aligned_sized == NULL)
-		r->free_aligned_sized = lacking_free_aligned_sized;
+	static const struct {
+		const char *name;
+		void *function;
+	} functions[] = {LACKING(reallocarray) LACKING(free_sized) LACKING(free_aligned_sized)};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (strcmp(functions[i].name, name) == 0)
+			return functions[i].function;
+	return NULL;
 }
 
-static void resolve(void)
-{
-	struct real found;
-	int saved = errno;
-	void *symbol;
-
-	resolving = 1;
+/* boot_NAME() for the rest. */
+#define BOOT_HEAP(result, name, parameters, arguments)
+#define BOOT_OTHER(result, name, parameters, arguments)                                            \
+	static result boot_##name parameters                                                       \
+	{                                                                                          \
+		look_up(&real.name, #name, lacking(#name));                                        \
+		return real.name arguments;                                                        \
+	}
 #define PMT_HOOK(result, name, parameters, arguments, room)                                        \
-	symbol = dlsym(RTLD_NEXT, #name);                                                          \
-	memcpy(&found.name, &symbol, sizeof(symbol));
+	BOOT_##room(result, name, parameters, arguments)
 #include "hooks.def"
 #undef PMT_HOOK
-	/* A look-up that failed left a message for the program's next dlerror(). */
-	(void)dlerror();
-	(void)dlerror();
-	fill_gaps(&found);
-	real = found;
-	resolving = 0;
-	errno = saved;
-	process_start();
-}
+
+struct real real = {
+#define PMT_HOOK(result, name, parameters, arguments, room) .name = boot_##name,
+#include "hooks.def"
+#undef PMT_HOOK
+};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The real functions behind the hooks, found with RTLD_NEXT, so that another allocator that is
- * preloaded or linked works underneath. The table is never empty: it starts with stand-ins that
- * find the real functions and is replaced once.
+ * preloaded or linked works underneath. The table is never empty: it starts with stand-ins,
+ * each of which finds its real function and puts it in its own place.
  */
 #ifndef PMT_TRACER_REAL_H
 #define PMT_TRACER_REAL_H
