@@ -54,8 +54,8 @@ static bool head_makes_sense(const struct chunk_file *file, const struct pmt_chu
 	return !head->sealed || head->committed <= file->chunk_bytes - HEAD;
 }
 
-/* A chunk whose head was read, AVAILABLE bytes of the file from its start on. */
-static void add_head(const struct chunk_file *file, const struct pmt_chunk *head,
+/* From the head of a chunk; AVAILABLE bytes of the file from its start on. */
+static void fill_ref(const struct chunk_file *file, const struct pmt_chunk *head,
 		     uint64_t available, struct chunk_ref *ref)
 {
 	uint64_t committed = head->committed;
@@ -93,34 +93,50 @@ static bool all_zero(const void *data, size_t size)
 	return memcmp(data, zeros, size) == 0;
 }
 
-/* Look at one place of the file. Returns the offset of the next place, 0 after an error. */
-static uint64_t scan_one(const struct chunk_file *file, struct chunk_index *index, uint64_t offset,
-			 uint64_t size, struct reader_damage *damage)
+/* One pass over a file. */
+struct scan {
+	const struct chunk_file *file;
+	struct chunk_index *index; /* `end` is set */
+	struct reader_damage *damage;
+};
+
+/* A place that holds something. HEAD is what was read of it. */
+static void take_place(const struct scan *scan, uint64_t offset, const struct pmt_chunk *head)
 {
+	uint64_t available = scan->index->end - offset;
 	struct chunk_ref ref = {.offset = offset};
-	uint64_t available = size - offset;
+
+	if (!head_makes_sense(scan->file, head)) {
+		scan->damage->bytes_lost +=
+			available < scan->file->chunk_bytes ? available : scan->file->chunk_bytes;
+		scan->index->bad_heads++;
+		return;
+	}
+	fill_ref(scan->file, head, available, &ref);
+	add(scan->index, &ref);
+	if (ref.cut) {
+		scan->damage->truncated = true;
+		scan->damage->bytes_lost += head->committed - ref.committed;
+	}
+}
+
+/* Look at one place of the file. Returns the offset of the next place, 0 after an error. */
+static uint64_t scan_one(const struct scan *scan, uint64_t offset)
+{
 	struct pmt_chunk head;
-	int64_t got = chunks_read(file, &head, sizeof(head), offset);
+	int64_t got = chunks_read(scan->file, &head, sizeof(head), offset);
 
 	if (got < 0)
 		return 0;
 	if (all_zero(&head, (size_t)got))
-		return skip_hole(file, offset, size);
+		return skip_hole(scan->file, offset, scan->index->end);
 	if ((size_t)got < sizeof(head)) {
-		damage->truncated = true;
-		damage->bytes_lost += (uint64_t)got;
-	} else if (!head_makes_sense(file, &head)) {
-		damage->bytes_lost += available < file->chunk_bytes ? available : file->chunk_bytes;
-		index->bad_heads++;
+		scan->damage->truncated = true;
+		scan->damage->bytes_lost += (uint64_t)got;
 	} else {
-		add_head(file, &head, available, &ref);
-		add(index, &ref);
-		if (ref.cut) {
-			damage->truncated = true;
-			damage->bytes_lost += head.committed - ref.committed;
-		}
+		take_place(scan, offset, &head);
 	}
-	return offset + file->chunk_bytes;
+	return offset + scan->file->chunk_bytes;
 }
 
 static int compare(const void *a, const void *b)
@@ -153,18 +169,19 @@ static void put_in_order(struct chunk_index *index, struct reader_damage *damage
 int chunks_scan(const struct chunk_file *file, struct chunk_index *index,
 		struct reader_damage *damage)
 {
+	const struct scan scan = {file, index, damage};
 	uint64_t offset = file->first;
 	struct stat st;
 
 	if (fstat(file->fd, &st) != 0)
 		return error("%s: %s", file->path, strerror(errno));
+	index->end = (uint64_t)st.st_size;
 	make_room(index, 64);
-	while (offset < (uint64_t)st.st_size) {
-		offset = scan_one(file, index, offset, (uint64_t)st.st_size, damage);
+	while (offset < index->end) {
+		offset = scan_one(&scan, offset);
 		if (offset == 0)
 			return -1;
 	}
-	index->end = (uint64_t)st.st_size;
 	put_in_order(index, damage);
 	return 0;
 }
