@@ -39,7 +39,9 @@ def json_problem(program: str, log: Path, text: str) -> str:
         return f"json ends with {status}"
     if not objects:
         return "" if text.startswith("--- stderr") else "json prints nothing"
-    events = sum(not line.startswith("#") for line in run(program, "text", log.name)[0].splitlines())
+    events = sum(
+        not line.startswith("#") for line in run(program, "text", log.name)[0].splitlines()
+    )
     if [objects[0]["event"], objects[-1]["event"]] != ["header", "end"]:
         return "json has no header or no end"
     if len(objects) - 2 != events or objects[-1]["events"] != events:
@@ -76,7 +78,9 @@ def main() -> int:
         print(f"{'not ok' if difference else 'ok'} {number} - {log.name}")
         for line in difference[:60]:
             print(f"# {line}")
-    print(f"{'not ok' if orphans or not logs else 'ok'} {len(logs) + 1} - each expectation has its log")
+    print(
+        f"{'not ok' if orphans or not logs else 'ok'} {len(logs) + 1} - each expectation has its log"
+    )
     return failed
 
 
