@@ -162,6 +162,13 @@ static void fill_header(struct pmt_header *h, unsigned flags)
 		logfile_flag(PMT_FLAG_FREE_THREADED);
 }
 
+static int under_valgrind(void)
+{
+	const char *preloaded = getenv("LD_PRELOAD");
+
+	return preloaded != NULL && strstr(preloaded, "/vgpreload_core") != NULL;
+}
+
 static int start_log(unsigned flags)
 {
 	struct pmt_header *h = logfile_create(&process.options);
@@ -184,7 +191,8 @@ static int start_log(unsigned flags)
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
 	process_shared.traced = process.options.trace;
-	sampler_start(process_traces(PMT_TRACED_RSS) ? process.options.rss_interval * 1000000U : 0);
+	sampler_start(process_traces(PMT_TRACED_RSS) ? process.options.rss_interval * 1000000U : 0,
+		      under_valgrind());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
 }

@@ -34,6 +34,7 @@ static struct {
 	uint64_t interval_ns;
 	uint64_t due_ns; /* next sample or restart while no thread runs */
 	uint64_t page;
+	int no_thread;
 	struct writer writer;
 	struct pmt_rss last;
 	struct pmt_rss_detail last_detail;
@@ -271,7 +272,7 @@ static int launch(void)
 
 static void begin(uint64_t now)
 {
-	if (launch() == 0) {
+	if (!sampler.no_thread && launch() == 0) {
 		atomic_store_explicit(&clock_shared.tick_ns, now, memory_order_release);
 		return;
 	}
@@ -279,12 +280,13 @@ static void begin(uint64_t now)
 	sampler.due_ns = now + sampler.interval_ns;
 }
 
-void sampler_start(uint64_t interval_ns)
+void sampler_start(uint64_t interval_ns, int no_thread)
 {
 	uint64_t now = coarse_now();
 
 	sampler.page = getauxval(AT_PAGESZ);
 	sampler.interval_ns = interval_ns;
+	sampler.no_thread = no_thread;
 	if (interval_ns == 0)
 		return;
 	writer_init(&sampler.writer, PMT_CHUNK_EVENTS, writer_new_slot());

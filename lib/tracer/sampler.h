@@ -12,8 +12,11 @@
 
 #include <stdint.h>
 
-/* Take the first sample and begin. INTERVAL_NS 0: never sample. RSS 0: nothing to sample. */
-void sampler_start(uint64_t interval_ns);
+/*
+ * Take the first sample and begin. INTERVAL_NS 0: never sample. NO_THREAD: this process must not
+ * have one more (valgrind ends programs that make threads in their own way).
+ */
+void sampler_start(uint64_t interval_ns, int no_thread);
 /*
  * End the thread and wait until the kernel counts it no more: CPython warns of fork() in a process
  * with several threads. It comes back by itself, 100 ms later at the earliest.
