@@ -180,7 +180,7 @@ static int print_log(const char *path)
 
 	state.events = 0;
 	state.lost = 0;
-	progress_begin(path);
+	progress_begin_output(path);
 	print_header(reader);
 	if (opts.definitions)
 		rc = reader_definitions(reader, visit_definition, &show);

@@ -102,7 +102,7 @@ static int print_log(const char *path)
 		return EXIT_DATA;
 	struct show show = {stdout, reader, opts.stacks};
 
-	progress_begin(path);
+	progress_begin_output(path);
 	print_header(reader);
 	if (opts.definitions)
 		rc = reader_definitions(reader, visit, &show);

@@ -24,11 +24,17 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+void progress_begin_output(const char *what)
+{
+	progress_begin(what);
+	progress.wanted &= !isatty(STDOUT_FILENO);
+}
+
 void progress_begin(const char *what)
 {
 	progress.what = what;
 	progress.next_ns = now_ns() + 1000000000;
-	progress.wanted = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+	progress.wanted = isatty(STDERR_FILENO);
 	progress.shown = false;
 }
 

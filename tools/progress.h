@@ -10,6 +10,8 @@
 
 /* Begin work named WHAT ("reading x.pmt"), which must outlive it. One at a time. */
 void progress_begin(const char *what);
+/* The same for work that prints all the time: no line when that goes to a terminal too. */
+void progress_begin_output(const char *what);
 /* Wipe the line. */
 void progress_end(void);
 /* The slow part of progress_step(). */
