@@ -12,6 +12,9 @@
 #include "escape.h"
 #include "names.h"
 
+/* No tracer keeps more frames; a hostile log may have a million, and print them for each event. */
+#define STACK_MAX 16384
+
 /* A value and what it is called. */
 struct value {
 	const char *name;
@@ -350,7 +353,8 @@ static void text_stack(const struct show *show, const struct value *value)
 	text_frame(show, stack);
 	if (!show->stacks)
 		return;
-	while ((stack = reader_stack_parent(show->reader, stack)) != 0) {
+	for (int i = 0; i < STACK_MAX && (stack = reader_stack_parent(show->reader, stack)) != 0;
+	     i++) {
 		put(show->out, " < ");
 		text_frame(show, stack);
 	}
@@ -388,11 +392,12 @@ static void json_stack(const struct show *show, const struct value *value)
 		return;
 	put_key(show, value->name);
 	putc_unlocked('[', show->out);
-	for (; stack != 0; stack = reader_stack_parent(show->reader, stack)) {
+	for (int i = 0; i <= STACK_MAX && stack != 0; i++) {
 		put(show->out, between);
 		json_frame(show, stack, "{");
 		putc_unlocked('}', show->out);
 		between = ",";
+		stack = reader_stack_parent(show->reader, stack);
 	}
 	putc_unlocked(']', show->out);
 }
