@@ -95,7 +95,7 @@ static inline int codec_get_uint(struct pmt_decoder *d, uint64_t *value)
 /* Zigzag: small numbers of either sign become small unsigned numbers. */
 static inline uint64_t codec_zigzag(uint64_t delta)
 {
-	return (delta << 1) ^ (uint64_t)((int64_t)delta >> 63);
+	return (delta << 1) ^ (0 - (delta >> 63));
 }
 
 static inline uint64_t codec_unzigzag(uint64_t value)

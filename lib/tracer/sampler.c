@@ -258,8 +258,10 @@ static int launch(void)
 	/* The lowest quarter stands in for thread-local storage; nothing of ours looks at it. */
 	char *tls = sampler.stack + STACK_BYTES / 8;
 
-	memcpy(tls, &tls, sizeof(tls));
-	memcpy(tls + 16, &tls, sizeof(tls));
+	const uintptr_t self = (uintptr_t)tls;
+
+	memcpy(tls, &self, sizeof(self));
+	memcpy(tls + 16, &self, sizeof(self));
 	atomic_store(&sampler.stop, 0);
 	(void)SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
 	rc = clone_thread(flags, sampler.stack + STACK_BYTES, &sampler.tid, tls);
