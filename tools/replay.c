@@ -66,14 +66,8 @@ static void remove_block(struct replay *replay, uint64_t addr, const struct thre
 	}
 }
 
-struct birth {
-	uint64_t addr;
-	uint64_t size_bytes;
-	uint64_t stack;
-	uint32_t kind;
-};
-
-static void add_block(struct replay *replay, const struct thread *thread, const struct birth *birth)
+static void add_block(struct replay *replay, const struct thread *thread,
+		      const struct replay_block *birth)
 {
 	struct heap_block old;
 	const uint64_t stack = replay->by_stack ? birth->stack : 0;
@@ -99,28 +93,35 @@ static void settle_blocks(struct replay *replay, uint64_t time_ns)
 		replay->blocks_peak_ns = since_start(replay, time_ns);
 }
 
-static void on_alloc(struct replay *replay, const struct reader_event *event)
+static void on_block(struct replay *replay, const struct replay_block *block)
 {
-	const struct pmt_alloc *record = &event->record.alloc;
-	struct thread *thread = threads_get(&replay->threads, event->thread);
+	struct thread *thread = threads_get(&replay->threads, block->thread);
 
-	if (record->addr == 0)
+	if (block->addr == 0)
 		return;
+	if (block->kind == REPLAY_KINDS) {
+		remove_block(replay, block->addr, thread);
+		return;
+	}
 	thread->sequence++;
-	add_block(replay, thread,
-		  &(struct birth){.addr = record->addr,
-				  .size_bytes = record->size,
-				  .stack = record->stack,
-				  .kind = (uint32_t)record->allocator});
-	settle_blocks(replay, event->time_ns);
+	add_block(replay, thread, block);
+	settle_blocks(replay, block->time_ns);
 }
 
-static void on_free(struct replay *replay, const struct reader_event *event)
+/* The alloc or free record of EVENT. */
+static inline struct replay_block make_block(const struct reader_event *event)
 {
-	struct thread *thread = threads_get(&replay->threads, event->thread);
+	const struct pmt_record *record = &event->record;
 
-	if (event->record.free.addr != 0)
-		remove_block(replay, event->record.free.addr, thread);
+	if (record->type == PMT_REC_free)
+		return (struct replay_block){
+			.addr = record->free.addr, .thread = event->thread, .kind = REPLAY_KINDS};
+	return (struct replay_block){.addr = record->alloc.addr,
+				     .size_bytes = record->alloc.size,
+				     .stack = record->alloc.stack,
+				     .time_ns = event->time_ns,
+				     .thread = event->thread,
+				     .kind = (uint32_t)record->alloc.allocator};
 }
 
 static uint32_t realloc_kind(uint64_t reallocator)
@@ -146,10 +147,10 @@ static void on_realloc(struct replay *replay, const struct reader_event *event)
 		remove_block(replay, record->old_addr, thread);
 	if (record->addr != 0)
 		add_block(replay, thread,
-			  &(struct birth){.addr = record->addr,
-					  .size_bytes = record->size,
-					  .stack = record->stack,
-					  .kind = realloc_kind(record->reallocator)});
+			  &(struct replay_block){.addr = record->addr,
+						 .size_bytes = record->size,
+						 .stack = record->stack,
+						 .kind = realloc_kind(record->reallocator)});
 	settle_blocks(replay, event->time_ns);
 }
 
@@ -258,12 +259,13 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 {
 	replay->events++;
 	replay->last_ns = since_start(replay, event->time_ns);
+	struct replay_block block;
+
 	switch (event->record.type) {
 	case PMT_REC_alloc:
-		on_alloc(replay, event);
-		break;
 	case PMT_REC_free:
-		on_free(replay, event);
+		block = make_block(event);
+		on_block(replay, &block);
 		break;
 	case PMT_REC_realloc:
 		on_realloc(replay, event);
@@ -285,7 +287,7 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 
 static void replay_oldest(struct replay *replay)
 {
-	replay_event(replay, &replay->ahead[replay->ahead_first++ % REPLAY_AHEAD]);
+	on_block(replay, &replay->ahead[replay->ahead_first++ % REPLAY_AHEAD]);
 }
 
 static void replay_waiting(struct replay *replay)
@@ -294,18 +296,17 @@ static void replay_waiting(struct replay *replay)
 		replay_oldest(replay);
 }
 
-static void prefetch(const struct replay *replay, const struct reader_event *event)
+static inline void replay_later(struct replay *replay, const struct reader_event *event)
 {
-	const struct pmt_record *record = &event->record;
+	struct replay_block *block = &replay->ahead[replay->ahead_end % REPLAY_AHEAD];
 
-	if (record->type == PMT_REC_free) {
-		heap_prefetch(&replay->heap, record->free.addr);
-	} else if (record->type == PMT_REC_alloc) {
-		heap_prefetch(&replay->heap, record->alloc.addr);
-		if (replay->by_stack)
-			sites_prefetch(&replay->blocks, record->alloc.stack, event->thread,
-				       (uint32_t)record->alloc.allocator);
-	}
+	if (replay->ahead_end - replay->ahead_first == REPLAY_AHEAD)
+		replay_oldest(replay);
+	*block = make_block(event);
+	replay->ahead_end++;
+	heap_prefetch(&replay->heap, block->addr);
+	if (replay->by_stack && block->kind != REPLAY_KINDS)
+		sites_prefetch(&replay->blocks, block->stack, block->thread, block->kind);
 }
 
 static int visit(void *context, const struct reader_event *event)
@@ -316,15 +317,14 @@ static int visit(void *context, const struct reader_event *event)
 	progress_step(event->number);
 	if (event->time_ns > replay->until_ns)
 		return 1;
-	if (type != PMT_REC_alloc && type != PMT_REC_free) {
+	if (type == PMT_REC_alloc || type == PMT_REC_free) {
+		replay->events++;
+		replay->last_ns = since_start(replay, event->time_ns);
+		replay_later(replay, event);
+	} else {
 		replay_waiting(replay);
 		replay_event(replay, event);
-		return 0;
 	}
-	if (replay->ahead_end - replay->ahead_first == REPLAY_AHEAD)
-		replay_oldest(replay);
-	replay->ahead[replay->ahead_end++ % REPLAY_AHEAD] = *event;
-	prefetch(replay, event);
 	return 0;
 }
 

@@ -45,6 +45,16 @@ enum {
  */
 #define REPLAY_AHEAD 16U
 
+/* An allocation or a free, as short as can be. */
+struct replay_block {
+	uint64_t addr;
+	uint64_t size_bytes;
+	uint64_t stack;
+	uint64_t time_ns;
+	uint32_t thread;
+	uint32_t kind; /* of the allocation; REPLAY_KINDS: it is a free */
+};
+
 struct replay_frees {
 	uint64_t count; /* all, the next two included */
 	uint64_t unmatched;
@@ -87,7 +97,7 @@ struct replay {
 	uint64_t start_ns;
 	bool inherits;
 	/* Events of blocks that replay_run() has read and not replayed yet. */
-	struct reader_event ahead[REPLAY_AHEAD];
+	struct replay_block ahead[REPLAY_AHEAD];
 	uint32_t ahead_first; /* the oldest is at this position, modulo REPLAY_AHEAD */
 	uint32_t ahead_end;
 };
