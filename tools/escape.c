@@ -154,8 +154,9 @@ void escape_json(FILE *out, const void *text, size_t size)
 }
 
 /*
- * Inside gnuplot's double quotes a backslash escapes, and enhanced text gives meaning to the
- * others; doubling a backslash is taken back by the string, the second pair by the enhanced text.
+ * Inside gnuplot's double quotes a backslash escapes, and enhanced text gives meaning to the others,
+ * so what it is to see takes two. A backslash itself is an octal number to it: of two backslashes
+ * the terminals for SVG and for PNG make different things.
  */
 void escape_gnuplot(FILE *out, const char *text, size_t limit)
 {
@@ -170,7 +171,7 @@ void escape_gnuplot(FILE *out, const char *text, size_t limit)
 		return;
 	for (size_t i = 0; i < size; i++) {
 		if (plain[i] == '\\')
-			fputs("\\\\\\\\", out);
+			fputs("\\\\134", out);
 		else if (plain[i] == '"')
 			fputs("\\\"", out);
 		else if (plain[i] == '`')

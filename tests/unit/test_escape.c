@@ -164,7 +164,8 @@ static void gnuplot_text(void)
 	CHECK_STR(gnuplot("plain"), "plain");
 	CHECK_STR(gnuplot("a\"b"), "a\\\"b");
 	CHECK_STR(gnuplot("a_b^{c}@d&e~"), "a\\\\_b\\\\^\\\\{c\\\\}\\\\@d\\\\&e\\\\~");
-	CHECK_STR(gnuplot("x\n"), "x\\\\\\\\n");
+	CHECK_STR(gnuplot("x\n"), "x\\\\134n");
+	CHECK_STR(gnuplot("`touch x`"), "\\140touch x\\140"); /* no command is run */
 }
 
 int main(void)
