@@ -11,6 +11,11 @@
 #include "reader.h"
 #include "replay.h"
 
+/* What hides blocks from a log of the malloc family. */
+#define REPORT_PYTHON_NOTE                                                                         \
+	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; only in a run\n" \
+	"      with PYTHONMALLOC=malloc is each of them a block here"
+
 /* Room for a number as text. */
 typedef char report_buffer[48];
 
@@ -38,9 +43,7 @@ uint64_t report_lost(const struct reader *reader, const struct replay *replay);
 /* From the start to the end of the process, or to the last event. */
 uint64_t report_duration_ns(const struct reader *reader, const struct replay *replay);
 
-/*
- * Call the visitor for each word of the command line, in order. Words are not terminated.
- */
+/* Call the visitor for each word of the command line, in order. Words are not terminated. */
 void report_command(const struct reader *reader,
 		    void (*visit)(void *context, const char *word, size_t size), void *context);
 

@@ -255,8 +255,7 @@ static void print_notes(const struct stats *stats)
 	}
 	if (header->python_version != 0) {
 		begin_note(&first);
-		puts("Python keeps small blocks (up to 512 bytes) in arenas that it gets from "
-		     "mmap;\n      run Python with PYTHONMALLOC=malloc to see each of them");
+		puts(REPORT_PYTHON_NOTE);
 	}
 }
 

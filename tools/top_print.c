@@ -195,8 +195,7 @@ static void print_head(const struct top *top)
 static void print_notes(const struct top *top)
 {
 	if (top->python && !top->options.mappings)
-		puts("\nnote: Python keeps small blocks (up to 512 bytes) in arenas that it gets "
-		     "from mmap;\n      run Python with PYTHONMALLOC=malloc to see each of them");
+		puts("\nnote: " REPORT_PYTHON_NOTE);
 }
 
 void top_print(const struct top *top, uint64_t limit)
