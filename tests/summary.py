@@ -3,12 +3,15 @@
 
 usage: summary.py FOLDER STATUS
 
-FOLDER holds a JUnit file a runner (NAME.xml), NAME.skipped with the reason of a runner that could
+FOLDER holds a JUnit file a runner (NAME.xml; Meson's names no reasons for skips, so meson.json has
+the tests' own output), NAME.skipped with the reason of a runner that could
 not run, NAME.none for one that had nothing to run. STATUS is 1 if a runner reported failure.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -22,6 +25,13 @@ class Sum:
         self.passed = 0
         self.failed: list[str] = []
         self.skipped: Counter[str] = Counter()
+        self.reasons: list[str] = []  # for skips that come without, in order
+
+    def take_reasons(self, path: Path) -> None:
+        """From lines like `ok 3 - name # SKIP reason` in the output of Meson's tests."""
+        for line in path.read_text().splitlines():
+            out = json.loads(line).get("stdout", "")
+            self.reasons += re.findall(r"^ok .*# SKIP\S* *(.*)", out, re.MULTILINE | re.IGNORECASE)
 
     def add_case(self, case: ET.Element) -> None:
         name = f"{case.get('classname', '')} {case.get('name', '')}".strip()
@@ -29,7 +39,8 @@ class Sum:
         if case.find("failure") is not None or case.find("error") is not None:
             self.failed.append(name)
         elif skip is not None:
-            reason = skip.get("message") or (skip.text or "").strip() or "no reason given"
+            reason = skip.get("message") or (skip.text or "").strip()
+            reason = reason or (self.reasons.pop(0) if self.reasons else "no reason given")
             self.skipped[reason] += 1
         else:
             self.passed += 1
@@ -46,6 +57,8 @@ class Sum:
 
 def main(folder: Path, status: int) -> int:
     total = Sum()
+    if (folder / "meson.json").exists():
+        total.take_reasons(folder / "meson.json")
     for path in sorted(folder.glob("*.xml")):
         total.add_file(path)
     for path in sorted(folder.glob("*.skipped")):
