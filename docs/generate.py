@@ -198,10 +198,14 @@ def man_environment() -> str:
 
 # --- marked parts --------------------------------------------------------------------------------
 
-PART = re.compile(
-    r"(?P<begin>(?:<!-- |\.\\\" )generated: (?P<name>[a-z ]+?)(?: -->)?\n)"
-    r"(?P<body>.*?)"
-    r"(?P<end>(?:<!-- |\.\\\" )end of generated)",
+MD_PART = re.compile(
+    r"(?P<begin><!-- generated: (?P<name>[a-z]+) -->\n)"
+    r"(?P<body>.*?)(?P<end><!-- end of generated -->)",
+    re.DOTALL,
+)
+MAN_PART = re.compile(
+    r"(?P<begin>\.\\\" generated: (?P<name>[a-z ]+)\n)"
+    r"(?P<body>.*?)(?P<end>\.\\\" end of generated)",
     re.DOTALL,
 )
 EXAMPLE = re.compile(r"<!-- example -->\n```text\n(.*?)```", re.DOTALL)
@@ -246,13 +250,18 @@ def generate(name: str, page: str) -> str:
     return text.rstrip("\n") + "\n" + ("\n" if text.startswith("\n") else "")
 
 
+def parts(page: str) -> re.Pattern[str]:
+    """What marks the generated parts of a page, which begins with a comment if it is for man."""
+    return MAN_PART if page.startswith('.\\"') else MD_PART
+
+
 def renewed(page: str) -> str:
     """The page with all its generated parts made anew."""
 
     def renew(match: re.Match[str]) -> str:
         return match["begin"] + generate(match["name"], page) + match["end"]
 
-    return PART.sub(renew, page)
+    return parts(page).sub(renew, page)
 
 
 def pages() -> Iterator[Path]:
@@ -280,7 +289,7 @@ def check(write: bool) -> int:
 # --- the tutorial --------------------------------------------------------------------------------
 
 BLOCK = re.compile(
-    r"<!-- (?P<what>file|run)(?:: (?P<argument>[^\n]*?))? -->\n"
+    r"<!-- (?P<what>file|run|new|change)(?:: (?P<argument>[^\n]*?))? -->\n"
     r"```(?P<language>[a-z]+)\n(?P<body>.*?)```\n",
     re.DOTALL,
 )
@@ -313,11 +322,18 @@ def block_steps(match: re.Match[str]) -> list[Step]:
 
 
 def steps(page: str) -> list[Step]:
-    """All marked blocks, in their order."""
-    return [step for match in BLOCK.finditer(page) for step in block_steps(match)]
+    """All blocks to write or run, in their order."""
+    wanted = [match for match in BLOCK.finditer(page) if match["what"] in ("file", "run")]
+    return [step for match in wanted for step in block_steps(match)]
 
 
-def run_step(step: Step, folder: Path) -> tuple[int, str]:
+def changes(page: str) -> list[tuple[str, str]]:
+    """What a how-to changes in the source: ("", difference) or (name, text of a new file)."""
+    wanted = [match for match in BLOCK.finditer(page) if match["what"] in ("new", "change")]
+    return [(match["argument"] or "", match["body"]) for match in wanted]
+
+
+def run_step(step: Step, folder: Path, tool: Path = TOOL) -> tuple[int, str]:
     """Do one step in FOLDER. Returns the exit status and what was printed."""
     if step.file:
         (folder / step.file).write_text(step.text, encoding="utf-8")
@@ -325,7 +341,7 @@ def run_step(step: Step, folder: Path) -> tuple[int, str]:
     links = folder / ".bin"
     links.mkdir(exist_ok=True)
     if not (links / "pymemtrace").exists():
-        (links / "pymemtrace").symlink_to(TOOL)
+        (links / "pymemtrace").symlink_to(tool)
     kept = {"HOME": str(folder), "LANG": "C.UTF-8", "PATH": f"{links}:/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(
         ["bash", "-c", step.text],

@@ -23,11 +23,13 @@ def test_all_parts_are_there() -> None:
     names = set()
     for path in PAGES:
         page = path.read_text(encoding="utf-8")
-        parts = generate.PART.findall(page)
-        names |= {name for _, name, _, _ in parts}
-        assert len(parts) == page.count("generated: ") == page.count("end of generated"), path
+        found = list(generate.parts(page).finditer(page))
+        names |= {match["name"].split()[0] for match in found}
+        mark = r'^\.\\" ' if path.suffix != ".md" else "^<!-- "
+        for text in ("generated: ", "end of generated"):
+            assert len(found) == len(re.findall(mark + text, page, re.MULTILINE)), path
     assert {"header", "live", "chunk", "records", "names", "example"} <= names
-    assert {"environment", "commands"} <= names
+    assert {"environment", "commands", "options", "synopsis", "description"} <= names
 
 
 def test_check_notices_a_change() -> None:

@@ -54,7 +54,7 @@ def test_options_agree(name: str) -> None:
 
 
 def test_every_page_has_a_command() -> None:
-    pages = {p.stem.removeprefix("pymemtrace-") for p in MAN.glob("pymemtrace-*.1")}
+    pages = {p.stem[len("pymemtrace-") :] for p in MAN.glob("pymemtrace-*.1")}
     assert pages == set(COMMANDS)
 
 
