@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import generate
@@ -67,6 +69,16 @@ def test_every_option_of_the_tracer_is_there() -> None:
     assert variables == [variable for variable, _ in table]
     flags = flags_of_page(text_of(MAN / "pymemtrace-run.1"))
     assert {flag for _, flag in table} <= flags
+
+
+def test_members_of_stats(tmp_path: Path) -> None:
+    """pymemtrace-stats(1) names the members that there are."""
+    log = str(tmp_path / "a.pmt")
+    generate.output([str(generate.TOOL), "run", "-o", log, sys.executable, "-c", "pass"])
+    members = json.loads(generate.output([str(generate.TOOL), "stats", "--json", log]))
+    section = text_of(MAN / "pymemtrace-stats.1").split(".Sh JSON\n")[1].split("\n.Sh ")[0]
+    named = [name for line in re.findall(r"^\.It Cm (.*)$", section, re.M) for name in line.split()]
+    assert [name for name in named if name != ","] == list(members)
 
 
 @pytest.mark.parametrize("path", MAN_PAGES, ids=lambda p: p.name)
