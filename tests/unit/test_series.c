@@ -31,7 +31,7 @@ static void fill(struct series *series, size_t count, uint64_t span_ns)
 		time_ns += check_random() % span_ns;
 		*point = (struct series_point){.time_ns = time_ns};
 		for (size_t j = 0; j < SERIES_COLUMNS; j++)
-			point->values[j] = check_random() % 1000000;
+			point->values[j] = check_random() % (j == SERIES_HEAP ? 20 : 1000000);
 		if (i < count / 3)
 			point->values[SERIES_RSS] = SERIES_UNKNOWN;
 		series_add(series, point);
