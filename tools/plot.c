@@ -43,7 +43,8 @@ static void add_mark(struct plot *plot, const char *text, size_t size)
 		for (size = PLOT_MARK_TEXT; size > 0 && ((uint8_t)text[size] & 0xc0) == 0x80;)
 			size--;
 	mark->time_ns = plot->replay.last_ns;
-	memcpy(mark->text, text, size);
+	if (size != 0)
+		memcpy(mark->text, text, size);
 	mark->text[size] = '\0';
 }
 

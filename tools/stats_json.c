@@ -81,10 +81,10 @@ static void put_threads(json_t *object, const struct stats *stats)
 
 	for (uint32_t i = 0; i < threads->count; i++) {
 		const struct thread *thread = &threads->threads[i];
+		if (thread->number == 0) /* the tracer itself */
+			continue;
 		json_t *entry = json_object();
 
-		if (thread->number == 0)
-			continue;
 		put_number(entry, "thread", thread->number);
 		put_number(entry, "tid", thread->tid);
 		json_object_set_new(entry, "name",

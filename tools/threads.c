@@ -86,7 +86,8 @@ void threads_rename(struct threads *threads, const struct pmt_thread_name *recor
 	struct thread *thread = threads_get(threads, (uint32_t)record->thread);
 
 	thread->name = need_resize(thread->name, record->name.size + 1UL);
-	memcpy(thread->name, record->name.data, record->name.size);
+	if (record->name.size != 0)
+		memcpy(thread->name, record->name.data, record->name.size);
 	thread->name[record->name.size] = '\0';
 	thread->name_size = record->name.size;
 }

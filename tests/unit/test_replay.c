@@ -555,8 +555,10 @@ static void threads_have_names(void)
 	CHECK_EQ(thread->name_size, 3);
 	CHECK(memcmp(thread->name, "a\0b", 4) == 0);
 	CHECK(threads_lookup(&replay.threads, 8) == NULL);
+	play(2, (struct pmt_record){.type = PMT_REC_thread_name, .thread_name = {9, {NULL, 0}}});
+	CHECK_STR(threads_lookup(&replay.threads, 9)->name, "");
 	play(1, (struct pmt_record){.type = PMT_REC_thread, .thread = {UINT64_MAX, 1}});
-	CHECK_EQ(replay.threads.count, 2);
+	CHECK_EQ(replay.threads.count, 3);
 	for (uint32_t i = 0; i < 1000; i++)
 		CHECK_EQ(threads_get(&replay.threads, i * 4000000)->number, i * 4000000);
 	CHECK_EQ(threads_lookup(&replay.threads, 7)->tid, 700);
