@@ -48,6 +48,19 @@ def output(command: list[str], text: str | None = None) -> str:
     return done.stdout
 
 
+def sources(*patterns: str) -> list[Path]:
+    """Files of the source, without what was built; as git has them, or of an unpacked archive."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", "--", *patterns]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        found = [TOP / name for name in sorted(done.stdout.splitlines())]
+    else:
+        found = [path for pattern in patterns or ("*",) for path in sorted(TOP.rglob(pattern))]
+        built = re.compile(r"build.*|\.venv|\.cache|demo-out|__pycache__")
+        found = [p for p in found if not any(map(built.fullmatch, p.relative_to(TOP).parts))]
+    return [path for path in found if path.is_file()]
+
+
 # --- what the program says of itself -------------------------------------------------------------
 
 

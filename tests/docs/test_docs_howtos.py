@@ -31,11 +31,10 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shutil.which("patch"):
         pytest.skip("patch is not installed")
     copy = tmp_path_factory.mktemp("source")
-    names = run(["git", "ls-files", "-co", "--exclude-standard"], generate.TOP).splitlines()
-    for name in names:
-        if (generate.TOP / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(generate.TOP / name, copy / name)
+    for path in generate.sources():
+        place = copy / path.relative_to(generate.TOP)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, place)
     for page in ORDER:
         for name, text in generate.changes(PAGES[page]):
             if name:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import generate
@@ -13,16 +12,7 @@ import pytest
 TOP = generate.TOP
 
 
-def tracked(*patterns: str) -> list[Path]:
-    command = ["git", "ls-files", "-co", "--exclude-standard", "--", *patterns]
-    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
-    if done.returncode != 0:  # not a working copy: an unpacked source
-        found = [path for pattern in patterns for path in TOP.rglob(pattern)]
-        return [p for p in found if not {"build", ".venv"} & set(p.relative_to(TOP).parts)]
-    return [TOP / name for name in sorted(done.stdout.splitlines()) if (TOP / name).is_file()]
-
-
-MARKDOWN = tracked("*.md")
+MARKDOWN = generate.sources("*.md")
 PAGES = [*MARKDOWN, *sorted((generate.DOCS / "man").glob("*.[0-9]"))]
 
 
