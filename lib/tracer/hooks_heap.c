@@ -4,6 +4,7 @@
 
 #include "names.h"
 #include "order.h"
+#include "process.h"
 #include "real.h"
 #include "thread.h"
 #include "trace.h"
@@ -14,79 +15,95 @@ void *valloc(size_t size);
 void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t alignment, size_t size);
 
+static inline int wanted(void)
+{
+	return process_traces(PMT_TRACED_MALLOC);
+}
+
+/* A block, or NULL, was handed out. */
+static inline void *took(void *p, size_t size, unsigned allocator)
+{
+	if (__builtin_expect(p != NULL, 1) && wanted())
+		trace_alloc(p, size, allocator);
+	return p;
+}
+
 PMT_EXPORT void *malloc(size_t size)
 {
-	void *p = real.malloc(size);
-
-	if (__builtin_expect(p != NULL, 1))
-		trace_alloc(p, size, PMT_ALLOCATOR_MALLOC);
-	return p;
+	return took(real.malloc(size), size, PMT_ALLOCATOR_MALLOC);
 }
 
 PMT_EXPORT void *calloc(size_t count, size_t size)
 {
-	void *p = real.calloc(count, size);
-
-	if (__builtin_expect(p != NULL, 1))
-		trace_alloc(p, count * size, PMT_ALLOCATOR_CALLOC);
-	return p;
+	return took(real.calloc(count, size), count * size, PMT_ALLOCATOR_CALLOC);
 }
 
 PMT_EXPORT void free(void *block)
 {
 	if (block == NULL || real_is_boot(block))
 		return;
-	trace_free(block, PMT_DEALLOCATOR_FREE);
+	if (wanted())
+		trace_free(block, PMT_DEALLOCATOR_FREE);
 	real.free(block);
+}
+
+/* What the C library may build on free() is no second event. */
+static struct thread *giving_back(void *block, unsigned deallocator)
+{
+	return wanted() ? trace_inside_free(block, deallocator) : NULL;
 }
 
 PMT_EXPORT void free_sized(void *block, size_t size)
 {
+	struct thread *t;
+
 	if (block == NULL || real_is_boot(block))
 		return;
-	trace_free(block, PMT_DEALLOCATOR_FREE_SIZED);
-	struct thread *t = thread_inside();
-
+	t = giving_back(block, PMT_DEALLOCATOR_FREE_SIZED);
 	real.free_sized(block, size);
 	thread_outside(t);
 }
 
 PMT_EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
 {
+	struct thread *t;
+
 	if (block == NULL || real_is_boot(block))
 		return;
-	trace_free(block, PMT_DEALLOCATOR_FREE_ALIGNED_SIZED);
-	struct thread *t = thread_inside();
-
+	t = giving_back(block, PMT_DEALLOCATOR_FREE_ALIGNED_SIZED);
 	real.free_aligned_sized(block, alignment, size);
 	thread_outside(t);
 }
 
 /* What a call of realloc or reallocarray did, from its arguments and result. */
-static void resized(void *block, void *p, size_t size, unsigned reallocator, unsigned allocator)
+static void *resized(void *block, void *p, size_t size, unsigned reallocator, unsigned allocator)
 {
-	if (block == NULL) {
-		if (p != NULL)
-			trace_alloc(p, size, allocator);
-	} else if (p != NULL) {
+	if (block == NULL)
+		return took(p, size, allocator);
+	if (!wanted())
+		return p;
+	if (p != NULL)
 		trace_realloc(block, p, size, reallocator);
-	} else if (size == 0) {
+	else if (size == 0)
 		/* The C library gave the block back; every other NULL leaves it as it was. */
 		trace_left(block, PMT_DEALLOCATOR_REALLOC);
-	}
+	return p;
+}
+
+/* BLOCK may be given back by what follows. */
+static inline void resizing(void *block)
+{
+	if (block != NULL && wanted())
+		trace_leaving(order_entry((uintptr_t)block));
 }
 
 PMT_EXPORT void *realloc(void *block, size_t size)
 {
-	void *p;
-
 	if (block != NULL && real_is_boot(block))
 		return real_boot_move(block, size);
-	if (block != NULL)
-		trace_leaving(order_entry((uintptr_t)block));
-	p = real.realloc(block, size);
-	resized(block, p, size, PMT_REALLOCATOR_REALLOC, PMT_ALLOCATOR_REALLOC);
-	return p;
+	resizing(block);
+	return resized(block, real.realloc(block, size), size, PMT_REALLOCATOR_REALLOC,
+		       PMT_ALLOCATOR_REALLOC);
 }
 
 PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
@@ -96,13 +113,12 @@ PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
 
 	if (block != NULL && real_is_boot(block))
 		return real_boot_move(block, count * size);
-	if (block != NULL)
-		trace_leaving(order_entry((uintptr_t)block));
+	resizing(block);
 	t = thread_inside();
 	p = real.reallocarray(block, count, size);
 	thread_outside(t);
-	resized(block, p, count * size, PMT_REALLOCATOR_REALLOCARRAY, PMT_ALLOCATOR_REALLOCARRAY);
-	return p;
+	return resized(block, p, count * size, PMT_REALLOCATOR_REALLOCARRAY,
+		       PMT_ALLOCATOR_REALLOCARRAY);
 }
 
 PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
@@ -111,8 +127,8 @@ PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
 	int rc = real.posix_memalign(result, alignment, size);
 
 	thread_outside(t);
-	if (rc == 0 && *result != NULL)
-		trace_alloc(*result, size, PMT_ALLOCATOR_POSIX_MEMALIGN);
+	if (rc == 0)
+		(void)took(*result, size, PMT_ALLOCATOR_POSIX_MEMALIGN);
 	return rc;
 }
 
@@ -124,9 +140,7 @@ PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
 		void *p = real.name arguments;                                                     \
                                                                                                    \
 		thread_outside(t);                                                                 \
-		if (p != NULL)                                                                     \
-			trace_alloc(p, size, (allocator));                                         \
-		return p;                                                                          \
+		return took(p, size, (allocator));                                                 \
 	}
 
 ALIGNED(aligned_alloc, (size_t alignment, size_t size), (alignment, size),

@@ -6,7 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
-#include "order.h"
+#include "names.h"
 #include "process.h"
 #include "real.h"
 #include "trace.h"
@@ -28,7 +28,7 @@ static void mapped(void *p, size_t size, int prot, int flags, off64_t offset)
 		.offset = flags & MAP_ANONYMOUS ? 0 : (uint64_t)offset,
 	};
 
-	if (p != MAP_FAILED)
+	if (p != MAP_FAILED && process_traces(PMT_TRACED_MMAP))
 		trace_mmap(&r);
 }
 
@@ -53,7 +53,9 @@ PMT_EXPORT int munmap(void *addr, size_t size)
 	struct pmt_munmap r = {(uintptr_t)addr, whole_pages(size)};
 	int rc;
 
-	trace_leaving(ORDER_MAPPINGS);
+	if (!process_traces(PMT_TRACED_MMAP))
+		return real.munmap(addr, size);
+	trace_leaving_mapping();
 	rc = real.munmap(addr, size);
 	if (rc == 0)
 		trace_munmap(&r);
@@ -75,7 +77,9 @@ PMT_EXPORT void *mremap(void *addr, size_t old_size, size_t size, int flags, ...
 		place = va_arg(list, void *);
 		va_end(list);
 	}
-	trace_leaving(ORDER_MAPPINGS);
+	if (!process_traces(PMT_TRACED_MMAP))
+		return real.mremap(addr, old_size, size, flags, place);
+	trace_leaving_mapping();
 	p = real.mremap(addr, old_size, size, flags, place);
 	r.addr = (uintptr_t)p;
 	if (p != MAP_FAILED)

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "audit.h"
 #include "clock.h"
 #include "code.h"
 #include "logfile.h"
 #include "names.h"
 #include "options.h"
 #include "order.h"
+#include "pymem.h"
 #include "python.h"
 #include "sampler.h"
 #include "say.h"
@@ -197,14 +199,7 @@ static int start_log(unsigned flags)
 	return 0;
 }
 
-/* CPython counts threads around these and warns of a fork with several, from 3.12 on. */
-static int is_fork_event(const char *event)
-{
-	return strcmp(event, "os.fork") == 0 || strcmp(event, "os.forkpty") == 0 ||
-	       strcmp(event, "subprocess.Popen") == 0;
-}
-
-static void before_exec(void)
+void process_before_exec(void)
 {
 	trace_life(PMT_LIFE_EXEC, 0);
 	process.exec_pending = 1;
@@ -212,9 +207,10 @@ static void before_exec(void)
 	logfile_header()->live.state = PMT_STATE_EXECED;
 }
 
-/* After an exec that failed the log is open again. */
-static void after_failed_exec(void)
+void process_still_here(void)
 {
+	if (!process.exec_pending)
+		return;
 	process.exec_pending = 0;
 	if (logfile_header()->live.state == PMT_STATE_EXECED) {
 		logfile_header()->live.end_ns = 0;
@@ -222,27 +218,9 @@ static void after_failed_exec(void)
 	}
 }
 
-/* Runs for every audit event; must not call into the interpreter. */
-static int audit(const char *event, void *args, void *data)
+int process_is_own(void)
 {
-	(void)args;
-	(void)data;
-	if (!process_traced() || process.pid == 0 || atomic_load(process.alive) == 0)
-		return 0;
-	if (process.exec_pending)
-		after_failed_exec();
-	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0) {
-		if (strncmp(event + 8, "run_", 4) == 0 && python.is_initialized())
-			trace_life(PMT_LIFE_PYTHON_START, 0);
-		else if (strcmp(event + 8, "_PySys_ClearAuditHooks") == 0)
-			trace_life(PMT_LIFE_PYTHON_END, 0);
-	} else if (event[0] == 'o' || event[0] == 's') {
-		if (python.version >= 0x030c0000 && is_fork_event(event))
-			sampler_pause();
-		else if (strcmp(event, "os.exec") == 0)
-			before_exec();
-	}
-	return 0;
+	return process_traced() && atomic_load_explicit(process.alive, memory_order_relaxed) == 1;
 }
 
 /* FOLLOW=off: take our library out of LD_PRELOAD, so that no program started from here has it. */
@@ -314,9 +292,10 @@ static void start_tracing(unsigned flags)
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
-	/* Last: the interpreter allocates for it, and frees that in the end. */
-	if (python.found && python.add_audit_hook != NULL && !python.is_initialized())
-		(void)python.add_audit_hook(audit, NULL);
+	if (python.found && process_traces(PMT_TRACED_PYMEM) && pymem_start() != 0)
+		say_problem("this Python's allocators cannot be traced: ", python.text, NULL);
+	if (python.found)
+		(void)audit_start();
 }
 
 void process_start(void)

@@ -39,6 +39,11 @@ uint64_t process_now(void);
 void process_start(void);
 /* 0 when this is the process that the state belongs to; starts a forked child's log otherwise. */
 int process_check_fork(void);
+/* True while this very process (not a forked child that has no log yet) is traced. */
+int process_is_own(void);
+/* os.exec*() is about to be called; and: it has returned, so it failed. */
+void process_before_exec(void);
+void process_still_here(void);
 /* In the parent, after fork() returned CHILD. */
 void process_forked(int child);
 /* The process ends now without destructors (_exit). */

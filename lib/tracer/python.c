@@ -243,6 +243,10 @@ int python_find(void *scope)
 	python.version = version != NULL ? *version : parse_version(python.text);
 	python.code_type = dlsym(python.scope, "PyCode_Type");
 	set_function(&python.add_audit_hook, "PySys_AddAuditHook");
+	set_function(&python.get_allocator, "PyMem_GetAllocator");
+	set_function(&python.set_allocator, "PyMem_SetAllocator");
+	if (python.set_allocator == NULL)
+		python.get_allocator = NULL;
 	set_function(&python.current, "PyThreadState_GetUnchecked");
 	if (python.current == NULL)
 		set_function(&python.current, "_PyThreadState_UncheckedGet");

@@ -53,6 +53,18 @@ struct python_layout {
 	uint32_t tp_dealloc;
 };
 
+/* PyMemAllocatorEx, as in Include/cpython/pymem.h since 3.5. */
+struct pymem_allocator {
+	void *ctx;
+	void *(*malloc)(void *ctx, size_t size);
+	void *(*calloc)(void *ctx, size_t count, size_t size);
+	void *(*realloc)(void *ctx, void *block, size_t size);
+	void (*free)(void *ctx, void *block);
+};
+
+/* PyMemAllocatorDomain. */
+enum pymem_domain { PYMEM_RAW, PYMEM_MEM, PYMEM_OBJ, PYMEM_DOMAINS };
+
 /* Frames with this owner or a higher one belong to the interpreter itself. */
 #define PYTHON_OWNER_INTERPRETER 3
 
@@ -68,6 +80,9 @@ struct python {
 	void *(*of_this_thread)(void); /* thread state of this thread even if detached, or NULL */
 	int (*is_initialized)(void);
 	int (*add_audit_hook)(int (*)(const char *, void *, void *), void *);
+	/* NULL both, or neither. */
+	void (*get_allocator)(enum pymem_domain domain, struct pymem_allocator *allocator);
+	void (*set_allocator)(enum pymem_domain domain, struct pymem_allocator *allocator);
 	struct python_layout layout;
 };
 

@@ -40,44 +40,86 @@ static inline void end(struct thread *t)
 	thread_leave(t);
 }
 
-void trace_alloc(void *block, size_t size, unsigned allocator)
+/* From inside an allocator back to recording: the thread with room, or NULL. */
+static inline struct thread *come_out(struct thread *t)
+{
+	if (t == NULL)
+		return NULL;
+	atomic_store_explicit(&t->state, THREAD_BUSY, memory_order_relaxed);
+	if (__builtin_expect(writer_room(&t->writer, EVENT_ROOM) != 0, 0)) {
+		thread_stop(t);
+		return NULL;
+	}
+	return t;
+}
+
+static inline void put_alloc(struct thread *t, void *block, size_t size, unsigned allocator)
 {
 	struct pmt_alloc r = {.addr = (uintptr_t)block, .size = size};
-	struct thread *t;
 
-	if (!process_traces(PMT_TRACED_MALLOC))
-		return;
-	t = begin();
-	if (t == NULL)
-		return;
 	r.stack = stack_current(t);
 	order_pass(t, order_entry((uintptr_t)block));
 	pmt_put_alloc(&t->writer.enc, allocator, &r);
+}
+
+static inline void put_free(struct thread *t, void *block, unsigned deallocator)
+{
+	struct pmt_free r = {.addr = (uintptr_t)block};
+
+	order_pass(t, order_entry((uintptr_t)block));
+	pmt_put_free(&t->writer.enc, deallocator, &r);
+}
+
+void trace_alloc(void *block, size_t size, unsigned allocator)
+{
+	struct thread *t = begin();
+
+	if (t == NULL)
+		return;
+	put_alloc(t, block, size, allocator);
 	end(t);
 }
 
 void trace_free(void *block, unsigned deallocator)
 {
-	struct pmt_free r = {.addr = (uintptr_t)block};
-	struct thread *t;
+	struct thread *t = begin();
 
-	if (!process_traces(PMT_TRACED_MALLOC))
-		return;
-	t = begin();
 	if (t == NULL)
 		return;
-	order_pass(t, order_entry((uintptr_t)block));
-	pmt_put_free(&t->writer.enc, deallocator, &r);
+	put_free(t, block, deallocator);
+	end(t);
+}
+
+struct thread *trace_inside(void)
+{
+	return thread_inside();
+}
+
+struct thread *trace_inside_free(void *block, unsigned deallocator)
+{
+	struct thread *t = begin();
+
+	if (t == NULL)
+		return NULL;
+	put_free(t, block, deallocator);
+	end(t);
+	atomic_store_explicit(&t->state, THREAD_INSIDE, memory_order_relaxed);
+	return t;
+}
+
+void trace_inside_alloc(struct thread *t, void *block, size_t size, unsigned allocator)
+{
+	t = come_out(t);
+	if (t == NULL)
+		return;
+	put_alloc(t, block, size, allocator);
 	end(t);
 }
 
 void trace_leaving(unsigned entry)
 {
-	struct thread *t;
+	struct thread *t = begin();
 
-	if (!process_traced())
-		return;
-	t = begin();
 	if (t == NULL)
 		return;
 	order_pass(t, entry);
@@ -87,37 +129,37 @@ void trace_leaving(unsigned entry)
 void trace_left(void *old, unsigned deallocator)
 {
 	struct pmt_free r = {.addr = (uintptr_t)old};
-	struct thread *t;
+	struct thread *t = begin();
 
-	if (!process_traces(PMT_TRACED_MALLOC))
-		return;
-	t = begin();
 	if (t == NULL)
 		return;
 	pmt_put_free(&t->writer.enc, deallocator, &r);
 	end(t);
 }
 
+/* What a reallocator's record becomes when it must be split in two. */
+static const struct {
+	unsigned free;
+	unsigned alloc;
+} halves[] = {
+	[PMT_REALLOCATOR_REALLOC] = {PMT_DEALLOCATOR_REALLOC, PMT_ALLOCATOR_REALLOC},
+	[PMT_REALLOCATOR_REALLOCARRAY] = {PMT_DEALLOCATOR_REALLOC, PMT_ALLOCATOR_REALLOCARRAY},
+	[PMT_REALLOCATOR_PYMEM_RAW_REALLOC] = {PMT_DEALLOCATOR_PYMEM_RAW_FREE,
+					       PMT_ALLOCATOR_PYMEM_RAW_REALLOC},
+	[PMT_REALLOCATOR_PYMEM_REALLOC] = {PMT_DEALLOCATOR_PYMEM_FREE, PMT_ALLOCATOR_PYMEM_REALLOC},
+	[PMT_REALLOCATOR_PYOBJECT_REALLOC] = {PMT_DEALLOCATOR_PYOBJECT_FREE,
+					      PMT_ALLOCATOR_PYOBJECT_REALLOC},
+};
+
 /*
  * One record, under the order number that trace_leaving() took. When the new address came from
  * another thread its place is above that number, and the record is split.
  */
-void trace_realloc(void *old, void *block, size_t size, unsigned reallocator)
+static void put_realloc(struct thread *t, void *old, void *block, size_t size, unsigned reallocator)
 {
-	static const unsigned allocators[] = {
-		[PMT_REALLOCATOR_REALLOC] = PMT_ALLOCATOR_REALLOC,
-		[PMT_REALLOCATOR_REALLOCARRAY] = PMT_ALLOCATOR_REALLOCARRAY,
-	};
 	const unsigned entry = order_entry((uintptr_t)block);
-	struct thread *t;
-	uint64_t stack;
+	const uint64_t stack = stack_current(t);
 
-	if (!process_traces(PMT_TRACED_MALLOC))
-		return;
-	t = begin();
-	if (t == NULL)
-		return;
-	stack = stack_current(t);
 	if (!order_behind(t, entry)) {
 		struct pmt_realloc r = {0, (uintptr_t)old, (uintptr_t)block, size, stack};
 
@@ -127,49 +169,107 @@ void trace_realloc(void *old, void *block, size_t size, unsigned reallocator)
 		struct pmt_free gone = {.addr = (uintptr_t)old};
 		struct pmt_alloc r = {0, (uintptr_t)block, size, stack};
 
-		pmt_put_free(&t->writer.enc, PMT_DEALLOCATOR_REALLOC, &gone);
+		pmt_put_free(&t->writer.enc, halves[reallocator].free, &gone);
 		order_pass(t, entry);
-		pmt_put_alloc(&t->writer.enc, allocators[reallocator], &r);
+		pmt_put_alloc(&t->writer.enc, halves[reallocator].alloc, &r);
 	}
+}
+
+void trace_realloc(void *old, void *block, size_t size, unsigned reallocator)
+{
+	struct thread *t = begin();
+
+	if (t == NULL)
+		return;
+	put_realloc(t, old, block, size, reallocator);
 	end(t);
 }
 
-/* munmap and mremap have had their place since trace_leaving(). */
-#define TRACE_MAPPING(name)                                                                        \
-	void trace_##name(const struct pmt_##name *given)                                          \
-	{                                                                                          \
-		struct pmt_##name r = *given;                                                      \
-		struct thread *t;                                                                  \
-                                                                                                   \
-		if (!process_traces(PMT_TRACED_MMAP))                                              \
-			return;                                                                    \
-		t = begin();                                                                       \
-		if (t == NULL)                                                                     \
-			return;                                                                    \
-		SET_STACK_##name(t);                                                               \
-		PLACE_##name(t);                                                                   \
-		pmt_put_##name(&t->writer.enc, 0, &r);                                             \
-		end(t);                                                                            \
-	}
-#define SET_STACK_mmap(t) r.stack = stack_current(t)
-#define SET_STACK_mremap(t) r.stack = stack_current(t)
-#define SET_STACK_munmap(t) (void)0
-#define PLACE_mmap(t) order_pass(t, ORDER_MAPPINGS)
-#define PLACE_mremap(t) (void)0
-#define PLACE_munmap(t) (void)0
+void trace_inside_realloc(struct thread *t, void *old, void *block, size_t size,
+			  unsigned reallocator)
+{
+	t = come_out(t);
+	if (t == NULL)
+		return;
+	put_realloc(t, old, block, size, reallocator);
+	end(t);
+}
 
-TRACE_MAPPING(mmap)
-TRACE_MAPPING(munmap)
-TRACE_MAPPING(mremap)
+/*
+ * Mappings that an allocator makes while it is inside are arenas: recorded all the same. Sets
+ * INSIDE to where the thread has to go back to.
+ */
+static struct thread *begin_mapping(int *inside)
+{
+	struct thread *t = thread_self;
+
+	*inside = atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_INSIDE;
+	return *inside ? come_out(t) : begin();
+}
+
+static void end_mapping(struct thread *t, int inside)
+{
+	end(t);
+	if (inside)
+		atomic_store_explicit(&t->state, THREAD_INSIDE, memory_order_relaxed);
+}
+
+void trace_leaving_mapping(void)
+{
+	int inside;
+	struct thread *t = begin_mapping(&inside);
+
+	if (t == NULL)
+		return;
+	order_pass(t, ORDER_MAPPINGS);
+	end_mapping(t, inside);
+}
+
+void trace_mmap(const struct pmt_mmap *given)
+{
+	struct pmt_mmap r = *given;
+	int inside;
+	struct thread *t = begin_mapping(&inside);
+
+	if (t == NULL)
+		return;
+	r.stack = stack_current(t);
+	r.arena = (unsigned)inside;
+	order_pass(t, ORDER_MAPPINGS);
+	pmt_put_mmap(&t->writer.enc, 0, &r);
+	end_mapping(t, inside);
+}
+
+/* These two have had their place in the order since trace_leaving_mapping(). */
+void trace_munmap(const struct pmt_munmap *r)
+{
+	int inside;
+	struct thread *t = begin_mapping(&inside);
+
+	if (t == NULL)
+		return;
+	pmt_put_munmap(&t->writer.enc, 0, r);
+	end_mapping(t, inside);
+}
+
+void trace_mremap(const struct pmt_mremap *given)
+{
+	struct pmt_mremap r = *given;
+	int inside;
+	struct thread *t = begin_mapping(&inside);
+
+	if (t == NULL)
+		return;
+	r.stack = stack_current(t);
+	pmt_put_mremap(&t->writer.enc, 0, &r);
+	end_mapping(t, inside);
+}
 
 void trace_life(unsigned what, uint64_t value)
 {
 	struct pmt_process r = {what, value};
-	struct thread *t;
+	struct thread *t = begin();
 
-	if (!process_traced())
-		return;
-	t = begin();
 	if (t == NULL)
 		return;
 	order_pass(t, ORDER_MAPPINGS);

@@ -26,10 +26,25 @@ void trace_free(void *block, unsigned deallocator);
 
 /* What lies at ENTRY may be given back by the call that follows. */
 void trace_leaving(unsigned entry);
+void trace_leaving_mapping(void);
 /* A block of the heap moved or changed its size. OLD and BLOCK are not NULL. */
 void trace_realloc(void *old, void *block, size_t size, unsigned reallocator);
 /* OLD was given back by a function that could have failed. */
 void trace_left(void *old, unsigned deallocator);
+
+/*
+ * The same for a function that calls other allocators. Nothing that happens between trace_inside()
+ * and the end is an event, but for mappings, which are marked as arenas:
+ *
+ *	t = trace_inside(...)			or trace_inside_free(...)
+ *	real call
+ *	trace_inside_alloc(t, ...)		or trace_inside_realloc(t, ...) or thread_outside(t)
+ */
+struct thread *trace_inside(void);
+struct thread *trace_inside_free(void *block, unsigned deallocator);
+void trace_inside_alloc(struct thread *t, void *block, size_t size, unsigned allocator);
+void trace_inside_realloc(struct thread *t, void *old, void *block, size_t size,
+			  unsigned reallocator);
 
 void trace_mmap(const struct pmt_mmap *r);
 void trace_munmap(const struct pmt_munmap *r);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* What these tests say of a mapping; fields they do not name are zero. */
+#define MAPPED(at, bytes, protection, how)                                                         \
+	.addr = (at), .size = (bytes), .prot = (protection), .flags = (how)
 /* Mappings: each case of cutting by hand, and random operations against an array of pages. */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -247,14 +250,14 @@ static void lengths_are_whole_pages(void)
 	struct mappings maps = begin();
 	const uint64_t anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
 
-	mappings_mmap(&maps, &(struct pmt_mmap){PAGE, 1, 1, anonymous, 0, 0}, 1);
+	mappings_mmap(&maps, &(struct pmt_mmap){MAPPED(PAGE, 1, 1, anonymous)}, 1);
 	expect(&maps, MAPPING_ANONYMOUS, 1, 1);
-	mappings_mmap(&maps, &(struct pmt_mmap){10 * PAGE, PAGE + 1, 1, anonymous, 0, 0}, 1);
+	mappings_mmap(&maps, &(struct pmt_mmap){MAPPED(10 * PAGE, PAGE + 1, 1, anonymous)}, 1);
 	expect(&maps, MAPPING_ANONYMOUS, 3, 2);
 	mappings_munmap(&maps, &(struct pmt_munmap){10 * PAGE, 1});
 	expect(&maps, MAPPING_ANONYMOUS, 2, 2);
 	mappings_munmap(&maps, &(struct pmt_munmap){0, 0});
-	mappings_mmap(&maps, &(struct pmt_mmap){PAGE, 0, 1, anonymous, 0, 0}, 1);
+	mappings_mmap(&maps, &(struct pmt_mmap){MAPPED(PAGE, 0, 1, anonymous)}, 1);
 	expect(&maps, MAPPING_ANONYMOUS, 2, 2);
 	mappings_fini(&maps);
 }
@@ -264,11 +267,11 @@ static void huge_pages_are_whole(void)
 	struct mappings maps = begin();
 	const uint64_t huge = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
 
-	mappings_mmap(&maps, &(struct pmt_mmap){1 << 21, 1, 1, huge, 0, 0}, 1);
+	mappings_mmap(&maps, &(struct pmt_mmap){MAPPED(1 << 21, 1, 1, huge)}, 1);
 	CHECK_EQ(maps.totals[MAPPING_ANONYMOUS].bytes, 1 << 21);
 	mappings_munmap(&maps, &(struct pmt_munmap){1 << 21, 1 << 21});
 	/* 1 GiB pages: the flags say 30. */
-	mappings_mmap(&maps, &(struct pmt_mmap){1 << 30, 5, 1, huge | 30ULL << 26, 0, 0}, 1);
+	mappings_mmap(&maps, &(struct pmt_mmap){MAPPED(1 << 30, 5, 1, huge | 30ULL << 26)}, 1);
 	CHECK_EQ(maps.totals[MAPPING_ANONYMOUS].bytes, 1 << 30);
 	mappings_fini(&maps);
 }
@@ -297,7 +300,7 @@ static void hostile_numbers(void)
 
 			for (int j = 0; j < 5; j++)
 				n[j] = numbers[check_random() % count];
-			mappings_mmap(&maps, &(struct pmt_mmap){n[0], n[1], n[2], n[3], 0, 0}, 1);
+			mappings_mmap(&maps, &(struct pmt_mmap){MAPPED(n[0], n[1], n[2], n[3])}, 1);
 			mappings_munmap(&maps, &(struct pmt_munmap){n[2], n[3]});
 			mappings_mremap(&maps,
 					&(struct pmt_mremap){n[0], n[2], n[1], n[3], n[4], 0}, 1);
@@ -317,7 +320,7 @@ static void overflow_is_clipped(void)
 	const uint64_t last = (UINT64_C(1) << 63) - PAGE;
 
 	mappings_mmap(&maps,
-		      &(struct pmt_mmap){last - 4 * PAGE, UINT64_MAX, 1, MAP_ANONYMOUS, 0, 0}, 1);
+		      &(struct pmt_mmap){MAPPED(last - 4 * PAGE, UINT64_MAX, 1, MAP_ANONYMOUS)}, 1);
 	expect(&maps, MAPPING_ANONYMOUS, 4, 1);
 	mappings_fini(&maps);
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The audit hook of the interpreter. */
+#include "audit.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "names.h"
+#include "process.h"
+#include "pymem.h"
+#include "python.h"
+#include "sampler.h"
+#include "trace.h"
+
+/*
+ * The interpreter allocates an entry for the hook now, with the raw allocator as it is, and frees
+ * it with the raw allocator as it is in the end. Under PYTHONMALLOC=debug or -X dev these are two,
+ * and from 3.11 on the second aborts the process over a block that it did not make. So the entry is
+ * caught when it is made, and given back to where it came from.
+ */
+static struct {
+	int started;
+	struct pymem_allocator first; /* what the entry was made with */
+	void *entry;
+	struct pymem_allocator last; /* the raw allocator in the end */
+} audit;
+
+static void *catch_malloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	audit.entry = audit.first.malloc(audit.first.ctx, size);
+	return audit.entry;
+}
+
+static void *last_malloc(void *ctx, size_t size)
+{
+	(void)ctx;
+	return audit.last.malloc(audit.last.ctx, size);
+}
+
+static void *last_calloc(void *ctx, size_t count, size_t size)
+{
+	(void)ctx;
+	return audit.last.calloc(audit.last.ctx, count, size);
+}
+
+static void *last_realloc(void *ctx, void *block, size_t size)
+{
+	(void)ctx;
+	return audit.last.realloc(audit.last.ctx, block, size);
+}
+
+static void last_free(void *ctx, void *block)
+{
+	(void)ctx;
+	if (block != NULL && block == audit.entry) {
+		audit.entry = NULL;
+		audit.first.free(audit.first.ctx, block);
+		return;
+	}
+	audit.last.free(audit.last.ctx, block);
+}
+
+/* The last event: what follows is the end of all entries. */
+static void at_end(void)
+{
+	struct pymem_allocator ours = {NULL, last_malloc, last_calloc, last_realloc, last_free};
+
+	trace_life(PMT_LIFE_PYTHON_END, 0);
+	if (audit.entry == NULL)
+		return;
+	python.get_allocator(PYMEM_RAW, &audit.last);
+	if (audit.last.malloc != audit.first.malloc || audit.last.ctx != audit.first.ctx)
+		python.set_allocator(PYMEM_RAW, &ours);
+}
+
+/* CPython counts threads around these and warns of a fork with several, from 3.12 on. */
+static int is_fork(const char *event)
+{
+	return strcmp(event, "os.fork") == 0 || strcmp(event, "os.forkpty") == 0 ||
+	       strcmp(event, "subprocess.Popen") == 0;
+}
+
+static void on_cpython_event(const char *event)
+{
+	if (strncmp(event, "run_", 4) == 0 && python.is_initialized()) {
+		if (process_traces(PMT_TRACED_PYMEM))
+			pymem_check();
+		trace_life(PMT_LIFE_PYTHON_START, 0);
+	} else if (strcmp(event, "_PySys_ClearAuditHooks") == 0) {
+		at_end();
+	}
+}
+
+/* Runs for every audit event, in every thread; must not run Python code. */
+static int on_event(const char *event, void *args, void *data)
+{
+	(void)args;
+	(void)data;
+	if (!process_is_own())
+		return 0;
+	process_still_here();
+	if (!audit.started) {
+		audit.started = 1;
+		if (process_traces(PMT_TRACED_PYMEM))
+			pymem_check();
+	}
+	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
+		on_cpython_event(event + 8);
+	else if ((event[0] == 'o' || event[0] == 's') && python.version >= 0x030c0000 &&
+		 is_fork(event))
+		sampler_pause();
+	else if (event[0] == 'o' && strcmp(event, "os.exec") == 0)
+		process_before_exec();
+	return 0;
+}
+
+int audit_start(void)
+{
+	struct pymem_allocator catcher;
+	int rc;
+
+	if (python.add_audit_hook == NULL || python.get_allocator == NULL ||
+	    python.is_initialized())
+		return -1;
+	python.get_allocator(PYMEM_RAW, &audit.first);
+	catcher = audit.first;
+	catcher.ctx = NULL;
+	catcher.malloc = catch_malloc;
+	python.set_allocator(PYMEM_RAW, &catcher);
+	rc = python.add_audit_hook(on_event, NULL);
+	python.set_allocator(PYMEM_RAW, &audit.first);
+	return rc;
+}

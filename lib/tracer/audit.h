@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The audit hook: how the tracer hears from the interpreter that it is ready, forks, execs, ends.
+ */
+#ifndef PMT_TRACER_AUDIT_H
+#define PMT_TRACER_AUDIT_H
+
+/*
+ * Register the hook; before Py_Initialize(), the interpreter found. Returns 0, or -1 when it could
+ * not be: then the points of the interpreter's life are missing in the log, and nothing else.
+ */
+int audit_start(void);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Wrappers of Python's allocators. */
+#include "pymem.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "names.h"
+#include "order.h"
+#include "process.h"
+#include "python.h"
+#include "thread.h"
+#include "trace.h"
+
+enum { GENERATIONS = 4 };
+
+/* The numbers of a domain in names.def. */
+struct numbers {
+	unsigned malloc;
+	unsigned calloc;
+	unsigned realloc;
+	unsigned reallocator;
+	unsigned free;
+};
+
+static const struct numbers numbers[PYMEM_DOMAINS] = {
+	{PMT_ALLOCATOR_PYMEM_RAW_MALLOC, PMT_ALLOCATOR_PYMEM_RAW_CALLOC,
+	 PMT_ALLOCATOR_PYMEM_RAW_REALLOC, PMT_REALLOCATOR_PYMEM_RAW_REALLOC,
+	 PMT_DEALLOCATOR_PYMEM_RAW_FREE},
+	{PMT_ALLOCATOR_PYMEM_MALLOC, PMT_ALLOCATOR_PYMEM_CALLOC, PMT_ALLOCATOR_PYMEM_REALLOC,
+	 PMT_REALLOCATOR_PYMEM_REALLOC, PMT_DEALLOCATOR_PYMEM_FREE},
+	{PMT_ALLOCATOR_PYOBJECT_MALLOC, PMT_ALLOCATOR_PYOBJECT_CALLOC,
+	 PMT_ALLOCATOR_PYOBJECT_REALLOC, PMT_REALLOCATOR_PYOBJECT_REALLOC,
+	 PMT_DEALLOCATOR_PYOBJECT_FREE},
+};
+
+/* What a wrapper gets as its context. */
+struct layer {
+	struct pymem_allocator below;
+	const struct numbers *numbers;
+};
+
+static struct {
+	struct layer layers[PYMEM_DOMAINS][GENERATIONS];
+	int generations[PYMEM_DOMAINS];
+	int probed; /* a wrapper was called since this was 0 */
+} pymem;
+
+static void *wrap_malloc(void *ctx, size_t size)
+{
+	struct layer *layer = ctx;
+	struct thread *t = trace_inside();
+	void *p = layer->below.malloc(layer->below.ctx, size);
+
+	pymem.probed = 1;
+	if (p != NULL)
+		trace_inside_alloc(t, p, size, layer->numbers->malloc);
+	else
+		thread_outside(t);
+	return p;
+}
+
+static void *wrap_calloc(void *ctx, size_t count, size_t size)
+{
+	struct layer *layer = ctx;
+	struct thread *t = trace_inside();
+	void *p = layer->below.calloc(layer->below.ctx, count, size);
+
+	if (p != NULL)
+		trace_inside_alloc(t, p, count * size, layer->numbers->calloc);
+	else
+		thread_outside(t);
+	return p;
+}
+
+static void *wrap_realloc(void *ctx, void *block, size_t size)
+{
+	struct layer *layer = ctx;
+	struct thread *t;
+	void *p;
+
+	if (block != NULL)
+		trace_leaving(order_entry((uintptr_t)block));
+	t = trace_inside();
+	p = layer->below.realloc(layer->below.ctx, block, size);
+	/* Unlike the C library's, these never give a block back for size 0. */
+	if (p == NULL)
+		thread_outside(t);
+	else if (block == NULL)
+		trace_inside_alloc(t, p, size, layer->numbers->realloc);
+	else
+		trace_inside_realloc(t, block, p, size, layer->numbers->reallocator);
+	return p;
+}
+
+static void wrap_free(void *ctx, void *block)
+{
+	struct layer *layer = ctx;
+	struct thread *t = block != NULL ? trace_inside_free(block, layer->numbers->free) : NULL;
+
+	layer->below.free(layer->below.ctx, block);
+	thread_outside(t);
+}
+
+static void wrap(unsigned domain)
+{
+	struct layer *layer;
+	struct pymem_allocator ours = {NULL, wrap_malloc, wrap_calloc, wrap_realloc, wrap_free};
+
+	if (pymem.generations[domain] == GENERATIONS)
+		return;
+	layer = &pymem.layers[domain][pymem.generations[domain]++];
+	layer->numbers = &numbers[domain];
+	python.get_allocator(domain, &layer->below);
+	ours.ctx = layer;
+	python.set_allocator(domain, &ours);
+}
+
+int pymem_start(void)
+{
+	if (python.get_allocator == NULL)
+		return -1;
+	for (unsigned domain = 0; domain < PYMEM_DOMAINS; domain++)
+		wrap(domain);
+	return 0;
+}
+
+/* Does a call of the domain's allocator come by one of our wrappers, perhaps below another's? */
+static int is_wrapped(const struct pymem_allocator *top)
+{
+	void *p;
+
+	if (top->malloc == wrap_malloc)
+		return 1;
+	pymem.probed = 0;
+	p = top->malloc(top->ctx, 1);
+	top->free(top->ctx, p);
+	return pymem.probed;
+}
+
+void pymem_check(void)
+{
+	struct pymem_allocator top;
+
+	if (python.get_allocator == NULL)
+		return;
+	for (unsigned domain = 0; domain < PYMEM_DOMAINS; domain++) {
+		python.get_allocator(domain, &top);
+		if (!is_wrapped(&top))
+			wrap(domain);
+	}
+}
