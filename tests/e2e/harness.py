@@ -268,16 +268,26 @@ class Log:
         return f"Log({self.path})"
 
     @functools.cached_property
+    def lines(self) -> list[str]:
+        """What `pymemtrace json --stacks` prints."""
+        return tool("json", "--stacks", self.path).out.decode().splitlines()
+
+    @functools.cached_property
     def events(self) -> list[Event]:
-        """All events in order, without header and end, with stacks."""
-        lines = tool("json", "--stacks", self.path).out.decode().splitlines()
-        return [json.loads(line) for line in lines]
+        """All events in order, with stacks, between the header and the end."""
+        return [json.loads(line) for line in self.lines]
 
     @functools.cached_property
     def header(self) -> Event:
-        first = self.events[0]
+        first: Event = json.loads(self.lines[0])
         assert first["event"] == "header"
         return first
+
+    @functools.cached_property
+    def end(self) -> Event:
+        last: Event = json.loads(self.lines[-1])
+        assert last["event"] == "end"
+        return last
 
     @functools.cached_property
     def stats(self) -> dict[str, Any]:
@@ -291,12 +301,17 @@ class Log:
         return answer
 
     def of(self, *names: str, **fields: Any) -> list[Event]:
-        """Events of these names with these fields."""
-        return [
-            e
-            for e in self.events
-            if e["event"] in names and all(e.get(k) == v for k, v in fields.items())
+        """Events of these names with these fields; only lines that may be these are parsed."""
+        starts = tuple(f'{{"event":"{name}",' for name in names)
+        parts = [
+            f'"{k}":{json.dumps(v)}' for k, v in fields.items() if re.fullmatch(r"[\w ]*", str(v))
         ]
+        found = [
+            json.loads(line)
+            for line in self.lines
+            if line.startswith(starts) and all(part in line for part in parts)
+        ]
+        return [e for e in found if all(e.get(k) == v for k, v in fields.items())]
 
     @property
     def own(self) -> list[Event]:

@@ -98,21 +98,21 @@ def test_exec_of_another_program(tracer: Tracer) -> None:
     states = {log.header["command"][0].rsplit("/", 1)[-1]: log for log in run.logs}
     assert set(states) == {"procs", "echo"}
     assert count(states["procs"], 50003) == 50
-    assert states["procs"].events[-1]["state"] == "replaced"
+    assert states["procs"].end["state"] == "replaced"
     assert states["procs"].stats["pid"] == states["echo"].stats["pid"]
 
 
 def test_exec_of_another_program_by_python(tracer: Tracer, a_python: Python) -> None:
     """The log of before is closed as replaced; the other program is not traced."""
     log = tracer.python(a_python, "procs.py", "exec_other").log
-    assert log.events[-1]["state"] == "replaced"
+    assert log.end["state"] == "replaced"
     assert len(log.of("process", what="exec")) == 1
 
 
 def test_exec_that_fails(tracer: Tracer) -> None:
     run = tracer.c("procs.c", "exec_fails")
     assert count(run.log, 50003) == 100
-    assert run.log.events[-1]["state"] == "closed"
+    assert run.log.end["state"] == "closed"
 
 
 def test_grandchildren(tracer: Tracer) -> None:

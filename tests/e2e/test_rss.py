@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness import Python, Run, Tracer
 
 SLACK = 3 << 20  # what may change between two looks: the tracer's own pages, pages of the report
@@ -58,6 +60,7 @@ def test_interval_while_busy(tracer: Tracer, a_python: Python) -> None:
     assert ordered[len(ordered) // 2] < 0.03
 
 
+@pytest.mark.slow
 def test_interval_asked_for(tracer: Tracer, a_python: Python) -> None:
     often = len(samples(trace(tracer, a_python, "busy", RSS_INTERVAL=2)))
     seldom = len(samples(trace(tracer, a_python, "busy", RSS_INTERVAL=100)))

@@ -83,6 +83,7 @@ def test_freed_by_another_thread(tracer: Tracer, case: str) -> None:
     assert blocks >= 80000
 
 
+@pytest.mark.slow
 def test_no_block_is_left_after_passing(tracer: Tracer) -> None:
     log = tracer.c("threads.c", "pass").log
     allocs = {e["address"] for e in log.of("alloc", size=7001)}

@@ -65,7 +65,7 @@ static void grows(void)
 {
 	unsigned long sum = 0;
 	for (int i = 0; i < 300000; i++)
-		sum += (unsigned long)i + (malloc((size_t)(i * 7919L % 100000)) != NULL);
+		sum += (unsigned long)i + (malloc((size_t)(i * 7919L % 500)) != NULL);
 	printf("%lu\n", sum);
 }
 

@@ -208,7 +208,7 @@ static void exit_while_busy(void)
 	pthread_t thread;
 	for (int i = 0; i < 4; i++)
 		CHECK(!pthread_create(&thread, NULL, forever_body, NULL));
-	usleep(20000);
+	usleep(4000);
 	puts("bye");
 }
 
