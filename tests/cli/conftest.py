@@ -109,7 +109,9 @@ class Case(pytest.Item):
         out += "".join("! " + line for line in errors)
         return out + (f"exit {done.returncode}\n" if done.returncode else "")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str:
         if not isinstance(excinfo.value, Mismatch):
             return str(super().repr_failure(excinfo))
         import difflib
