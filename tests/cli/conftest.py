@@ -70,7 +70,7 @@ class Case(pytest.Item):
         for path in (TOOL, MAKELOG):
             assert path.exists(), f"{path} does not exist; run ./dev build"
         factory = self.config._tmp_path_factory  # type: ignore[attr-defined]
-        self.folder = factory.mktemp(self.name)
+        self.folder: Path = factory.mktemp(self.name)
         text = self.path.read_text()
         actual = "".join(head + self.section(head, body) for head, body in sections(text))
         if self.config.getoption("--update-expected"):
