@@ -22,6 +22,18 @@ static void mapping_changed(void *context, uint32_t site, enum mapping_class cla
 		sites_change(&replay->mapped, site, bytes, count);
 }
 
+/* "realloc" is both a reallocator and the allocator of what it hands out. */
+static uint32_t realloc_kind(uint32_t reallocator)
+{
+	const char *name = pmt_name("REALLOCATOR", reallocator);
+
+	for (const struct pmt_name *entry = pmt_name_table; name != NULL && entry->set != NULL;
+	     entry++)
+		if (strcmp(entry->set, "ALLOCATOR") == 0 && strcmp(entry->name, name) == 0)
+			return entry->number;
+	return REPLAY_KIND_REALLOC + reallocator;
+}
+
 void replay_init(struct replay *replay, const struct pmt_header *header)
 {
 	memset(replay, 0, sizeof(*replay));
@@ -30,6 +42,8 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 	sites_init(&replay->mapped);
 	threads_init(&replay->threads);
 	mappings_init(&replay->mappings, header->page_bytes, mapping_changed, replay);
+	for (uint32_t i = 0; i < REPLAY_REALLOCATORS; i++)
+		replay->realloc_kinds[i] = realloc_kind(i);
 	replay->threshold = 1;
 	replay->until_ns = UINT64_MAX;
 	replay->start_ns = header->start_ns;
@@ -124,18 +138,6 @@ static inline struct replay_block make_block(const struct reader_event *event)
 				     .kind = (uint32_t)record->alloc.allocator};
 }
 
-static uint32_t realloc_kind(uint64_t reallocator)
-{
-	switch (reallocator) {
-	case PMT_REALLOCATOR_REALLOC:
-		return PMT_ALLOCATOR_REALLOC;
-	case PMT_REALLOCATOR_REALLOCARRAY:
-		return PMT_ALLOCATOR_REALLOCARRAY;
-	default:
-		return REPLAY_KIND_REALLOC + (uint32_t)reallocator;
-	}
-}
-
 static void on_realloc(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_realloc *record = &event->record.realloc;
@@ -146,11 +148,13 @@ static void on_realloc(struct replay *replay, const struct reader_event *event)
 	if (record->old_addr != 0)
 		remove_block(replay, record->old_addr, thread);
 	if (record->addr != 0)
-		add_block(replay, thread,
-			  &(struct replay_block){.addr = record->addr,
-						 .size_bytes = record->size,
-						 .stack = record->stack,
-						 .kind = realloc_kind(record->reallocator)});
+		add_block(
+			replay, thread,
+			&(struct replay_block){.addr = record->addr,
+					       .size_bytes = record->size,
+					       .stack = record->stack,
+					       .kind = replay->realloc_kinds[record->reallocator %
+									     REPLAY_REALLOCATORS]});
 	settle_blocks(replay, event->time_ns);
 }
 

@@ -34,7 +34,8 @@
 
 /* The `kind` of a site: an allocator's number, or one of these. */
 enum {
-	REPLAY_KIND_REALLOC = 32, /* + number of a reallocator that is no allocator we know */
+	REPLAY_KIND_REALLOC = 32, /* + number of a reallocator that has no allocator's name */
+	REPLAY_REALLOCATORS = 8,
 	REPLAY_KIND_MAPPING = 40, /* + enum mapping_class */
 	REPLAY_KINDS = REPLAY_KIND_MAPPING + MAPPING_CLASSES,
 };
@@ -93,6 +94,7 @@ struct replay {
 	bool by_stack;	    /* tell stacks apart; else all have the stack 0 */
 	uint32_t threshold; /* 1 */
 	uint64_t until_ns;  /* replay_run() stops at later events; CLOCK_MONOTONIC; no end */
+	uint32_t realloc_kinds[REPLAY_REALLOCATORS]; /* the kind of a reallocator's blocks */
 	/* From the header. */
 	uint64_t start_ns;
 	bool inherits;

@@ -44,6 +44,13 @@ const char *report_count(uint64_t number, report_buffer buffer)
 	return buffer;
 }
 
+bool report_hides_blocks(const struct reader *reader)
+{
+	const struct pmt_header *header = reader_header(reader);
+
+	return header->python_version != 0 && !(header->traced & 1U << PMT_TRACED_PYMEM);
+}
+
 double report_seconds(uint64_t time_ns)
 {
 	return (double)time_ns / 1e9;

@@ -23,6 +23,8 @@ typedef char report_buffer[48];
 const char *report_size(uint64_t bytes, report_buffer buffer);
 /* "12,345". */
 const char *report_count(uint64_t number, report_buffer buffer);
+/* Whether REPORT_PYTHON_NOTE is to be said. */
+bool report_hides_blocks(const struct reader *reader);
 double report_seconds(uint64_t time_ns);
 /* "3.14.0rc1" from PY_VERSION_HEX; NULL for 0. */
 const char *report_python(uint32_t hex, report_buffer buffer);

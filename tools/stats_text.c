@@ -237,7 +237,6 @@ static void begin_note(bool *first)
 
 static void print_notes(const struct stats *stats)
 {
-	const struct pmt_header *header = reader_header(stats->reader);
 	const uint64_t lost = report_lost(stats->reader, &stats->replay);
 	report_buffer buffer;
 	char state[160];
@@ -253,7 +252,7 @@ static void print_notes(const struct stats *stats)
 		printf("%s event%s lost\n", report_count(lost, buffer),
 		       lost == 1 ? " was" : "s were");
 	}
-	if (header->python_version != 0) {
+	if (report_hides_blocks(stats->reader)) {
 		begin_note(&first);
 		puts(REPORT_PYTHON_NOTE);
 	}

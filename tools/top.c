@@ -257,8 +257,7 @@ int top_add(struct top *top, const char *path)
 	if (top->options.what == TOP_AT_PEAK)
 		process->moment_ns =
 			top->options.mappings ? replay.mapped_peak_ns : replay.blocks_peak_ns;
-	if (reader_header(reader)->python_version != 0)
-		top->python = true;
+	top->hides_blocks |= report_hides_blocks(reader);
 	add_sites(top, reader, sites);
 	warn(top, reader);
 	process->threads = replay.threads;

@@ -87,7 +87,7 @@ struct top {
 	size_t process_count;
 	struct amount all;   /* of all logs */
 	struct amount shown; /* without what include and exclude leave out */
-	bool python;	     /* one of the logs is of a Python process */
+	bool hides_blocks;   /* see report_hides_blocks() */
 };
 
 #define TOP_NO_FRAME "<no Python frame>"

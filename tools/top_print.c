@@ -194,7 +194,7 @@ static void print_head(const struct top *top)
 
 static void print_notes(const struct top *top)
 {
-	if (top->python && !top->options.mappings)
+	if (top->hides_blocks && !top->options.mappings)
 		puts("\nnote: " REPORT_PYTHON_NOTE);
 }
 

@@ -322,6 +322,26 @@ static void realloc_moves_and_stays(void)
 	end();
 }
 
+/* Each reallocator's blocks are the allocator's of the same name. */
+static void reallocators_are_allocators(void)
+{
+	begin(0);
+	for (uint64_t i = 0; i < 8; i++) {
+		char buffer[32];
+		const char *name = pmt_name("REALLOCATOR", i);
+
+		play(1, (struct pmt_record){.type = PMT_REC_realloc,
+					    .realloc = {i, 0, 16 + i * 16, 1, 1}});
+		CHECK_EQ(replay.blocks.count, i + 1);
+		if (name != NULL)
+			CHECK_STR(replay_kind_name(replay.blocks.sites[i + 1].kind, buffer), name);
+	}
+	CHECK_EQ(replay.blocks.sites[1].kind, PMT_ALLOCATOR_REALLOC);
+	CHECK_EQ(replay.blocks.sites[3].kind, PMT_ALLOCATOR_PYMEM_RAW_REALLOC);
+	CHECK_EQ(replay.blocks.sites[8].kind, REPLAY_KIND_REALLOC + 7);
+	end();
+}
+
 /* --- short-lived --- */
 
 /* One block, then FURTHER allocations, then its free. */
@@ -623,6 +643,7 @@ int main(void)
 		{"blocks of before the log", inherited},
 		{"an address handed out again", replaced},
 		{"realloc moves, stays, from NULL, to nothing", realloc_moves_and_stays},
+		{"reallocators are allocators", reallocators_are_allocators},
 		{"short-lived: thresholds", temporary_thresholds},
 		{"short-lived: threads interleave", temporary_threads_interleave},
 		{"short-lived: a vector grows", temporary_vector},
