@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Mapping, Sequence
@@ -270,7 +271,11 @@ class Log:
     @functools.cached_property
     def lines(self) -> list[str]:
         """What `pymemtrace json --stacks` prints."""
-        return tool("json", "--stacks", self.path).out.decode().splitlines()
+        with tempfile.TemporaryFile() as file:  # much faster than a pipe
+            command = [TOOL, "json", "--stacks", self.path]
+            subprocess.run(command, check=True, stdout=file, env=clean_env(), timeout=120)
+            file.seek(0)
+            return file.read().decode().splitlines()
 
     @functools.cached_property
     def events(self) -> list[Event]:

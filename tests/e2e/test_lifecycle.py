@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import Python, Tracer, check_notes, vallocs
+from harness import TARGETS, Python, Tracer, check_notes, vallocs
 
 ENDS_WELL = {
     "returns": True,
@@ -131,10 +131,7 @@ def test_pythonmalloc(tracer: Tracer, python: Python, variable: str) -> None:
     check_notes(run, 10)
 
 
-def test_interpreter_options(tracer: Tracer, python: Python) -> None:
-    """-X dev, -X tracemalloc, -X faulthandler, -E -s."""
-    for options in (["-X", "dev"], ["-X", "tracemalloc"], ["-X", "faulthandler"], ["-E", "-s"]):
-        from harness import TARGETS
-
-        run = tracer.python_argv(python, [*options, str(TARGETS / "stacks.py"), "chains"])
-        check_notes(run, 4)
+@pytest.mark.parametrize("options", ["-X dev", "-X tracemalloc", "-X faulthandler", "-E -s"])
+def test_interpreter_options(tracer: Tracer, python: Python, options: str) -> None:
+    argv = [*options.split(), str(TARGETS / "stacks.py"), "chains"]
+    check_notes(tracer.python_argv(python, argv), 4)
