@@ -272,7 +272,7 @@ class Log:
     def lines(self) -> list[str]:
         """What `pymemtrace json --stacks` prints."""
         with tempfile.TemporaryFile() as file:  # much faster than a pipe
-            command = [TOOL, "json", "--stacks", self.path]
+            command = [str(TOOL), "json", "--stacks", str(self.path)]
             subprocess.run(command, check=True, stdout=file, env=clean_env(), timeout=120)
             file.seek(0)
             return file.read().decode().splitlines()

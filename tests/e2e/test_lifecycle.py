@@ -133,5 +133,5 @@ def test_pythonmalloc(tracer: Tracer, python: Python, variable: str) -> None:
 
 @pytest.mark.parametrize("options", ["-X dev", "-X tracemalloc", "-X faulthandler", "-E -s"])
 def test_interpreter_options(tracer: Tracer, python: Python, options: str) -> None:
-    argv = [*options.split(), str(TARGETS / "stacks.py"), "chains"]
+    argv = [*options.split(), str(TARGETS / "names.py")]
     check_notes(tracer.python_argv(python, argv), 4)
