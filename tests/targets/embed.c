@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that is not Python loads libpython later (its path is the argument) and runs a script. */
+/* A program that is not Python loads libpython later (its path is the argument) and runs a script.
+ */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mappings made, cut, moved and replaced. Each call is reported as it should stand in the log, and at
- * the end what is left of the target's own mappings, as /proc/self/maps has it.
+ * Mappings made, cut, moved and replaced. Each call is reported as it should stand in the log, and
+ * at the end what is left of the target's own mappings, as /proc/self/maps has it.
  */
 #include "report.h"
 
@@ -41,7 +41,8 @@ static void move(char *old, size_t old_pages, size_t pages, int flags, char *to)
 {
 	char *p = mremap(old, old_pages * PAGE, pages * PAGE, flags, to);
 	CHECK(p != MAP_FAILED);
-	REPORT("{\"event\": \"mremap\", \"old_address\": \"0x%lx\", \"old_size\": %zu, \"address\": "
+	REPORT("{\"event\": \"mremap\", \"old_address\": \"0x%lx\", \"old_size\": %zu, "
+	       "\"address\": "
 	       "\"0x%lx\", \"size\": %zu}\n",
 	       (unsigned long)old, old_pages * PAGE, (unsigned long)p, pages * PAGE);
 }

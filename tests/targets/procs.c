@@ -193,18 +193,12 @@ static void orphan(void)
 }
 
 static const struct target_case cases[] = {
-	{"fork_exit", fork_exit},
-	{"fork_underscore_exit", fork_underscore_exit},
-	{"raw_fork", raw_fork},
-	{"raw_clone", raw_clone},
-	{"vfork_exec", vfork_exec},
-	{"vfork_fails", vfork_fails},
-	{"spawn", spawn},
-	{"system_call", system_call},
-	{"exec_other", exec_other},
-	{"exec_fails", exec_fails},
-	{"fork_fork", fork_fork},
-	{"fork_in_storm", fork_in_storm},
+	{"fork_exit", fork_exit},   {"fork_underscore_exit", fork_underscore_exit},
+	{"raw_fork", raw_fork},	    {"raw_clone", raw_clone},
+	{"vfork_exec", vfork_exec}, {"vfork_fails", vfork_fails},
+	{"spawn", spawn},	    {"system_call", system_call},
+	{"exec_other", exec_other}, {"exec_fails", exec_fails},
+	{"fork_fork", fork_fork},   {"fork_in_storm", fork_in_storm},
 	{"orphan", orphan},
 };
 

@@ -54,15 +54,16 @@ __attribute__((unused)) static void end(void)
 
 __attribute__((unused)) static void *did_alloc(const char *allocator, void *p, size_t size)
 {
-	REPORT("{\"event\": \"alloc\", \"allocator\": \"%s\", \"address\": \"0x%lx\", \"size\": %zu}\n",
+	REPORT("{\"event\": \"alloc\", \"allocator\": \"%s\", \"address\": \"0x%lx\", \"size\": "
+	       "%zu}\n",
 	       allocator, (unsigned long)p, size);
 	return p;
 }
 
 __attribute__((unused)) static void did_free(const char *deallocator, unsigned long p)
 {
-	REPORT("{\"event\": \"free\", \"deallocator\": \"%s\", \"address\": \"0x%lx\"}\n", deallocator,
-	       p);
+	REPORT("{\"event\": \"free\", \"deallocator\": \"%s\", \"address\": \"0x%lx\"}\n",
+	       deallocator, p);
 }
 
 __attribute__((unused)) static void did_realloc(const char *reallocator, unsigned long old, void *p,
@@ -75,8 +76,8 @@ __attribute__((unused)) static void did_realloc(const char *reallocator, unsigne
 
 __attribute__((unused)) static void did_mmap(const char *event, void *p, size_t size)
 {
-	REPORT("{\"event\": \"%s\", \"address\": \"0x%lx\", \"size\": %zu}\n", event, (unsigned long)p,
-	       size);
+	REPORT("{\"event\": \"%s\", \"address\": \"0x%lx\", \"size\": %zu}\n", event,
+	       (unsigned long)p, size);
 }
 
 __attribute__((unused)) static void release(void *p)

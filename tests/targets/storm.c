@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that allocate until they are killed. After each call that returned, a thread says on stdout
- * how many it has made: eight bytes, its number and the count.
+ * Threads that allocate until they are killed. After each call that returned, a thread says on
+ * stdout how many it has made: eight bytes, its number and the count.
  */
 #include "report.h"
 

@@ -168,7 +168,8 @@ static void teardown(void)
 	run(10, teardown_body);
 }
 
-/* Threads one after the other; the kernel is made to give the same id again where that is allowed. */
+/* Threads one after the other; the kernel is made to give the same id again where that is allowed.
+ */
 static int reused_tid;
 
 static void *one_body(void *number)
@@ -213,14 +214,10 @@ static void exit_while_busy(void)
 }
 
 static const struct target_case cases[] = {
-	{"many", many},
-	{"crowd", crowd},
-	{"pass", pass},
-	{"pass_realloc", pass_realloc},
-	{"names", names},
-	{"teardown", teardown},
-	{"reuse", reuse},
-	{"exit_while_busy", exit_while_busy},
+	{"many", many},	  {"crowd", crowd},
+	{"pass", pass},	  {"pass_realloc", pass_realloc},
+	{"names", names}, {"teardown", teardown},
+	{"reuse", reuse}, {"exit_while_busy", exit_while_busy},
 };
 
 int main(int argc, char **argv)
