@@ -154,9 +154,9 @@ void escape_json(FILE *out, const void *text, size_t size)
 }
 
 /*
- * Inside gnuplot's double quotes a backslash escapes, and enhanced text gives meaning to the others,
- * so what it is to see takes two. A backslash itself is an octal number to it: of two backslashes
- * the terminals for SVG and for PNG make different things.
+ * Inside gnuplot's double quotes a backslash escapes, and enhanced text gives meaning to the
+ * others, so what it is to see takes two. A backslash itself is an octal number to it: of two
+ * backslashes the terminals for SVG and for PNG make different things.
  */
 void escape_gnuplot(FILE *out, const char *text, size_t limit)
 {

@@ -38,7 +38,7 @@ struct range {
 	uint64_t end;
 };
 
-const char *const mapping_class_names[MAPPING_CLASSES] = {"anonymous", "file", "reserved"};
+const char *const mapping_class_names[MAPPING_CLASSES] = {"anonymous", "file", "reserved", "arena"};
 
 void mappings_init(struct mappings *maps, uint64_t page_bytes, mapping_change changed,
 		   void *context)
@@ -240,6 +240,8 @@ enum mapping_class mappings_class_at(const struct mappings *maps, uint64_t addr)
 
 enum mapping_class mapping_class(const struct pmt_mmap *record)
 {
+	if (record->arena != 0)
+		return MAPPING_ARENA;
 	if (!(record->flags & MAP_ANONYMOUS))
 		return MAPPING_FILE;
 	return record->prot == PROT_NONE ? MAPPING_RESERVED : MAPPING_ANONYMOUS;

@@ -18,10 +18,11 @@ enum mapping_class {
 	MAPPING_ANONYMOUS, /* memory that belongs to no file */
 	MAPPING_FILE,	   /* of a file (not MAP_ANONYMOUS) */
 	MAPPING_RESERVED,  /* anonymous and PROT_NONE: address space, not memory */
+	MAPPING_ARENA,	   /* an allocator's, for blocks that are counted themselves */
 	MAPPING_CLASSES,
 };
 
-/* "anonymous", "file", "reserved". */
+/* "anonymous", "file", "reserved", "arena". */
 extern const char *const mapping_class_names[MAPPING_CLASSES];
 
 struct mapping_total {

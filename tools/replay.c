@@ -12,13 +12,16 @@ static uint64_t since_start(const struct replay *replay, uint64_t time_ns)
 	return time_ns > replay->start_ns ? time_ns - replay->start_ns : 0;
 }
 
-/* Reserved address space is no memory: it is told apart, and stays out of the peak. */
+/*
+ * Reserved address space is no memory, and what an arena holds are blocks: both are told apart, and
+ * stay out of the peak.
+ */
 static void mapping_changed(void *context, uint32_t site, enum mapping_class class, int64_t bytes,
 			    int count)
 {
 	struct replay *replay = context;
 
-	if (class != MAPPING_RESERVED)
+	if (class != MAPPING_RESERVED && class != MAPPING_ARENA)
 		sites_change(&replay->mapped, site, bytes, count);
 }
 

@@ -13,8 +13,8 @@
 
 /* What hides blocks from a log of the malloc family. */
 #define REPORT_PYTHON_NOTE                                                                         \
-	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; only in a run\n" \
-	"      with PYTHONMALLOC=malloc is each of them a block here"
+	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; to see each\n"   \
+	"      of them, trace them too: --trace malloc,mmap,pymem,rss"
 
 /* Room for a number as text. */
 typedef char report_buffer[48];

@@ -33,7 +33,10 @@ static void sum_sites(struct stats *stats)
 	}
 	for (uint32_t i = 1; i <= mapped->count; i++) {
 		add_amount(&stats->kinds[mapped->sites[i].kind], &mapped->sites[i].total);
-		add_amount(&stats->mapped, &mapped->sites[i].total);
+		add_amount(mapped->sites[i].kind == REPLAY_KIND_MAPPING + MAPPING_ARENA
+				   ? &stats->arenas
+				   : &stats->mapped,
+			   &mapped->sites[i].total);
 	}
 }
 

@@ -14,7 +14,8 @@ struct stats {
 	struct replay replay;
 	struct amount kinds[REPLAY_KINDS]; /* what was handed out, by allocator */
 	struct amount total;		   /* of the heap */
-	struct amount mapped;
+	struct amount mapped;		   /* mappings handed out, without arenas */
+	struct amount arenas;
 	struct amount *threads; /* of the heap, in the order of replay.threads */
 	uint64_t peak_rss_bytes;
 	uint64_t own_bytes; /* the tracer's part of the largest sample */

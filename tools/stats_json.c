@@ -122,6 +122,8 @@ static void put_allocators(json_t *object, const struct stats *stats)
 					    json_amount(&stats->kinds[kind]));
 	if (stats->mapped.count != 0)
 		json_object_set_new(kinds, "mmap", json_amount(&stats->mapped));
+	if (stats->arenas.count != 0)
+		json_object_set_new(kinds, "mmap (arenas)", json_amount(&stats->arenas));
 	json_object_set_new(object, "by_allocator", kinds);
 }
 

@@ -154,6 +154,8 @@ static void print_allocators(const struct stats *stats)
 			print_row(replay_kind_name(kind, buffer), &stats->kinds[kind]);
 	if (stats->mapped.count != 0)
 		print_row("mmap", &stats->mapped);
+	if (stats->arenas.count != 0)
+		print_row("mmap (arenas)", &stats->arenas);
 }
 
 static void print_mappings(const struct stats *stats)

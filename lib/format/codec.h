@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How single fields are stored: pairs codec_put_CODEC and codec_get_CODEC, and the state that both sides keep.
+ * How single fields are stored: pairs codec_put_CODEC and codec_get_CODEC, and the state that both
+ * sides keep.
  *
  * The encoder never checks for room: a writer makes sure of PMT_RECORD_MAX bytes (plus the length
  * of its byte strings) before it puts a record. The decoder checks every byte.

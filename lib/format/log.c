@@ -10,12 +10,16 @@ uint64_t pmt_header_checksum(const struct pmt_header *header)
 {
 	const char *texts = (const char *)header + PMT_TEXTS_OFFSET;
 	size_t texts_bytes = header->texts_bytes;
-	struct pmt_header copy = *header;
+	union {
+		struct pmt_header header;
+		char bytes[PMT_TEXTS_OFFSET]; /* fields of later versions too */
+	} copy;
 
 	if (texts_bytes > PMT_TEXTS_MAX)
 		texts_bytes = PMT_TEXTS_MAX;
-	memset(&copy.live, 0, sizeof(copy.live));
-	copy.checksum = 0;
+	memcpy(copy.bytes, header, sizeof(copy.bytes));
+	memset(&copy.header.live, 0, sizeof(copy.header.live));
+	copy.header.checksum = 0;
 	return pmt_hash(texts, texts_bytes, pmt_hash(&copy, sizeof(copy), 0));
 }
 

@@ -35,36 +35,37 @@
  * The part of the header that changes while the log is written. It is not under a checksum.
  */
 struct pmt_header_live {
-	uint32_t state;		  /* PMT_STATE_* */
-	uint32_t stop_reason;	  /* PMT_STOP_* */
-	uint64_t end_ns;	  /* CLOCK_MONOTONIC at the end, 0 while open */
-	uint64_t chunks;	  /* chunks handed to writers so far */
-	uint64_t threads;	  /* threads that wrote so far */
-	uint64_t lost;		  /* events lost after tracing stopped, or without a thread */
-	uint64_t flags;		  /* bit set of PMT_FLAG_*: what was found out along the way */
+	uint32_t state;	      /* PMT_STATE_* */
+	uint32_t stop_reason; /* PMT_STOP_* */
+	uint64_t end_ns;      /* CLOCK_MONOTONIC at the end, 0 while open */
+	uint64_t chunks;      /* chunks handed to writers so far */
+	uint64_t threads;     /* threads that wrote so far */
+	uint64_t lost;	      /* events lost after tracing stopped, or without a thread */
+	uint64_t flags;	      /* bit set of PMT_FLAG_*: what was found out along the way */
 };
 
 struct pmt_header {
 	char magic[8];
 	uint16_t version_major;
 	uint16_t version_minor;
-	uint32_t header_bytes; /* the first chunk begins here */
-	uint32_t chunk_bytes;  /* of every chunk, its header included; a power of two */
-	uint32_t page_bytes;   /* of the traced system */
+	uint32_t header_bytes;		/* the first chunk begins here */
+	uint32_t chunk_bytes;		/* of every chunk, its header included; a power of two */
+	uint32_t page_bytes;		/* of the traced system */
 	uint64_t features_compatible;	/* may be ignored by a reader that does not know them */
 	uint64_t features_incompatible; /* must be known by a reader */
 	uint32_t pid;
 	uint32_t parent_pid;
 	uint64_t start_realtime_ns; /* CLOCK_REALTIME at the start */
-	uint64_t start_ns;	    /* CLOCK_MONOTONIC at the same moment; the clock of all records */
-	uint64_t traced;	    /* bit set of PMT_TRACED_* */
-	uint32_t python_version;    /* as PY_VERSION_HEX, 0: none */
-	uint32_t pointer_bytes;	    /* of the traced process */
-	uint64_t rss_interval_ns;   /* distance of the resident-set samples, 0: none */
-	uint32_t max_stack_depth;   /* frames kept of a stack */
-	uint32_t texts_bytes;	    /* size of the texts, from offset PMT_TEXTS_OFFSET */
+	uint64_t start_ns;	  /* CLOCK_MONOTONIC at the same moment; the clock of all records */
+	uint64_t traced;	  /* bit set of PMT_TRACED_* */
+	uint32_t python_version;  /* as PY_VERSION_HEX, 0: none */
+	uint32_t pointer_bytes;	  /* of the traced process */
+	uint64_t rss_interval_ns; /* distance of the resident-set samples, 0: none */
+	uint32_t max_stack_depth; /* frames kept of a stack */
+	uint32_t texts_bytes;	  /* size of the texts, from offset PMT_TEXTS_OFFSET */
 	struct pmt_header_live live;
-	uint64_t checksum; /* pmt_hash of bytes [0, texts' end) with `live` and this field zero */
+	uint64_t checksum; /* pmt_hash of bytes [0, end of the texts) with `live` and this field
+			      zero */
 };
 
 /* Texts: u16 key (PMT_TEXT_*), u16 length, bytes; one behind the other, unaligned. */
@@ -86,7 +87,8 @@ struct pmt_chunk {
 	uint64_t order;	    /* order number at the chunk's start */
 	uint32_t thread;    /* thread number at the chunk's start, 0: none */
 	uint32_t committed; /* bytes of whole records behind this head; grows by release stores */
-	uint64_t checksum;  /* once sealed: pmt_hash of head (this field and `sealed` zero) and records */
+	uint64_t checksum;  /* once sealed: pmt_hash of head (this field and `sealed` zero) and
+			       records */
 	uint64_t reserved[2];
 };
 

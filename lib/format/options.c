@@ -7,8 +7,14 @@
 #include "names.h"
 
 const struct pmt_option_info pmt_option_infos[] = {
-#define PMT_OPTION(name, env, flag, type, standard, least, most, doc)                     \
-	{PMT_OPTION_PREFIX env, flag, PMT_OPTION_##type, standard, least, most, doc,      \
+#define PMT_OPTION(name, env, flag, type, standard, least, most, doc)                              \
+	{PMT_OPTION_PREFIX env,                                                                    \
+	 flag,                                                                                     \
+	 PMT_OPTION_##type,                                                                        \
+	 standard,                                                                                 \
+	 least,                                                                                    \
+	 most,                                                                                     \
+	 doc,                                                                                      \
 	 offsetof(struct pmt_options, name)},
 #include "options.def"
 #undef PMT_OPTION
@@ -124,8 +130,9 @@ static int parse_words(const char *text, uint64_t *value)
 		size_t size = strcspn(text, ",");
 		const struct pmt_name *n = pmt_name_table;
 
-		while (n->set != NULL && (strcmp(n->set, "TRACED") != 0 || strlen(n->name) != size ||
-					  memcmp(n->name, text, size) != 0))
+		while (n->set != NULL &&
+		       (strcmp(n->set, "TRACED") != 0 || strlen(n->name) != size ||
+			memcmp(n->name, text, size) != 0))
 			n++;
 		if (n->set == NULL)
 			return -1;
@@ -167,8 +174,8 @@ static int parse(const struct pmt_option_info *info, const char *text, uint64_t 
 	return -1;
 }
 
-int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *info, const char *text,
-		   char *allowed, size_t allowed_size)
+int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *info,
+		   const char *text, char *allowed, size_t allowed_size)
 {
 	struct text t = {allowed, allowed_size, 0};
 	char *field = (char *)options + info->offset;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of options.def: values, parsing, checks. Used by the tracer and by `pymemtrace run`. */
+/* The options of options.def: values, parsing, checks. Used by the tracer and by `pymemtrace run`.
+ */
 #ifndef PMT_FORMAT_OPTIONS_H
 #define PMT_FORMAT_OPTIONS_H
 
@@ -47,10 +48,11 @@ extern const struct pmt_option_info pmt_option_infos[];
 void pmt_options_init(struct pmt_options *options);
 
 /*
- * Set one option from TEXT, which must outlive OPTIONS. Returns 0; or -1 and, in ALLOWED (ALLOWED_SIZE
- * bytes), what would have been right ("a number from 0 to 2"), OPTIONS unchanged. Never allocates.
+ * Set one option from TEXT, which must outlive OPTIONS. Returns 0; or -1 and, in ALLOWED
+ * (ALLOWED_SIZE bytes), what would have been right ("a number from 0 to 2"), OPTIONS unchanged.
+ * Never allocates.
  */
-int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *info, const char *text,
-		   char *allowed, size_t allowed_size);
+int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *info,
+		   const char *text, char *allowed, size_t allowed_size);
 
 #endif

@@ -2,22 +2,23 @@
 /* Decoder and field tables, expanded from records.def. */
 #include "record.h"
 
-/* get_NAME(): the fields of one record. Fields that the payload of a SIZED record lacks are zero. */
-#define PMT_RECORD(name, tag, variants, form, doc)                                          \
-	static inline int get_##name(struct pmt_decoder *d, unsigned variant,               \
-				     struct pmt_##name *r)                                  \
-	{                                                                                   \
-		const int sized = (tag) >= PMT_TAG_SIZED;                                   \
-                                                                                            \
+/* get_NAME(): the fields of one record. Fields that the payload of a SIZED record lacks are zero.
+ */
+#define PMT_RECORD(name, tag, variants, form, doc)                                                 \
+	static inline int get_##name(struct pmt_decoder *d, unsigned variant,                      \
+				     struct pmt_##name *r)                                         \
+	{                                                                                          \
+		const int sized = (tag) >= PMT_TAG_SIZED;                                          \
+                                                                                                   \
 		(void)variant;
-#define PMT_FIELD(record, codec, field, show, doc)                        \
-	if (sized && d->cur == d->end)                                    \
-		memset(&r->field, 0, sizeof(r->field));                   \
-	else if (codec_get_##codec(d, &r->field) != 0)                      \
-		return -1;                                                \
+#define PMT_FIELD(record, codec, field, show, doc)                                                 \
+	if (sized && d->cur == d->end)                                                             \
+		memset(&r->field, 0, sizeof(r->field));                                            \
+	else if (codec_get_##codec(d, &r->field) != 0)                                             \
+		return -1;                                                                         \
 	PMT_VARIANT_##codec(r->field);
-#define PMT_END(name) \
-	return 0;     \
+#define PMT_END(name)                                                                              \
+	return 0;                                                                                  \
 	}
 #define PMT_VARIANT_variant(field) field = variant
 #define PMT_VARIANT_uint(field) (void)0
@@ -34,8 +35,8 @@
 /* Dense type of each tag byte, PMT_REC_UNKNOWN where none is defined. */
 static enum pmt_type type_of_tag(unsigned tag)
 {
-#define PMT_RECORD(name, first, variants, form, doc)                   \
-	if (tag - (unsigned)(first) < (unsigned)(variants))            \
+#define PMT_RECORD(name, first, variants, form, doc)                                               \
+	if (tag - (unsigned)(first) < (unsigned)(variants))                                        \
 		return PMT_REC_##name;
 #define PMT_FIELD(record, codec, field, show, doc)
 #define PMT_END(name)
@@ -50,8 +51,8 @@ static enum pmt_type type_of_tag(unsigned tag)
 static int get_fields(struct pmt_decoder *d, unsigned tag, struct pmt_record *out)
 {
 	switch (out->type) {
-#define PMT_RECORD(name, first, variants, form, doc) \
-	case PMT_REC_##name:                         \
+#define PMT_RECORD(name, first, variants, form, doc)                                               \
+	case PMT_REC_##name:                                                                       \
 		return get_##name(d, tag - (unsigned)(first), &out->name);
 #define PMT_FIELD(record, codec, field, show, doc)
 #define PMT_END(name)
@@ -112,13 +113,13 @@ int pmt_get_record(struct pmt_decoder *d, struct pmt_record *out)
 }
 
 #define PMT_RECORD(name, tag, variants, form, doc) static const struct pmt_field fields_##name[] = {
-#define PMT_FIELD(record, codec, field, show, doc) \
+#define PMT_FIELD(record, codec, field, show, doc)                                                 \
 	{#field, #codec, #show, doc, offsetof(struct pmt_record, record.field)},
-#define PMT_END(name)              \
-	{                          \
-		NULL, NULL, NULL, NULL, 0 \
-	}                          \
-	}                          \
+#define PMT_END(name)                                                                              \
+	{                                                                                          \
+		NULL, NULL, NULL, NULL, 0                                                          \
+	}                                                                                          \
+	}                                                                                          \
 	;
 #include "records.def"
 #undef PMT_RECORD
@@ -126,7 +127,8 @@ int pmt_get_record(struct pmt_decoder *d, struct pmt_record *out)
 #undef PMT_END
 
 const struct pmt_record_info pmt_record_infos[PMT_REC_COUNT] = {
-#define PMT_RECORD(name, tag, variants, form, doc) {#name, #form, doc, tag, variants, fields_##name},
+#define PMT_RECORD(name, tag, variants, form, doc)                                                 \
+	{#name, #form, doc, tag, variants, fields_##name},
 #define PMT_FIELD(record, codec, field, show, doc)
 #define PMT_END(name)
 #include "records.def"

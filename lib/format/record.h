@@ -15,8 +15,8 @@
 /* struct pmt_NAME: the fields of one record, decoded. */
 #define PMT_RECORD(name, tag, variants, form, doc) struct pmt_##name {
 #define PMT_FIELD(record, codec, field, show, doc) pmt_type_##codec field;
-#define PMT_END(name) \
-	}             \
+#define PMT_END(name)                                                                              \
+	}                                                                                          \
 	;
 #include "records.def"
 #undef PMT_RECORD
@@ -66,10 +66,10 @@ struct pmt_record {
  * to the tag by the caller through the `variant` argument, 0 for records with one variant.
  */
 #define PMT_BEGIN_COMPACT(e, tagbyte) *(e)->cur++ = (uint8_t)(tagbyte)
-#define PMT_BEGIN_SIZED(e, tagbyte)             \
-	do {                                    \
-		*(e)->cur = (uint8_t)(tagbyte); \
-		(e)->cur += 3;                  \
+#define PMT_BEGIN_SIZED(e, tagbyte)                                                                \
+	do {                                                                                       \
+		*(e)->cur = (uint8_t)(tagbyte);                                                    \
+		(e)->cur += 3;                                                                     \
 	} while (0)
 
 /* The length of a SIZED record: always two bytes, seven bits each, low bits first. */
@@ -98,11 +98,11 @@ static inline void pmt_finish_SIZED(struct pmt_encoder *e, uint8_t *start,
 }
 
 /* pmt_finish_NAME(): the end of a record, by its form. */
-#define PMT_RECORD(name, tag, variants, form, doc)                                 \
-	static inline void pmt_finish_##name(struct pmt_encoder *e, uint8_t *start, \
-					     const struct pmt_state *before)       \
-	{                                                                          \
-		pmt_finish_##form(e, start, before);                               \
+#define PMT_RECORD(name, tag, variants, form, doc)                                                 \
+	static inline void pmt_finish_##name(struct pmt_encoder *e, uint8_t *start,                \
+					     const struct pmt_state *before)                       \
+	{                                                                                          \
+		pmt_finish_##form(e, start, before);                                               \
 	}
 #define PMT_FIELD(record, codec, field, show, doc)
 #define PMT_END(name)
@@ -111,17 +111,17 @@ static inline void pmt_finish_SIZED(struct pmt_encoder *e, uint8_t *start,
 #undef PMT_FIELD
 #undef PMT_END
 
-#define PMT_RECORD(name, tag, variants, form, doc)                                            \
-	static inline void pmt_put_##name(struct pmt_encoder *e, unsigned variant,            \
-					  const struct pmt_##name *r)                         \
-	{                                                                                     \
-		uint8_t *start = e->cur;                                                      \
-		const struct pmt_state before = e->state;                                     \
-                                                                                              \
+#define PMT_RECORD(name, tag, variants, form, doc)                                                 \
+	static inline void pmt_put_##name(struct pmt_encoder *e, unsigned variant,                 \
+					  const struct pmt_##name *r)                              \
+	{                                                                                          \
+		uint8_t *start = e->cur;                                                           \
+		const struct pmt_state before = e->state;                                          \
+                                                                                                   \
 		PMT_BEGIN_##form(e, (tag) + variant);
 #define PMT_FIELD(record, codec, field, show, doc) codec_put_##codec(e, r->field);
-#define PMT_END(name)                 \
-	pmt_finish_##name(e, start, &before); \
+#define PMT_END(name)                                                                              \
+	pmt_finish_##name(e, start, &before);                                                      \
 	}
 
 #include "records.def"

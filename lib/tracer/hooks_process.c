@@ -2,7 +2,9 @@
 /* What the tracer follows besides memory: libraries, processes, thread names. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -10,6 +12,7 @@
 
 #include "process.h"
 #include "real.h"
+#include "sampler.h"
 #include "thread.h"
 
 /*
@@ -69,6 +72,31 @@ PMT_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 		thread_named(thread, name);
 	return rc;
 }
+
+/*
+ * The C library sets the credentials of every thread that it knows, and it does not know the
+ * sampler's: that one would keep what the program gave up. unshare() and setns() refuse a process
+ * with several threads. So the thread ends first, and the next one has what the program has.
+ */
+#define ALONE(name, parameters, arguments)                                                         \
+	PMT_EXPORT int name parameters                                                             \
+	{                                                                                          \
+		if (process_is_own())                                                              \
+			sampler_pause();                                                           \
+		return real.name arguments;                                                        \
+	}
+
+ALONE(setuid, (uid_t uid), (uid))
+ALONE(setgid, (gid_t gid), (gid))
+ALONE(seteuid, (uid_t uid), (uid))
+ALONE(setegid, (gid_t gid), (gid))
+ALONE(setreuid, (uid_t ruid, uid_t euid), (ruid, euid))
+ALONE(setregid, (gid_t rgid, gid_t egid), (rgid, egid))
+ALONE(setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid))
+ALONE(setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid))
+ALONE(setgroups, (size_t count, const gid_t *groups), (count, groups))
+ALONE(unshare, (int flags), (flags))
+ALONE(setns, (int fd, int kind), (fd, kind))
 
 PMT_EXPORT int prctl(int option, ...)
 {

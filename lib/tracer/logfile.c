@@ -282,6 +282,7 @@ static long map_header(const struct pmt_options *options)
 	if (sys_failed(p))
 		return (long)p;
 	file.header = p;
+	arena_account((long)file.header_bytes);
 	memcpy(file.header->magic, PMT_MAGIC, sizeof(file.header->magic));
 	file.header->version_major = PMT_VERSION_MAJOR;
 	file.header->version_minor = PMT_VERSION_MINOR;

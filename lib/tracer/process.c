@@ -73,7 +73,7 @@ static int read_options(void)
 	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
 		const char *value = getenv(i->env);
 
-		if (value == NULL ||
+		if (value == NULL || *value == '\0' ||
 		    pmt_option_set(&process.options, i, value, allowed, sizeof(allowed)) == 0)
 			continue;
 		say_wrong_option(i, value, allowed);
@@ -146,6 +146,12 @@ static void put_texts(struct pmt_header *h)
 	put_file_text(h, PMT_TEXT_COMMAND, "/proc/self/cmdline");
 }
 
+static uint64_t rss_interval_ns(void)
+{
+	return process.options.trace >> PMT_TRACED_RSS & 1 ? process.options.rss_interval * 1000000U
+							   : 0;
+}
+
 static void fill_header(struct pmt_header *h, unsigned flags)
 {
 	h->pid = (uint32_t)process.pid;
@@ -155,7 +161,7 @@ static void fill_header(struct pmt_header *h, unsigned flags)
 	h->traced = process.options.trace;
 	h->python_version = python.found ? python.version : 0;
 	h->pointer_bytes = sizeof(void *);
-	h->rss_interval_ns = process.options.rss_interval * 1000000U;
+	h->rss_interval_ns = rss_interval_ns();
 	h->max_stack_depth = (uint32_t)process.options.stack_depth;
 	put_texts(h);
 	logfile_publish();
@@ -193,8 +199,7 @@ static int start_log(unsigned flags)
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
 	process_shared.traced = process.options.trace;
-	sampler_start(process_traces(PMT_TRACED_RSS) ? process.options.rss_interval * 1000000U : 0,
-		      under_valgrind());
+	sampler_start(rss_interval_ns(), under_valgrind());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
 }

@@ -221,7 +221,8 @@ struct thread *thread_inside(void)
 
 void thread_outside(struct thread *t)
 {
-	if (t != NULL)
+	/* A mapping inside may have turned the thread off. */
+	if (t != NULL && atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_INSIDE)
 		thread_leave(t);
 }
 

@@ -205,7 +205,8 @@ static void header_checksum(void)
 	uint64_t good = pmt_header_checksum(&h.header);
 
 	for (size_t i = 0; i < PMT_TEXTS_OFFSET + 100; i++) {
-		bool covered = i < offsetof(struct pmt_header, checksum) || i >= PMT_TEXTS_OFFSET;
+		bool covered = i < offsetof(struct pmt_header, checksum) ||
+			       i >= offsetof(struct pmt_header, checksum) + sizeof(uint64_t);
 
 		if (i >= live && i < live + sizeof(h.header.live))
 			covered = false;
