@@ -291,3 +291,35 @@ def test_as_another_user(tracer: Tracer, a_python: Python, tmp_path: Path) -> No
         for path in place.iterdir():
             path.unlink()
         place.rmdir()
+
+
+CREDENTIALS = """
+import os, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for task in os.listdir("/proc/self/task"):
+    with open(f"/proc/self/task/{task}/status") as status:
+        for line in status:
+            if line.startswith(("Uid:", "Gid:", "Groups:")):
+                print(line.split())
+"""
+
+
+def test_no_thread_keeps_given_up_credentials(tracer: Tracer, a_python: Python) -> None:
+    need_root()
+    run = tracer.python_argv(a_python, ["-c", CREDENTIALS], traced_only=True)
+    lines = run.outcome.text.splitlines()
+    assert lines, run.outcome.err
+    assert set(lines) == {
+        "['Uid:', '65534', '65534', '65534', '65534']",
+        "['Gid:', '65534', '65534', '65534', '65534']",
+        "['Groups:']",
+    }
+
+
+def test_unshare_of_the_user_namespace(tracer: Tracer, a_python: Python) -> None:
+    """The kernel refuses that to a process with several threads; ours must not be the second."""
+    program = (
+        "import ctypes; print(ctypes.CDLL(None, use_errno=True).unshare(0x10000000),"
+        " ctypes.get_errno())"
+    )
+    tracer.python_argv(a_python, ["-c", program])

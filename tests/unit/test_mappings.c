@@ -15,9 +15,12 @@
 
 enum { PAGE = 4096, PAGES = 200, SITES = 16 };
 
-static const uint64_t flags_of[] = {MAP_PRIVATE | MAP_ANONYMOUS, MAP_PRIVATE,
-				    MAP_PRIVATE | MAP_ANONYMOUS};
-static const uint64_t prot_of[] = {PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE};
+/* By class: anonymous, file, reserved, arena. */
+static const uint64_t flags_of[MAPPING_CLASSES] = {MAP_PRIVATE | MAP_ANONYMOUS, MAP_PRIVATE,
+						   MAP_PRIVATE | MAP_ANONYMOUS,
+						   MAP_PRIVATE | MAP_ANONYMOUS};
+static const uint64_t prot_of[MAPPING_CLASSES] = {PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE,
+						  PROT_READ | PROT_WRITE};
 
 /* Pages from START on, in page numbers. */
 static void map(struct mappings *maps, uint64_t start, uint64_t count, enum mapping_class class,
@@ -27,6 +30,7 @@ static void map(struct mappings *maps, uint64_t start, uint64_t count, enum mapp
 		      &(struct pmt_mmap){.addr = start * PAGE,
 					 .size = count * PAGE,
 					 .flags = flags_of[class],
+					 .arena = class == MAPPING_ARENA,
 					 .prot = prot_of[class]},
 		      site);
 }
