@@ -122,7 +122,18 @@ def test_stdin_script(tracer: Tracer, python: Python) -> None:
     assert run.log.stats["complete"]
 
 
-@pytest.mark.parametrize("variable", ["debug", "malloc", "pymalloc_debug", "malloc_debug"])
+SLOW = pytest.mark.slow  # many events
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "debug",
+        pytest.param("malloc", marks=SLOW),
+        "pymalloc_debug",
+        pytest.param("malloc_debug", marks=SLOW),
+    ],
+)
 def test_pythonmalloc(tracer: Tracer, python: Python, variable: str) -> None:
     """PYTHONMALLOC changes Python's allocators: stacks and counts stay right."""
     if python.free_threaded:
@@ -131,7 +142,9 @@ def test_pythonmalloc(tracer: Tracer, python: Python, variable: str) -> None:
     check_notes(run, 10)
 
 
-@pytest.mark.parametrize("options", ["-X dev", "-X tracemalloc", "-X faulthandler", "-E -s"])
+@pytest.mark.parametrize(
+    "options", ["-X dev", pytest.param("-X tracemalloc", marks=SLOW), "-X faulthandler", "-E -s"]
+)
 def test_interpreter_options(tracer: Tracer, python: Python, options: str) -> None:
     argv = [*options.split(), str(TARGETS / "names.py")]
     check_notes(tracer.python_argv(python, argv), 4)

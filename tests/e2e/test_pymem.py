@@ -65,6 +65,7 @@ def test_counts_equal_an_independent_count(tracer: Tracer, python: Python) -> No
     assert counted[2][0] > 3000, "the section makes thousands of objects"
 
 
+@pytest.mark.slow
 def test_large_block_is_counted_once(tracer: Tracer, python: Python) -> None:
     """pymalloc hands a large request on to malloc: one block, of Python's domain."""
     program = "x = [bytes(100_003 + i) for i in range(7)]"
@@ -90,6 +91,7 @@ def test_domains_are_seen_from_the_first_block(tracer: Tracer, python: Python) -
     assert names == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_arenas_are_marked(tracer: Tracer, python: Python) -> None:
     program = "x = [object() for _ in range(200_000)]"
     run = tracer.python_argv(python, ["-c", program], options=ALL)
@@ -97,6 +99,7 @@ def test_arenas_are_marked(tracer: Tracer, python: Python) -> None:
     assert sum(e["size"] for e in arenas) > 200_000 * 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ("fork", "subprocess"))
 def test_traced_in_children(tracer: Tracer, python: Python, how: str) -> None:
     child = "x = [bytes(77_777) for _ in range(5)]"

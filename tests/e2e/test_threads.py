@@ -158,6 +158,7 @@ def test_thread_id_reuse(tracer: Tracer) -> None:
         pytest.skip("the kernel gave no thread id again")
 
 
+@pytest.mark.slow
 def test_exit_while_threads_are_busy(tracer: Tracer) -> None:
     log = tracer.c("threads.c", "exit_while_busy").log
     assert log.stats["complete"]
