@@ -12,7 +12,6 @@ WRONG = [
     ("STACK_DEPTH", "-1", ["0", "16384"]),
     ("STACK_DEPTH", "16385", ["16384"]),
     ("STACK_DEPTH", "1 ", ["16384"]),
-    ("STACK_DEPTH", "", ["16384"]),
     ("RSS_INTERVAL", "10ms", ["60000"]),
     ("RSS_INTERVAL", "99999999999999999999999", ["60000"]),
     ("MAX_SIZE", "1T", []),
@@ -25,7 +24,6 @@ WRONG = [
     ("TRACE", "malloc,everything", ["malloc", "mmap", "rss"]),
     ("TRACE", "malloc,,rss", ["malloc", "mmap", "rss"]),
     ("VERBOSITY", "3", ["0", "2"]),
-    ("OUTPUT", "", []),
     ("OUTPUT", "x" * 1001, ["1000"]),
 ]
 
@@ -70,6 +68,8 @@ RIGHT = [
     ("TRACE", "malloc"),
     ("TRACE", "rss,mmap,malloc"),
     ("VERBOSITY", "0"),
+    ("STACK_DEPTH", ""),  # as if it were not set
+    ("TRACE", ""),
 ]
 
 
