@@ -158,6 +158,26 @@ static int put_code(struct writer *w, struct pmt_code *r, struct pmt_bytes lines
 	return 0;
 }
 
+/*
+ * From 3.12 on a specialised call of a class runs __init__() on top of a static code object that
+ * cleans up behind it. It says nothing: one text is its name and its file, and it has no first
+ * line.
+ */
+static int is_glue(const void *code)
+{
+	int32_t first_line;
+
+	memcpy(&first_line, (const char *)code + python.layout.first_line, sizeof(first_line));
+	return first_line == 0 &&
+	       pointer_at(code, python.layout.name) == pointer_at(code, python.layout.filename);
+}
+
+/* Remember NUMBER for the object. */
+static uint32_t numbered(const void *code, uint64_t number)
+{
+	return table_set(&code_shared.numbers, (uintptr_t)code, number) == 0 ? (uint32_t)number : 0;
+}
+
 uint32_t code_define(struct writer *w, const void *code)
 {
 	const struct python_layout *l = &python.layout;
@@ -166,6 +186,8 @@ uint32_t code_define(struct writer *w, const void *code)
 	int32_t first_line;
 	uint64_t key, number;
 
+	if (is_glue(code))
+		return numbered(code, CODE_LEFT_OUT);
 	memcpy(&first_line, (const char *)code + l->first_line, sizeof(first_line));
 	r.first_line = first_line < 0 ? 0 : (uint64_t)first_line;
 	r.name = define_string(w, read_text(pointer_at(code, l->name)));
@@ -185,7 +207,7 @@ uint32_t code_define(struct writer *w, const void *code)
 			return 0;
 		codes.code_count++;
 	}
-	return table_set(&code_shared.numbers, (uintptr_t)code, number) == 0 ? (uint32_t)number : 0;
+	return numbered(code, number);
 }
 
 /* In place of PyCode_Type.tp_dealloc. */

@@ -15,6 +15,9 @@
 #include "table.h"
 #include "writer.h"
 
+/* In place of a number: the interpreter's own glue, which no stack shows. */
+#define CODE_LEFT_OUT UINT32_MAX
+
 struct code_shared {
 	struct table numbers;	 /* address of the code object -> number */
 	_Atomic uint64_t deaths; /* numbered code objects that died: older walks prove nothing */
@@ -26,8 +29,8 @@ extern struct code_shared code_shared;
 int code_init(void);
 void code_reset(void);
 /*
- * Number of a code object that is alive, 0 if it cannot be had. The caller holds the definitions'
- * lock and passes their writer.
+ * Number of a code object that is alive, CODE_LEFT_OUT, or 0 if it cannot be had. The caller holds
+ * the definitions' lock and passes their writer.
  */
 uint32_t code_define(struct writer *w, const void *code);
 

@@ -13,7 +13,8 @@
 #include "process.h"
 #include "real.h"
 #include "sampler.h"
-#include "thread.h"
+#include "sys.h"
+#include "trace.h"
 
 /*
  * The real dlopen() looks at its return address to find the caller's RPATH, so it must be entered
@@ -40,6 +41,96 @@ dlopen(const char *name, int mode)
 	return real.dlopen(name, mode);
 #endif
 }
+
+/*
+ * The exec family. The C library's own functions call each other past us, so each has a hook; those
+ * with a list of arguments gather it on the stack, as the C library does.
+ */
+#define EXEC(name, parameters, arguments)                                                          \
+	PMT_EXPORT int name parameters                                                             \
+	{                                                                                          \
+		int rc;                                                                            \
+                                                                                                   \
+		process_before_exec();                                                             \
+		rc = real.name arguments;                                                          \
+		process_still_here();                                                              \
+		return rc;                                                                         \
+	}
+
+EXEC(execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))
+EXEC(execv, (const char *path, char *const argv[]), (path, argv))
+EXEC(execvp, (const char *file, char *const argv[]), (file, argv))
+EXEC(execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))
+EXEC(fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))
+
+/* More arguments than this go to pages of their own, for the sake of small stacks. */
+#define FEW_ARGUMENTS 256
+
+/*
+ * The list that begins with FIRST, up to and with its NULL; in FEW if it fits. LIST is moved behind
+ * it. NULL without memory, errno then says so.
+ */
+static char **gather(char **few, const char *first, va_list *list)
+{
+	char **argv = few;
+	const char *word = first;
+	va_list counted;
+	size_t n = 1;
+
+	va_copy(counted, *list);
+	while (word != NULL) {
+		word = va_arg(counted, const char *);
+		n++;
+	}
+	va_end(counted);
+	if (n > FEW_ARGUMENTS)
+		argv = sys_memory(n * sizeof(*argv));
+	if (argv == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	word = first;
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&argv[i], &word, sizeof(word));
+		if (word != NULL)
+			word = va_arg(*list, const char *);
+	}
+	return argv;
+}
+
+/* Only after an exec that failed does anybody come here: errno stays. */
+static void scatter(char **argv, char *const *few)
+{
+	size_t n = 1;
+
+	if (argv == NULL || argv == few)
+		return;
+	while (argv[n - 1] != NULL)
+		n++;
+	(void)sys_munmap(argv, n * sizeof(*argv));
+}
+
+/* execl and its kin: CALL runs with `argv`. */
+#define EXEC_LIST(name, call)                                                                      \
+	PMT_EXPORT int name(const char *path, const char *first, ...)                              \
+	{                                                                                          \
+		char *few[FEW_ARGUMENTS];                                                          \
+		char **argv;                                                                       \
+		va_list list;                                                                      \
+		int rc;                                                                            \
+                                                                                                   \
+		va_start(list, first);                                                             \
+		argv = gather(few, first, &list);                                                  \
+		rc = argv == NULL ? -1 : (call);                                                   \
+		va_end(list);                                                                      \
+		scatter(argv, few);                                                                \
+		return rc;                                                                         \
+	}
+
+EXEC_LIST(execl, execv(path, argv))
+EXEC_LIST(execlp, execvp(path, argv))
+/* Here the environment stands behind the NULL. */
+EXEC_LIST(execle, execve(path, argv, va_arg(list, char *const *)))
 
 PMT_EXPORT pid_t fork(void)
 {
@@ -69,7 +160,7 @@ PMT_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 	int rc = real.pthread_setname_np(thread, name);
 
 	if (rc == 0)
-		thread_named(thread, name);
+		trace_thread_name(thread, name);
 	return rc;
 }
 
@@ -114,7 +205,7 @@ PMT_EXPORT int prctl(int option, ...)
 
 		/* The kernel cuts the name; what it kept is what counts. */
 		if (real.prctl(PR_GET_NAME, (unsigned long)name, 0, 0, 0) == 0)
-			thread_named(pthread_self(), name);
+			trace_thread_name(pthread_self(), name);
 	}
 	return rc;
 }

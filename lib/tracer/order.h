@@ -54,7 +54,10 @@ static inline uint64_t order_stamp(uint64_t order, uint32_t slot)
 	return order << ORDER_SLOT_BITS | (slot + 1);
 }
 
-/* The entry of a block or mapping; mappings overlap in parts, so all of them share entry 0. */
+/*
+ * The entry of a block or mapping; mappings overlap in parts, so all of them share entry 0, with
+ * thread names and the other rare events.
+ */
 #define ORDER_MAPPINGS 0U
 
 static inline unsigned order_entry(uintptr_t addr)

@@ -206,6 +206,9 @@ static int start_log(unsigned flags)
 
 void process_before_exec(void)
 {
+	/* A child of vfork() shares our memory, but is another process. */
+	if (!process_is_own() || process.exec_pending || sys_getpid() != process.pid)
+		return;
 	trace_life(PMT_LIFE_EXEC, 0);
 	process.exec_pending = 1;
 	logfile_header()->live.end_ns = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -214,7 +217,7 @@ void process_before_exec(void)
 
 void process_still_here(void)
 {
-	if (!process.exec_pending)
+	if (!process.exec_pending || sys_getpid() != process.pid)
 		return;
 	process.exec_pending = 0;
 	if (logfile_header()->live.state == PMT_STATE_EXECED) {
@@ -292,6 +295,7 @@ static void start_tracing(unsigned flags)
 		logfile_find_parent((int)SYS0(SYS_getppid), process.parent_log,
 				    sizeof(process.parent_log));
 	(void)pthread_atfork(NULL, NULL, process_in_child);
+	(void)at_quick_exit(process_exit_now);
 	if (start_log(flags) != 0) {
 		process_shared.traced = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);

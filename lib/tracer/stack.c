@@ -232,7 +232,7 @@ static uint32_t push(uint32_t parent, struct thread_raw_frame raw)
 
 	if (raw.code != NULL) {
 		code = code_number(raw.code);
-		if (code == 0)
+		if (code == 0 || code == CODE_LEFT_OUT)
 			return parent;
 		position = position_of(raw);
 	}

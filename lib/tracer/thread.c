@@ -108,7 +108,7 @@ static struct thread *make(void)
 	return t;
 }
 
-static void put_name(struct thread *t, uint32_t number, const char *name)
+void thread_put_name(struct thread *t, uint32_t number, const char *name)
 {
 	struct pmt_thread_name r = {number, {(const uint8_t *)name, 0}};
 
@@ -135,7 +135,7 @@ static int introduce(struct thread *t)
 	writer_commit(&t->writer);
 	(void)SYS2(SYS_prctl, PR_GET_NAME, name);
 	name[sizeof(name) - 1] = '\0';
-	put_name(t, t->number, name);
+	thread_put_name(t, t->number, name);
 	return 0;
 }
 
@@ -248,19 +248,14 @@ void threads_finish(void)
 	lock_release(&threads.lock);
 }
 
-void thread_named(pthread_t handle, const char *name)
+uint32_t thread_number_of(pthread_t handle)
 {
-	struct thread *t = thread_enter();
 	uint32_t number = 0;
 
-	if (t == NULL)
-		return;
 	lock_take(&threads.lock);
-	for (struct thread *other = threads.all; other != NULL && number == 0; other = other->next)
-		if (other->handle != 0 && pthread_equal(other->handle, handle))
-			number = other->number;
+	for (struct thread *t = threads.all; t != NULL && number == 0; t = t->next)
+		if (t->handle != 0 && pthread_equal(t->handle, handle))
+			number = t->number;
 	lock_release(&threads.lock);
-	if (number != 0)
-		put_name(t, number, name);
-	thread_leave(t);
+	return number;
 }

@@ -108,7 +108,9 @@ void threads_leave(void);
 void threads_finish(void);
 /* Threads seen so far. */
 uint32_t threads_count(void);
-/* Record that thread HANDLE has NAME now. Allocates nothing. */
-void thread_named(pthread_t handle, const char *name);
+/* Number of the thread HANDLE, 0 when it has recorded nothing yet. Between enter and leave. */
+uint32_t thread_number_of(pthread_t handle);
+/* Put a thread_name record, cut to 255 bytes. Between enter and leave. */
+void thread_put_name(struct thread *t, uint32_t number, const char *name);
 
 #endif

@@ -265,6 +265,21 @@ void trace_mremap(const struct pmt_mremap *given)
 	end_mapping(t, inside);
 }
 
+void trace_thread_name(pthread_t handle, const char *name)
+{
+	struct thread *t = begin();
+	uint32_t number;
+
+	if (t == NULL)
+		return;
+	number = thread_number_of(handle);
+	/* As after a mapping: a later name, given by another thread, gets a later place. */
+	order_pass(t, ORDER_MAPPINGS);
+	if (number != 0)
+		thread_put_name(t, number, name);
+	end(t);
+}
+
 void trace_life(unsigned what, uint64_t value)
 {
 	struct pmt_process r = {what, value};

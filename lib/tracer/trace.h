@@ -14,6 +14,7 @@
 #ifndef PMT_TRACER_TRACE_H
 #define PMT_TRACER_TRACE_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -49,6 +50,10 @@ void trace_inside_realloc(struct thread *t, void *old, void *block, size_t size,
 void trace_mmap(const struct pmt_mmap *r);
 void trace_munmap(const struct pmt_munmap *r);
 void trace_mremap(const struct pmt_mremap *r);
+
+/* The thread HANDLE is called NAME from now on. One that has recorded nothing yet brings its name.
+ */
+void trace_thread_name(pthread_t handle, const char *name);
 
 /* The process reached a point of its life (PMT_LIFE_*). */
 void trace_life(unsigned what, uint64_t value);

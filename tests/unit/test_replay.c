@@ -608,9 +608,9 @@ static void resident_set(void)
 static void mappings_and_heap_apart(void)
 {
 	begin(0);
-	play(1, (struct pmt_record){.type = PMT_REC_mmap, .mmap = {4096, 8192, 3, 0x22, 0, 5}});
-	play(1,
-	     (struct pmt_record){.type = PMT_REC_mmap, .mmap = {1 << 20, 1 << 20, 0, 0x22, 0, 6}});
+	play(1, (struct pmt_record){.type = PMT_REC_mmap, .mmap = {4096, 8192, 3, 0x22, 0, 5, 0}});
+	play(1, (struct pmt_record){.type = PMT_REC_mmap,
+				    .mmap = {1 << 20, 1 << 20, 0, 0x22, 0, 6, 0}});
 	alloc(1, 16, 10, 1);
 	play(1, (struct pmt_record){.type = PMT_REC_munmap, .munmap = {4096, 4096}});
 	CHECK_EQ(replay.blocks.peak.bytes, 10);
