@@ -3,7 +3,7 @@
 
 import re
 
-from harness import Python, Tracer, compile_target, execute, need_program
+from harness import LIBRARY, Python, Tracer, compile_target, execute, need_program
 
 # What a new chunk of the log may cost: check the descriptor and the limit, allocate, map, unmap.
 CALLS_A_CHUNK = 8
@@ -24,8 +24,6 @@ def count_calls(tracer: Tracer, argv: list[str], env: dict[str, str]) -> dict[st
 
 
 def traced_env(tracer: Tracer, name: str, words: str) -> dict[str, str]:
-    from harness import LIBRARY
-
     return {
         "LD_PRELOAD": str(LIBRARY),
         "PYMEMTRACE_OUTPUT": str(tracer.folder / name),
@@ -47,21 +45,15 @@ def difference(tracer: Tracer, small: list[str], large: list[str], words: str) -
 
 def test_no_system_call_for_an_event_of_c(tracer: Tracer) -> None:
     program = str(compile_target("pairs.c"))
-    calls, chunks = difference(
-        tracer, [program, "1000"], [program, "500000"], "malloc,mmap,rss"
-    )
+    calls, chunks = difference(tracer, [program, "1000"], [program, "500000"], "malloc,mmap,rss")
     assert chunks >= 20, "the run is long enough to fill chunks"
     assert calls <= chunks * CALLS_A_CHUNK
 
 
 def test_no_system_call_for_an_event_of_python(tracer: Tracer, a_python: Python) -> None:
     """A list of many small objects is freed and made again: the interpreter asks for no memory."""
-    program = (
-        "import sys\nfor _ in range(int(sys.argv[1])):\n    x = [(i,) for i in range(1000)]\n"
-    )
+    program = "import sys\nfor _ in range(int(sys.argv[1])):\n    x = [(i,) for i in range(1000)]\n"
     base = [a_python.path, "-I", "-S", "-c", program]
-    calls, chunks = difference(
-        tracer, [*base, "20"], [*base, "800"], "malloc,mmap,pymem,rss"
-    )
+    calls, chunks = difference(tracer, [*base, "20"], [*base, "800"], "malloc,mmap,pymem,rss")
     assert chunks >= 20
     assert calls <= chunks * CALLS_A_CHUNK + 20

@@ -21,9 +21,7 @@ PROGRAM = "import json; print(len(json.dumps([{'a': i} for i in range(3000)])))"
 def test_switch_changes_nothing(tracer: Tracer, python: Python, switch: str, words: str) -> None:
     """Under debug allocators the interpreter once aborted over the entry of our audit hook."""
     flags, env = SWITCHES[switch]
-    run = tracer.python_argv(
-        python, [*flags, "-c", PROGRAM], env=env, options={"TRACE": words}
-    )
+    run = tracer.python_argv(python, [*flags, "-c", PROGRAM], env=env, options={"TRACE": words})
     assert run.outcome.status == 0
     stats = run.log.stats
     assert stats["complete"]

@@ -21,7 +21,8 @@ def section(log: Log) -> list[dict]:
     """The events between the marks valloc(1234) and valloc(1235)."""
     events = log.events
     marked = [
-        i for i, e in enumerate(events)
+        i
+        for i, e in enumerate(events)
         if e["event"] == "alloc" and e["allocator"] == "valloc" and e["size"] in (1234, 1235)
     ]
     assert len(marked) == 2
@@ -73,9 +74,7 @@ def test_large_block_is_counted_once(tracer: Tracer, python: Python) -> None:
     """pymalloc hands a large request on to malloc: one block, of Python's domain."""
     program = "x = [bytes(100_003 + i) for i in range(7)]"
     run = tracer.python_argv(python, ["-c", program], options=ALL)
-    sizes = Counter(
-        e["allocator"] for e in run.log.of("alloc") if 100_003 <= e["size"] < 100_100
-    )
+    sizes = Counter(e["allocator"] for e in run.log.of("alloc") if 100_003 <= e["size"] < 100_100)
     assert sum(sizes.values()) == 7
     assert {domain(name) for name in sizes} == {2}
 
@@ -123,6 +122,9 @@ def test_stack_of_a_small_block(tracer: Tracer, python: Python, tmp_path) -> Non
     script = tmp_path / "small.py"
     script.write_text("def make():\n    return bytes(347)\n\n\nkeep = make()\n")
     run = tracer.python(python, str(script), options=ALL)
-    made = [e for e in run.log.of("alloc") if e["size"] in range(347 + 33, 347 + 50)
-            and e.get("file") == str(script)]
+    made = [
+        e
+        for e in run.log.of("alloc")
+        if e["size"] in range(347 + 33, 347 + 50) and e.get("file") == str(script)
+    ]
     assert (only(made)["line"], only(made)["function"]) == (2, "make")
