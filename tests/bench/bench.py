@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""What tracing costs, beside what it costs with other tools, all in one run.
+
+usage: bench.py [quick] [--write] [-w WORKLOAD] [-n ROUNDS] [--no-peers] [-p PYTHON] ...
+
+Each workload runs in a process of its own, untraced and under each tool in turn, ROUNDS times;
+figures are medians of the rounds' ratios to the untraced run of the same round. `quick` is two
+rounds of a tenth of the work, to see that everything runs. Results go to build/bench/results.json,
+as tables to stdout, and with --write into docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import machine
+import startup
+import tables
+from measure import FOLDER, TOP, Failed, Sample, note
+from reading import Reading, measure_reading
+from rounds import LARGEST, WORKLOADS, Bench, Row
+from targets import Figures, check
+from tracers import set_up
+
+PAGE = TOP / "docs" / "benchmarks.md"
+RESULTS = FOLDER / "results.json"
+MEASURED = re.compile(r"(<!-- measured -->\n).*(<!-- end of measured -->)", re.DOTALL)
+
+
+@dataclasses.dataclass
+class Results:
+    """All that a run found."""
+
+    machine: Dict[str, str]
+    missing: Dict[str, str]
+    rows: List[Row]
+    reading: Optional[Reading]
+    startup: List[startup.Cost]
+
+
+def default_python() -> str:
+    """The system's, which is what most programs run with, where it is new enough."""
+    system = "/usr/bin/python3"
+    chosen = os.environ.get("PYTHON", system)
+    return chosen if os.path.exists(chosen) or chosen != system else sys.executable
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument(
+        "quick", nargs="?", choices=["quick"], help="a tenth of the work, two rounds"
+    )
+    parser.add_argument(
+        "-w", "--workload", action="append", choices=sorted(WORKLOADS), metavar="NAME"
+    )
+    parser.add_argument(
+        "-n", "--rounds", type=int, default=5, help="pairs of each tool (%(default)s)"
+    )
+    parser.add_argument(
+        *("--side-rounds", "-s"),
+        type=int,
+        default=1,
+        help="pairs of heaptrack, filprofiler and scalene (%(default)s)",
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="of the work (%(default)s)")
+    parser.add_argument("-p", "--python", default=default_python())
+    parser.add_argument(
+        "--no-peers", action="store_true", help="our tool only; no virtual environment"
+    )
+    parser.add_argument("--no-extras", action="store_true", help="no start-up, no reading speed")
+    parser.add_argument(
+        "--again", action="store_true", help="tables of the last run, without a new one"
+    )
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(TOP)}")
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.rounds, chosen.scale = 2, 0.1
+    if chosen.write and (chosen.quick or chosen.workload or chosen.no_peers or chosen.rounds < 5):
+        parser.error("--write wants a whole run of at least five rounds")
+    return chosen
+
+
+def extras(bench: Bench, quick: bool) -> Tuple[Optional[Reading], List[startup.Cost]]:
+    costs = startup.costs(bench.python, 11 if quick else 51)
+    try:
+        return (measure_reading(bench) if LARGEST.exists() else None), costs
+    except Failed as error:
+        note(f"reading speed: {error}")
+        return None, costs
+
+
+def measure(chosen: argparse.Namespace) -> Results:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    LARGEST.unlink(missing_ok=True)
+    python, tracers, missing = set_up(chosen.python, not chosen.no_peers)
+    for name, reason in missing.items():
+        note(f"not measured: {name}: {reason}")
+    about = machine.describe(python)
+    began = time.monotonic()
+    bench = Bench(python, tracers, chosen.rounds, chosen.side_rounds, chosen.scale)
+    for name in chosen.workload or WORKLOADS:
+        bench.workload(name)
+    reading, costs = (None, []) if chosen.no_extras else extras(bench, bool(chosen.quick))
+    about["run"] = (
+        f"{datetime.date.today()}, {time.monotonic() - began:.0f} s, {chosen.rounds} rounds"
+    )
+    about["command"] = f"`./dev bench {' '.join(sys.argv[1:])}`".replace(" `", "`")
+    return Results(about, missing, bench.rows, reading, costs)
+
+
+def save(results: Results) -> None:
+    RESULTS.write_text(json.dumps(dataclasses.asdict(results), indent=1))
+
+
+def load() -> Results:
+    old: Dict[str, Any] = json.loads(RESULTS.read_text())
+    rows = [
+        Row(**{**row, "samples": [Sample(**s) if s else None for s in row["samples"]]})
+        for row in old["rows"]
+    ]
+    reading = Reading(**old["reading"]) if old["reading"] else None
+    return Results(
+        old["machine"], old["missing"], rows, reading, [startup.Cost(**c) for c in old["startup"]]
+    )
+
+
+def render(results: Results) -> str:
+    figures = Figures(results.rows)
+    verdicts = check(figures, results.reading)
+    return tables.sections(
+        figures, verdicts, results.reading, results.startup, results.machine, results.missing
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Puts TEXT between the marks of the page."""
+    page = path.read_text(encoding="utf-8")
+    if not MEASURED.search(page):
+        raise SystemExit(f"{path} has no place for the figures")
+    path.write_text(MEASURED.sub(lambda m: f"{m[1]}\n{text}\n{m[2]}", page), encoding="utf-8")
+
+
+def main() -> int:
+    chosen = arguments()
+    if chosen.again:
+        results = load()
+    else:
+        results = measure(chosen)
+        save(results)
+    text = render(results)
+    print(text)
+    if chosen.write:
+        write(PAGE, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
