@@ -2,35 +2,13 @@
 /* The chunks of a log file: index and loading. */
 #include "chunks.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "error.h"
 #include "names.h"
 
 #define HEAD sizeof(struct pmt_chunk)
-
-int64_t chunks_read(const struct chunk_file *file, void *data, size_t size, uint64_t offset)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n =
-			pread(file->fd, (char *)data + done, size - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error("%s: %s", file->path, strerror(errno));
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (int64_t)done;
-}
 
 static void make_room(struct chunk_index *index, size_t room)
 {
@@ -77,13 +55,11 @@ static void fill_ref(const struct chunk_file *file, const struct pmt_chunk *head
 static uint64_t skip_hole(const struct chunk_file *file, uint64_t offset, uint64_t size)
 {
 	uint64_t next = offset + file->chunk_bytes;
-	off_t data = next < size ? lseek(file->fd, (off_t)next, SEEK_DATA) : 0;
+	uint64_t data = source_next_data(file->source, next, size);
 
-	if (data < 0)
-		return errno == ENXIO ? size : next;
-	if ((uint64_t)data > next)
-		next += ((uint64_t)data - next) / file->chunk_bytes * file->chunk_bytes;
-	return next;
+	if (data > next && data < size)
+		next += (data - next) / file->chunk_bytes * file->chunk_bytes;
+	return data < size ? next : size;
 }
 
 static bool all_zero(const void *data, size_t size)
@@ -100,6 +76,16 @@ struct scan {
 	struct reader_damage *damage;
 };
 
+/* A place where a chunk should be and none is. */
+static void lose_place(const struct scan *scan, uint64_t offset)
+{
+	uint64_t available = scan->index->end - offset;
+
+	scan->damage->bytes_lost +=
+		available < scan->file->chunk_bytes ? available : scan->file->chunk_bytes;
+	scan->index->bad_heads++;
+}
+
 /* A place that holds something. HEAD is what was read of it. */
 static void take_place(const struct scan *scan, uint64_t offset, const struct pmt_chunk *head)
 {
@@ -107,9 +93,7 @@ static void take_place(const struct scan *scan, uint64_t offset, const struct pm
 	struct chunk_ref ref = {.offset = offset};
 
 	if (!head_makes_sense(scan->file, head)) {
-		scan->damage->bytes_lost +=
-			available < scan->file->chunk_bytes ? available : scan->file->chunk_bytes;
-		scan->index->bad_heads++;
+		lose_place(scan, offset);
 		return;
 	}
 	fill_ref(scan->file, head, available, &ref);
@@ -124,10 +108,14 @@ static void take_place(const struct scan *scan, uint64_t offset, const struct pm
 static uint64_t scan_one(const struct scan *scan, uint64_t offset)
 {
 	struct pmt_chunk head;
-	int64_t got = chunks_read(scan->file, &head, sizeof(head), offset);
+	int64_t got = source_read(scan->file->source, &head, sizeof(head), offset);
 
-	if (got < 0)
+	if (got == SOURCE_ERROR)
 		return 0;
+	if (got == SOURCE_DAMAGED) {
+		lose_place(scan, offset);
+		return offset + scan->file->chunk_bytes;
+	}
 	if (all_zero(&head, (size_t)got))
 		return skip_hole(scan->file, offset, scan->index->end);
 	if ((size_t)got < sizeof(head)) {
@@ -171,11 +159,9 @@ int chunks_scan(const struct chunk_file *file, struct chunk_index *index,
 {
 	const struct scan scan = {file, index, damage};
 	uint64_t offset = file->first;
-	struct stat st;
 
-	if (fstat(file->fd, &st) != 0)
-		return error("%s: %s", file->path, strerror(errno));
-	index->end = (uint64_t)st.st_size;
+	if (source_size(file->source, &index->end) != 0)
+		return -1;
 	make_room(index, 64);
 	while (offset < index->end) {
 		offset = scan_one(&scan, offset);
@@ -184,6 +170,14 @@ int chunks_scan(const struct chunk_file *file, struct chunk_index *index,
 	}
 	put_in_order(index, damage);
 	return 0;
+}
+
+void chunks_copy(struct chunk_index *index, const struct chunk_index *from)
+{
+	*index = *from;
+	index->refs = NULL;
+	make_room(index, from->room);
+	memcpy(index->refs, from->refs, from->count * sizeof(*from->refs));
 }
 
 void chunks_fini(struct chunk_index *index)
@@ -213,8 +207,8 @@ int chunks_load(const struct chunk_file *file, const struct chunk_ref *ref,
 		buffer->chunk = need_resize(buffer->chunk, size);
 		buffer->room = size;
 	}
-	got = chunks_read(file, buffer->chunk, size, ref->offset);
-	if (got < 0)
+	got = source_read(file->source, buffer->chunk, size, ref->offset);
+	if (got == SOURCE_ERROR)
 		return -1;
 	return (size_t)got == size && intact(buffer->chunk, ref);
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The chunks of a log file: finding them, and loading one. Reads with pread, never through a
- * mapping, because a log may be cut while it is read. Whole numbers of the file are checked here;
+ * The chunks of a log: finding them, and loading one. Whole numbers of the file are checked here;
  * the records in a chunk are not.
  */
 #ifndef PMT_TOOLS_CHUNKS_H
 #define PMT_TOOLS_CHUNKS_H
 
 #include "reader.h"
+#include "source.h"
 
-/* An open log file, its header checked. */
+/* An open log, its header checked. */
 struct chunk_file {
-	int fd;
-	const char *path;
+	struct source *source;
 	uint64_t first; /* offset of the first chunk */
 	uint32_t chunk_bytes;
 };
@@ -35,7 +34,7 @@ struct chunk_index {
 	struct chunk_ref *refs;
 	size_t count;
 	size_t room;
-	uint64_t end;	  /* size of the file */
+	uint64_t end;	  /* size of the log */
 	size_t bad_heads; /* places where a chunk should be and no good head is */
 	size_t missing;	  /* gaps in the numbers of a slot's chunks, at least */
 };
@@ -49,6 +48,8 @@ struct chunk_buffer {
 /* Find all chunks. Adds to DAMAGE. Returns 0, or -1 after a message. */
 int chunks_scan(const struct chunk_file *file, struct chunk_index *index,
 		struct reader_damage *damage);
+/* Make INDEX, which is all zero, one with the same chunks. */
+void chunks_copy(struct chunk_index *index, const struct chunk_index *from);
 void chunks_fini(struct chunk_index *index);
 
 /*
@@ -58,8 +59,5 @@ void chunks_fini(struct chunk_index *index);
 int chunks_load(const struct chunk_file *file, const struct chunk_ref *ref,
 		struct chunk_buffer *buffer);
 void chunks_buffer_fini(struct chunk_buffer *buffer);
-
-/* pread until SIZE bytes or the end of the file. Returns the bytes read, or -1 after a message. */
-int64_t chunks_read(const struct chunk_file *file, void *data, size_t size, uint64_t offset);
 
 #endif

@@ -21,6 +21,8 @@ void damage_describe(const struct reader_damage *d, char text[DAMAGE_TEXT])
 	text[0] = '\0';
 	if (d->truncated)
 		strcpy(text, "the file is cut off");
+	else if (d->index_damaged)
+		strcpy(text, "the index of the compressed file is damaged");
 	add(text, d->chunks_damaged, "chunk damaged", "chunks damaged");
 	add(text, d->records_damaged, "place with damaged records", "places with damaged records");
 	add(text, d->definitions_refused, "definition refused", "definitions refused");

@@ -11,6 +11,7 @@
 
 static struct {
 	const char *what;
+	const char *unit;
 	uint64_t next_ns; /* when to print again */
 	bool wanted;
 	bool shown;
@@ -33,9 +34,16 @@ void progress_begin_output(const char *what)
 void progress_begin(const char *what)
 {
 	progress.what = what;
+	progress.unit = "events";
 	progress.next_ns = now_ns() + 1000000000;
 	progress.wanted = isatty(STDERR_FILENO);
 	progress.shown = false;
+}
+
+void progress_begin_bytes(const char *what)
+{
+	progress_begin(what);
+	progress.unit = "MiB";
 }
 
 void progress_show(uint64_t done)
@@ -46,7 +54,7 @@ void progress_show(uint64_t done)
 	progress.shown = true;
 	fputs("\r\033[K", stderr);
 	escape_terminal(stderr, progress.what, 60);
-	fprintf(stderr, ": %llu events", (unsigned long long)done);
+	fprintf(stderr, ": %llu %s", (unsigned long long)done, progress.unit);
 	fflush(stderr);
 }
 

@@ -12,6 +12,8 @@
 void progress_begin(const char *what);
 /* The same for work that prints all the time: no line when that goes to a terminal too. */
 void progress_begin_output(const char *what);
+/* The same for work that is counted in MiB. */
+void progress_begin_bytes(const char *what);
 /* Wipe the line. */
 void progress_end(void);
 /* The slow part of progress_step(). */

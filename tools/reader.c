@@ -2,24 +2,19 @@
 /* Opens logs, and merges the streams of their slots into one. */
 #include "reader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "chunks.h"
 #include "definitions.h"
 #include "error.h"
+#include "header.h"
 #include "names.h"
+#include "source.h"
 #include "stream.h"
 
 struct reader {
-	union {
-		struct pmt_header header;
-		uint8_t bytes[PMT_HEADER_BYTES];
-	} head;
+	union header_bytes head;
 	char *path;
 	struct chunk_file file;
 	struct chunk_index events;
@@ -35,56 +30,15 @@ struct merge {
 	size_t count;
 };
 
-static int check_magic(const struct reader *r, int64_t size)
-{
-	size_t known = sizeof(r->head.header.magic);
-
-	if (size == 0)
-		return error("%s: empty file", r->path);
-	if ((size_t)size < known)
-		known = (size_t)size;
-	if (memcmp(r->head.bytes, PMT_MAGIC, known) != 0)
-		return error("%s: not a pymemtrace log", r->path);
-	if (size < PMT_HEADER_BYTES)
-		return error("%s: cut off within its header", r->path);
-	return 0;
-}
-
-static int check_header(struct reader *r, int64_t size)
-{
-	const struct pmt_header *h = &r->head.header;
-
-	if (check_magic(r, size) != 0)
-		return -1;
-	if (h->version_major != PMT_VERSION_MAJOR)
-		return error("%s: written by format version %u.%u; this program reads version %u",
-			     r->path, h->version_major, h->version_minor, PMT_VERSION_MAJOR);
-	if (h->checksum != pmt_header_checksum(h))
-		return error("%s: the header is damaged (its checksum is wrong)", r->path);
-	if (h->features_incompatible & ~PMT_FEATURES_KNOWN)
-		return error("%s: uses features that this program does not know (0x%llx)", r->path,
-			     (unsigned long long)(h->features_incompatible & ~PMT_FEATURES_KNOWN));
-	if (h->header_bytes < PMT_HEADER_BYTES || h->header_bytes > PMT_CHUNK_BYTES_MAX ||
-	    h->chunk_bytes < PMT_CHUNK_BYTES_MIN || h->chunk_bytes > PMT_CHUNK_BYTES_MAX ||
-	    (h->chunk_bytes & (h->chunk_bytes - 1)) != 0)
-		return error("%s: the header makes no sense (sizes %u and %u)", r->path,
-			     h->header_bytes, h->chunk_bytes);
-	return 0;
-}
-
-/* Open the file and read the header. O_NONBLOCK: a named pipe must not make the program wait. */
+/* Open the file and read the header. */
 static int open_file(struct reader *r)
 {
-	struct stat st;
 	int64_t got;
 
-	r->file.fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (r->file.fd < 0 || fstat(r->file.fd, &st) != 0)
-		return error("%s: %s", r->path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return error("%s: not a regular file", r->path);
-	got = chunks_read(&r->file, r->head.bytes, sizeof(r->head.bytes), 0);
-	if (got < 0 || check_header(r, got) != 0)
+	if (source_open(r->path, &r->file.source) != 0)
+		return -1;
+	got = source_read(r->file.source, r->head.bytes, sizeof(r->head.bytes), 0);
+	if (got < 0 || header_check(r->path, &r->head, got) != 0)
 		return -1;
 	r->file.first = r->head.header.header_bytes;
 	r->file.chunk_bytes = r->head.header.chunk_bytes;
@@ -143,18 +97,40 @@ static uint64_t chunks_handed_out(const struct reader *r)
 
 /*
  * The chunks are looked for twice: definitions are written before the events that use them, so what
- * the second look finds has all definitions that the events of the first one need.
+ * the second look finds has all definitions that the events of the first one need. A compressed log
+ * does not grow.
  */
+static int find_chunks(struct reader *r)
+{
+	struct reader_damage unused = {0};
+
+	if (chunks_scan(&r->file, &r->events, &r->at_open) != 0)
+		return -1;
+	if (!source_compressed(r->file.source))
+		return chunks_scan(&r->file, &r->definition_chunks, &unused);
+	chunks_copy(&r->definition_chunks, &r->events);
+	return 0;
+}
+
+/* What is missing at the end of a compressed log, as far as its header tells. */
+static void note_end(struct reader *r)
+{
+	const uint64_t end = r->file.first + chunks_handed_out(r);
+	const bool cut = source_cut(r->file.source);
+
+	r->at_open.truncated |= cut || r->events.end < end;
+	r->at_open.index_damaged = source_index_damaged(r->file.source);
+	if (cut && r->events.end < end && end < UINT64_MAX / 2)
+		r->at_open.bytes_lost += end - r->events.end;
+}
+
 static int read_index(struct reader *r)
 {
 	struct stream_run run = {.damage = &r->at_open, .visit = add_definition, .context = r};
-	struct reader_damage unused = {0};
 
-	if (chunks_scan(&r->file, &r->events, &r->at_open) != 0 ||
-	    chunks_scan(&r->file, &r->definition_chunks, &unused) != 0 ||
-	    run_definitions(r, &run) != 0)
+	if (find_chunks(r) != 0 || run_definitions(r, &run) != 0)
 		return -1;
-	r->at_open.truncated |= r->events.end < r->file.first + chunks_handed_out(r);
+	note_end(r);
 	r->damage = r->at_open;
 	return 0;
 }
@@ -165,7 +141,6 @@ int reader_open(const char *path, struct reader **reader)
 
 	memset(r, 0, sizeof(*r));
 	r->path = strcpy(need_memory(strlen(path) + 1), path);
-	r->file.path = r->path;
 	if (open_file(r) != 0 || read_index(r) != 0) {
 		reader_close(r);
 		return -1;
@@ -176,8 +151,7 @@ int reader_open(const char *path, struct reader **reader)
 
 void reader_close(struct reader *r)
 {
-	if (r->file.fd >= 0)
-		close(r->file.fd);
+	source_close(r->file.source);
 	chunks_fini(&r->events);
 	chunks_fini(&r->definition_chunks);
 	definitions_fini(&r->definitions);

@@ -25,6 +25,7 @@ struct reader_damage {
 	uint64_t unknown_records;     /* of a later version, skipped by length */
 	uint64_t definitions_refused; /* they contradict themselves or others */
 	bool truncated;		      /* the file ends within a chunk */
+	bool index_damaged;	      /* of a compressed log; this alone costs nothing */
 };
 
 /* A Python code object, as far as the log tells. Texts are never NULL, "?" where unknown. */
