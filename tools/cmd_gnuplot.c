@@ -31,7 +31,9 @@ static void make_name(const char *path, char name[NAME_BYTES])
 
 	base = base == NULL ? path : base + 1;
 	size = strlen(base);
-	if (size > 4 && strcmp(base + size - 4, ".pmt") == 0)
+	if (size > 4 && strcmp(base + size - 4, ".zst") == 0)
+		size -= 4;
+	if (size > 4 && strncmp(base + size - 4, ".pmt", 4) == 0)
 		size -= 4;
 	if (size > NAME_BYTES - 16)
 		size = NAME_BYTES - 16;

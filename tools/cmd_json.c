@@ -235,7 +235,8 @@ const struct command cmd_json = {
 	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON "
 	       "Lines), "
 	       "between a header and an end for each log. \"event\" says what an object is, "
-	       "\"time_s\" are seconds since the start. A folder stands for the *.pmt files in it.",
+	       "\"time_s\" are seconds since the start. A folder stands for the *.pmt and "
+	       "*.pmt.zst files in it.",
 	.options = options,
 	.run = run,
 };

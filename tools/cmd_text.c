@@ -149,7 +149,7 @@ const struct command cmd_text = {
 	.operands = "LOG...",
 	.doc = "Prints every record of the logs, one line each: seconds since the start, thread, "
 	       "event, fields. Lines that begin with # tell about the log. A folder stands for the "
-	       "*.pmt files in it.",
+	       "*.pmt and *.pmt.zst files in it.",
 	.options = options,
 	.run = run,
 };

@@ -46,7 +46,7 @@ static void option_help(const struct command_option *o)
 {
 	size_t at = option_name(o);
 
-	if (at >= INDENT) {
+	if (at + 2 > INDENT) {
 		putchar('\n');
 		at = 0;
 	}
@@ -69,7 +69,7 @@ void command_overview(void)
 	wrap("Traces the memory of a Python program and reports on the trace.", 0, 0);
 	printf("\ncommands:\n");
 	for (size_t i = 0; command_table[i] != NULL; i++)
-		wrap(command_table[i]->summary, (size_t)printf("  %s", command_table[i]->name), 12);
+		wrap(command_table[i]->summary, (size_t)printf("  %s", command_table[i]->name), 14);
 	printf("\n`pymemtrace help COMMAND` explains a command; `pymemtrace --version` prints the "
 	       "version.\n");
 }

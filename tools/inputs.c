@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +32,26 @@ static char *copy(const char *path)
 	return strcpy(need_memory(strlen(path) + 1), path);
 }
 
-static int is_log(const struct dirent *entry)
+static bool ends_in(const char *name, const char *ending)
 {
-	size_t size = strlen(entry->d_name);
+	const size_t size = strlen(name), length = strlen(ending);
 
-	return size > 4 && strcmp(entry->d_name + size - 4, ".pmt") == 0;
+	return size > length && strcmp(name + size - length, ending) == 0;
+}
+
+static int is_plain(const struct dirent *entry)
+{
+	return ends_in(entry->d_name, ".pmt");
+}
+
+static int is_compressed(const struct dirent *entry)
+{
+	return ends_in(entry->d_name, ".pmt.zst");
+}
+
+static int is_any(const struct dirent *entry)
+{
+	return is_plain(entry) || is_compressed(entry);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -43,22 +59,44 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int add_folder(struct inputs *inputs, const char *folder)
+/* Whether the log of entry NUMBER is there in plain form, too: that stands before it. */
+static bool is_double(struct dirent *const *entries, int number)
+{
+	const char *name = entries[number]->d_name;
+	const size_t size = strlen(name) - strlen(".zst");
+
+	if (!is_compressed(entries[number]))
+		return false;
+	for (int i = number - 1; i >= 0; i--)
+		if (strlen(entries[i]->d_name) == size &&
+		    memcmp(entries[i]->d_name, name, size) == 0)
+			return true;
+	return false;
+}
+
+static int add_folder(struct inputs *inputs, enum inputs_kind kind, const char *folder)
 {
 	struct dirent **entries;
-	int count = scandir(folder, &entries, is_log, by_name);
+	int count = scandir(folder, &entries,
+			    kind == INPUTS_PLAIN	? is_plain
+			    : kind == INPUTS_COMPRESSED ? is_compressed
+							: is_any,
+			    by_name);
 
 	if (count < 0)
 		return error("%s: %s", folder, strerror(errno));
-	for (int i = 0; i < count; i++) {
-		add(inputs, join(folder, entries[i]->d_name));
+	for (int i = 0; i < count; i++)
+		if (!is_double(entries, i))
+			add(inputs, join(folder, entries[i]->d_name));
+	for (int i = 0; i < count; i++)
 		free(entries[i]);
-	}
 	free(entries);
-	return count == 0 ? error("%s: no *.pmt files in this folder", folder) : 0;
+	return count != 0 ? 0
+			  : error("%s: no *.pmt%s files in this folder", folder,
+				  kind == INPUTS_COMPRESSED ? ".zst" : "");
 }
 
-int inputs_init(struct inputs *inputs, int count, char **operands)
+int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, char **operands)
 {
 	*inputs = (struct inputs){NULL, 0};
 	if (count == 0) {
@@ -72,12 +110,17 @@ int inputs_init(struct inputs *inputs, int count, char **operands)
 			add(inputs, copy(operands[i]));
 			continue;
 		}
-		if (add_folder(inputs, operands[i]) != 0) {
+		if (add_folder(inputs, kind, operands[i]) != 0) {
 			inputs_fini(inputs);
 			return EXIT_DATA;
 		}
 	}
 	return EXIT_OK;
+}
+
+int inputs_init(struct inputs *inputs, int count, char **operands)
+{
+	return inputs_init_only(inputs, INPUTS_ANY, count, operands);
 }
 
 void inputs_fini(struct inputs *inputs)

@@ -10,12 +10,22 @@ struct inputs {
 	size_t count;
 };
 
+/* Which files of a folder are meant. */
+enum inputs_kind {
+	INPUTS_PLAIN = 1,      /* *.pmt */
+	INPUTS_COMPRESSED = 2, /* *.pmt.zst */
+	INPUTS_ANY = INPUTS_PLAIN | INPUTS_COMPRESSED,
+};
+
 /*
- * Turn operands into paths of logs: a folder stands for the *.pmt files in it, sorted by name.
+ * Turn operands into paths of logs: a folder stands for the *.pmt and *.pmt.zst files in it, sorted
+ * by name. Of a log that is there in both forms only the plain one is taken.
  * Returns 0, or the exit status after a message: no operand at all, a folder without logs or not
  * readable. A file is not opened here.
  */
 int inputs_init(struct inputs *inputs, int count, char **operands);
+/* The same; a folder stands for files of KIND only. */
+int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, char **operands);
 void inputs_fini(struct inputs *inputs);
 
 #endif
