@@ -15,7 +15,6 @@
 #include "names.h"
 #include "outfile.h"
 #include "progress.h"
-#include "report.h"
 
 /* One log that is converted. */
 struct job {
@@ -62,19 +61,6 @@ static int remove_original(const struct job *job)
 	return 0;
 }
 
-static void print_result(const char *from, const char *to)
-{
-	struct stat before, after;
-	report_buffer a, b;
-
-	escape_terminal(stdout, to, ESCAPE_LENGTH);
-	if (stat(from, &before) == 0 && stat(to, &after) == 0 && before.st_size != 0)
-		printf(": %s, was %s (%.1f %%)", report_size((uint64_t)after.st_size, b),
-		       report_size((uint64_t)before.st_size, a),
-		       100.0 * (double)after.st_size / (double)before.st_size);
-	putchar('\n');
-}
-
 /* The output is begun. Returns 0; 1 if it is there, but not all of it; -1 after a message. */
 static int convert_begun(struct job *job)
 {
@@ -90,7 +76,8 @@ static int convert_begun(struct job *job)
 	progress_end();
 	if (rc < 0 || outfile_commit(&job->out) != 0)
 		return -1;
-	print_result(job->from, job->out.path);
+	escape_terminal(stdout, job->out.path, ESCAPE_LENGTH);
+	putchar('\n');
 	return rc == 0 && remove ? remove_original(job) : rc;
 }
 
