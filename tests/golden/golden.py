@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Stored logs must be read, or refused, as the expectations beside them say.
 
-Each LOG in logs/ has expected/LOG.txt: what `pymemtrace text --stacks --definitions` prints, what it
+Each LOG.pmt and LOG.pmt.zst in logs/ has expected/LOG.txt: what `pymemtrace text --stacks --definitions` prints, what it
 says on stderr, and its exit status; `pymemtrace json` must print as many events. TAP on stdout.
 
 Usage: golden.py PROGRAM [--update-golden]
@@ -24,6 +24,10 @@ def run(program: str, *arguments: str) -> tuple[str, str, int]:
         [program, *arguments], cwd=HERE / "logs", capture_output=True, timeout=60, check=False
     )
     return done.stdout.decode(), done.stderr.decode(), done.returncode
+
+
+def name_of(log: Path) -> str:
+    return log.name.split(".", 1)[0]
 
 
 def report(program: str, log: Path) -> str:
@@ -51,7 +55,7 @@ def json_problem(program: str, log: Path, text: str) -> str:
 
 
 def compare(program: str, log: Path, update: bool) -> list[str]:
-    expected = HERE / "expected" / (log.stem + ".txt")
+    expected = HERE / "expected" / (name_of(log) + ".txt")
     got = report(program, log)
     if update:
         expected.parent.mkdir(exist_ok=True)
@@ -68,8 +72,9 @@ def compare(program: str, log: Path, update: bool) -> list[str]:
 def main() -> int:
     program = str(Path(sys.argv[1]).resolve())
     update = "--update-golden" in sys.argv
-    logs = sorted((HERE / "logs").glob("*.pmt"))
-    orphans = {p.stem for p in (HERE / "expected").glob("*.txt")} - {p.stem for p in logs}
+    folder = HERE / "logs"
+    logs = sorted([*folder.glob("*.pmt"), *folder.glob("*.pmt.zst")])
+    orphans = {p.stem for p in (HERE / "expected").glob("*.txt")} - {name_of(p) for p in logs}
     failed = not logs or bool(orphans)
     print(f"1..{len(logs) + 1}")
     for number, log in enumerate(logs, 1):
