@@ -17,6 +17,7 @@ import datetime
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -82,11 +83,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--again", action="store_true", help="tables of the last run, without a new one"
     )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep what the last run found of what this one leaves out",
+    )
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(TOP)}")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.rounds, chosen.scale = 2, 0.1
-    if chosen.write and (chosen.quick or chosen.workload or chosen.no_peers or chosen.rounds < 5):
+    partial = chosen.no_peers or (chosen.workload and not chosen.keep)
+    if chosen.write and (chosen.quick or partial or chosen.rounds < 5):
         parser.error("--write wants a whole run of at least five rounds")
     return chosen
 
@@ -115,7 +122,7 @@ def measure(chosen: argparse.Namespace) -> Results:
     about["run"] = (
         f"{datetime.date.today()}, {time.monotonic() - began:.0f} s, {chosen.rounds} rounds"
     )
-    about["command"] = f"`./dev bench {' '.join(sys.argv[1:])}`".replace(" `", "`")
+    about["command"] = f"`./dev bench {shlex.join(sys.argv[1:])}`".replace(" `", "`")
     return Results(about, missing, bench.rows, reading, costs)
 
 
@@ -132,6 +139,26 @@ def load() -> Results:
     reading = Reading(**old["reading"]) if old["reading"] else None
     return Results(
         old["machine"], old["missing"], rows, reading, [startup.Cost(**c) for c in old["startup"]]
+    )
+
+
+def merged(old: Results, new: Results) -> Results:
+    """The new rows in the places of the old ones; the facts name both runs."""
+    fresh = {row.workload: [r for r in new.rows if r.workload == row.workload] for row in new.rows}
+    names = dict.fromkeys(row.workload for row in old.rows)
+    rows = [
+        row
+        for name in [*names, *(name for name in fresh if name not in names)]
+        for row in fresh.get(name) or [r for r in old.rows if r.workload == name]
+    ]
+    again = {f"{name} of {', '.join(fresh)}": new.machine[name] for name in ("command", "run")}
+    again[f"pymemtrace of {', '.join(fresh)}"] = new.machine["pymemtrace"]
+    return Results(
+        {**old.machine, **again},
+        {**old.missing, **new.missing},
+        rows,
+        new.reading or old.reading,
+        new.startup or old.startup,
     )
 
 
@@ -156,7 +183,9 @@ def main() -> int:
     if chosen.again:
         results = load()
     else:
+        old = load() if chosen.keep else None
         results = measure(chosen)
+        results = merged(old, results) if old else results
         save(results)
     text = render(results)
     print(text)

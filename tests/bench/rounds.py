@@ -27,7 +27,7 @@ PYTHON_WORKLOADS = {
     "imports": "imports of the standard library",
 }
 THREADS = (1, 2, 4, 8)
-TURNS = 8_000_000
+TURNS = 24_000_000
 C_WORKLOADS = {f"threads {n}": f"C: malloc and free on {n} thread{'s' * (n > 1)}" for n in THREADS}
 WORKLOADS = {**PYTHON_WORKLOADS, **C_WORKLOADS}
 

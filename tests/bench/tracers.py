@@ -87,7 +87,7 @@ def ours(name: str, trace: str, fold: Optional[str] = None) -> Tracer:
         env,
         lambda log, folder: [str(TOOL), "top", str(log)],
         our_events,
-        programs=("python", "c"),
+        programs=("python",) if "pymem" in trace else ("python", "c"),
         sizes_only=fold is not None,
     )
 

@@ -29,9 +29,9 @@ def test_measures_a_workload(tmp_path: Path) -> None:
     found = {(row["workload"], row["tool"]): row for row in rows}
     c_program = found["threads 2", "malloc,mmap,rss"]
     assert c_program["failed"] == ""
-    assert c_program["samples"][0]["turns"] == 80_000
+    assert c_program["samples"][0]["turns"] == 240_000
     # Each turn is a malloc and, as far as the table's slots are filled, a free.
-    assert c_program["events"] > 150_000
+    assert c_program["events"] > 470_000
     everything = found["calls", "malloc,mmap,pymem,rss"]
     assert everything["events"] > found["calls", "malloc,mmap,rss"]["events"] > 0
     assert everything["samples"][0]["log_bytes"] > 0
