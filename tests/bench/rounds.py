@@ -28,7 +28,10 @@ PYTHON_WORKLOADS = {
 }
 THREADS = (1, 2, 4, 8)
 TURNS = 24_000_000
-C_WORKLOADS = {f"threads {n}": f"C: malloc and free on {n} thread{'s' * (n > 1)}" for n in THREADS}
+C_WORKLOADS = {
+    **{f"threads {n}": f"C: malloc and free on {n} thread{'s' * (n > 1)}" for n in THREADS},
+    **{f"shared {n}": f"C: the same on {n}, every eighth block freed by another" for n in (2, 8)},
+}
 WORKLOADS = {**PYTHON_WORKLOADS, **C_WORKLOADS}
 
 LARGEST = FOLDER / "largest.pmt"
@@ -81,7 +84,9 @@ def ratios(row: Row, plain: Row) -> Ratios:
 def program_of(workload: str, python: str, folder: Path, scale: float) -> List[str]:
     stamp = str(folder / "stamp")
     if workload in C_WORKLOADS:
-        return [str(compile_c("threads")), workload.split()[1], str(round(TURNS * scale)), stamp]
+        kind, threads = workload.split()
+        shared = str(int(kind == "shared"))
+        return [str(compile_c("threads")), threads, str(round(TURNS * scale)), shared, stamp]
     return [python, str(HERE / "workloads" / f"{workload}.py"), str(scale), stamp]
 
 

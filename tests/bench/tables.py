@@ -7,7 +7,7 @@ import statistics
 from typing import Dict, Iterable, List, Optional, Sequence
 
 from reading import Reading
-from rounds import C_WORKLOADS, PYTHON_WORKLOADS, THREADS, WORKLOADS, Row
+from rounds import C_WORKLOADS, PYTHON_WORKLOADS, WORKLOADS, Row
 from startup import Cost
 from targets import MIB, Figures, Verdict, event_rate, geomean
 from tracers import OURS_ALL_UNFOLDED, PLAIN
@@ -101,15 +101,14 @@ def details(figures: Figures) -> str:
 
 
 def threads(figures: Figures) -> str:
-    """Events a second inside the C program."""
+    """Events a second inside the C program, a column a workload."""
     rows = []
     for tool in figures.tools:
-        found = [figures.rows.get((f"threads {n}", tool)) for n in THREADS]
+        found = [figures.rows.get((name, tool)) for name in C_WORKLOADS]
         rates = [event_rate(row) if row and not row.failed else 0.0 for row in found]
-        if tool not in (OURS_ALL_UNFOLDED,) and rates[0] and rates[1]:
-            cells = [f"{rate / 1e6:.1f}" if rate else "-" for rate in rates]
-            rows.append([tool, *cells, f"{rates[1] / rates[0]:.2f}"])
-    return table(["tool", *(f"{n} thread{'s' * (n > 1)}" for n in THREADS), "2 to 1"], rows)
+        if any(rates):
+            rows.append([tool, *(f"{rate / 1e6:.1f}" if rate else "-" for rate in rates)])
+    return table(["tool", *C_WORKLOADS], rows)
 
 
 def reading_table(reading: Reading) -> str:
@@ -166,7 +165,7 @@ def sections(
     if any(name in PYTHON_WORKLOADS for name in figures.workloads):
         parts.append(("Each tool", overview(figures)))
     parts.append(("Time of the whole process", times(figures)))
-    if all(name in figures.workloads for name in list(C_WORKLOADS)[:2]):
+    if any(name in figures.workloads for name in C_WORKLOADS):
         parts.append(("Threads, million events a second", threads(figures)))
     if reading:
         extra = f"A block live at the peak takes {reading.block_bytes:.1f} bytes of `top`, with "

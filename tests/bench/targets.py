@@ -162,16 +162,23 @@ def event_rate(row: Row) -> float:
     return statistics.median(2 * s.turns / s.loop_s for s in row.samples if s)
 
 
+def scaling(figures: Figures, kind: str, tool: str) -> Optional[float]:
+    """Events a second of two threads to those of one."""
+    one, two = figures.rows.get(("threads 1", tool)), figures.rows.get((f"{kind} 2", tool))
+    if one is None or two is None or one.failed or two.failed:
+        return None
+    return event_rate(two) / event_rate(one)
+
+
 def check_threads(figures: Figures) -> List[Verdict]:
-    one, two = (figures.rows.get((f"threads {n}", OURS)) for n in (1, 2))
-    if not one or not two or one.failed or two.failed:
-        return []
-    ratio = event_rate(two) / event_rate(one)
-    plain = [event_rate(figures.rows[f"threads {n}", PLAIN]) for n in (1, 2)]
-    measured = f"{ratio:.2f} (untraced {plain[1] / plain[0]:.2f})"
-    return [
-        Verdict("events a second of two threads to one", "at least 1.7", measured, ratio >= 1.7)
-    ]
+    verdicts = []
+    for kind, what in (("threads", "each its own blocks"), ("shared", "also each other's")):
+        ratio, plain = scaling(figures, kind, OURS), scaling(figures, kind, PLAIN)
+        if ratio and plain:
+            measured = f"{ratio:.2f} (untraced {plain:.2f})"
+            name = f"events a second of two threads to one, {what}"
+            verdicts.append(Verdict(name, "at least 1.7", measured, ratio >= 1.7))
+    return verdicts
 
 
 def check_reading(reading: Optional[Reading]) -> List[Verdict]:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that allocate and free: the blocks of each thread, and every eighth time one that another
- * thread left.
+ * Threads that allocate and free: each its own blocks, and where SHARED is not 0 every eighth time
+ * one that another thread left.
  *
- *     threads THREADS TURNS FILE
+ *     threads THREADS TURNS SHARED FILE
  *
  * TURNS are shared out between the threads; each is one malloc and one free. FILE gets the
  * monotonic clock at the end, the nanoseconds from the first turn to the last, and the number of
@@ -22,6 +22,7 @@ enum { OWN = 256, SHARED = 1024, MOST_THREADS = 64 };
 static _Atomic(char *) shared[SHARED];
 static pthread_barrier_t ready;
 static long turns_each;
+static long foreign_mask; /* 7: every eighth turn; -1: none but the first */
 
 static long long now_ns(void)
 {
@@ -49,7 +50,7 @@ static void *body(void *number)
 		if (!block)
 			abort();
 		*block = (char)r;
-		if (i % 8 == 0) {
+		if ((i & foreign_mask) == 0) {
 			free(atomic_exchange(&shared[(r >> 16) % SHARED], block));
 		} else {
 			free(own[(r >> 16) % OWN]);
@@ -77,12 +78,13 @@ static long long run(long threads)
 
 int main(int argc, char **argv)
 {
-	long threads = argc == 4 ? atol(argv[1]) : 0;
+	long threads = argc == 5 ? atol(argv[1]) : 0;
 	if (threads < 1 || threads > MOST_THREADS)
 		return 2;
 	turns_each = atol(argv[2]) / threads;
+	foreign_mask = atol(argv[3]) ? 7 : -1;
 	long long took = run(threads);
-	FILE *file = fopen(argv[3], "w");
+	FILE *file = fopen(argv[4], "w");
 	if (!file)
 		return 1;
 	fprintf(file, "%lld %lld %ld\n", now_ns(), took, turns_each * threads);
