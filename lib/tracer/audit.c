@@ -66,7 +66,8 @@ static void at_end(void)
 {
 	struct pymem_allocator ours = {NULL, last_malloc, last_calloc, last_realloc, last_free};
 
-	trace_life(PMT_LIFE_PYTHON_END, 0);
+	if (process_is_own())
+		trace_life(PMT_LIFE_PYTHON_END, 0);
 	if (audit.entry == NULL)
 		return;
 	python.get_allocator(PYMEM_RAW, &audit.last);
@@ -74,11 +75,16 @@ static void at_end(void)
 		python.set_allocator(PYMEM_RAW, &ours);
 }
 
-/* CPython counts threads around these and warns of a fork with several, from 3.12 on. */
-static int is_fork(const char *event)
+/*
+ * CPython counts threads around a fork and warns of several, from 3.12 on. How long to keep still,
+ * 0 if EVENT leads to no fork: os.fork() runs the program's own functions first, and is over when
+ * our hook of fork() says so.
+ */
+static uint64_t quiet_ns(const char *event)
 {
-	return strcmp(event, "os.fork") == 0 || strcmp(event, "os.forkpty") == 0 ||
-	       strcmp(event, "subprocess.Popen") == 0;
+	if (strcmp(event, "os.fork") == 0 || strcmp(event, "os.forkpty") == 0)
+		return 10000000000ULL;
+	return strcmp(event, "subprocess.Popen") == 0 ? 1000000000ULL : 0;
 }
 
 static void on_cpython_event(const char *event)
@@ -87,8 +93,6 @@ static void on_cpython_event(const char *event)
 		if (process_traces(PMT_TRACED_PYMEM))
 			pymem_check();
 		trace_life(PMT_LIFE_PYTHON_START, 0);
-	} else if (strcmp(event, "_PySys_ClearAuditHooks") == 0) {
-		at_end();
 	}
 }
 
@@ -97,6 +101,9 @@ static int on_event(const char *event, void *args, void *data)
 {
 	(void)args;
 	(void)data;
+	/* Also in a child without a log: the interpreter would abort over our entry there too. */
+	if (strcmp(event, "cpython._PySys_ClearAuditHooks") == 0)
+		at_end();
 	if (!process_is_own())
 		return 0;
 	process_still_here();
@@ -108,8 +115,8 @@ static int on_event(const char *event, void *args, void *data)
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
 		on_cpython_event(event + 8);
 	else if ((event[0] == 'o' || event[0] == 's') && python.version >= 0x030c0000 &&
-		 is_fork(event))
-		sampler_pause();
+		 quiet_ns(event) != 0)
+		sampler_pause(quiet_ns(event));
 	else if (event[0] == 'o' && strcmp(event, "os.exec") == 0)
 		process_before_exec();
 	return 0;

@@ -109,16 +109,19 @@ PMT_EXPORT void *realloc(void *block, size_t size)
 PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
 {
 	struct thread *t;
+	size_t whole;
 	void *p;
 
+	/* Too much: the real function says so, and nothing happens. */
+	if (__builtin_mul_overflow(count, size, &whole))
+		return real.reallocarray(block, count, size);
 	if (block != NULL && real_is_boot(block))
-		return real_boot_move(block, count * size);
+		return real_boot_move(block, whole);
 	resizing(block);
 	t = thread_inside();
 	p = real.reallocarray(block, count, size);
 	thread_outside(t);
-	return resized(block, p, count * size, PMT_REALLOCATOR_REALLOCARRAY,
-		       PMT_ALLOCATOR_REALLOCARRAY);
+	return resized(block, p, whole, PMT_REALLOCATOR_REALLOCARRAY, PMT_ALLOCATOR_REALLOCARRAY);
 }
 
 PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)

@@ -72,7 +72,8 @@ PMT_EXPORT void *mremap(void *addr, size_t old_size, size_t size, int flags, ...
 	va_list list;
 	void *p;
 
-	if (flags & MREMAP_FIXED) {
+	/* An address that is asked for (FIXED) or wished for (DONTUNMAP). */
+	if (flags & ~MREMAP_MAYMOVE) {
 		va_start(list, flags);
 		place = va_arg(list, void *);
 		va_end(list);

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -10,11 +11,29 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "names.h"
 #include "process.h"
 #include "real.h"
 #include "sampler.h"
 #include "sys.h"
 #include "trace.h"
+
+/* Does the object that called from CALLER have its own path for libraries, and does NAME need one?
+ */
+static int has_own_path(const void *caller, const char *name)
+{
+	struct link_map *map = NULL;
+	Dl_info info;
+
+	if (strchr(name, '/') != NULL && strchr(name, '$') == NULL)
+		return 0;
+	if (dladdr1(caller, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || map == NULL)
+		return 1;
+	for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; entry++)
+		if (entry->d_tag == DT_RPATH || entry->d_tag == DT_RUNPATH)
+			return 1;
+	return 0;
+}
 
 /*
  * The real dlopen() looks at its return address to find the caller's RPATH, so it must be entered
@@ -27,7 +46,8 @@ __attribute__((optimize("O2")))
 PMT_EXPORT void *
 dlopen(const char *name, int mode)
 {
-	if (name != NULL && strstr(name, "libpython") != NULL && (mode & RTLD_NOLOAD) == 0) {
+	if (name != NULL && strstr(name, "libpython") != NULL && (mode & RTLD_NOLOAD) == 0 &&
+	    !has_own_path(__builtin_return_address(0), name)) {
 		void *handle = real.dlopen(name, mode);
 
 		if (handle != NULL) {
@@ -173,7 +193,7 @@ PMT_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 	PMT_EXPORT int name parameters                                                             \
 	{                                                                                          \
 		if (process_is_own())                                                              \
-			sampler_pause();                                                           \
+			sampler_pause(SAMPLER_SHORTLY);                                            \
 		return real.name arguments;                                                        \
 	}
 
@@ -199,6 +219,9 @@ PMT_EXPORT int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(list, unsigned long);
 	va_end(list);
+	/* In the sandbox our next system call could be the program's last. */
+	if (option == PR_SET_SECCOMP)
+		process_stop(PMT_STOP_SANDBOX);
 	rc = real.prctl(option, a[0], a[1], a[2], a[3]);
 	if (rc == 0 && option == PR_SET_NAME) {
 		char name[16];
@@ -208,4 +231,19 @@ PMT_EXPORT int prctl(int option, ...)
 			trace_thread_name(pthread_self(), name);
 	}
 	return rc;
+}
+
+/* Only for seccomp(), which the C library has no function for. */
+PMT_EXPORT long syscall(long nr, ...)
+{
+	long a[6];
+	va_list list;
+
+	va_start(list, nr);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (nr == SYS_seccomp)
+		process_stop(PMT_STOP_SANDBOX);
+	return real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -26,6 +26,25 @@ static inline void lock_take(struct lock *lock)
 		(void)SYS4(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, 0);
 }
 
+/*
+ * For a thread that may have been interrupted while it held the lock: wait a fifth of a second at
+ * most. Returns 0 with the lock, -1 without.
+ */
+static inline int lock_take_soon(struct lock *lock)
+{
+	const struct timespec rest = {0, 1000000};
+
+	for (int i = 0; i < 200; i++) {
+		int seen = 0;
+
+		if (atomic_compare_exchange_strong_explicit(
+			    &lock->word, &seen, 2, memory_order_acquire, memory_order_relaxed))
+			return 0;
+		(void)SYS2(SYS_nanosleep, &rest, 0);
+	}
+	return -1;
+}
+
 static inline void lock_release(struct lock *lock)
 {
 	if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)

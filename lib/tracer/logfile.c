@@ -231,8 +231,11 @@ static long allocate(int fd, uint64_t offset, uint64_t size)
 	static const char zeros[4096];
 	long rc = check_limit(offset + size);
 
-	if (rc == 0)
-		rc = SYS4(SYS_fallocate, fd, 0, offset, size);
+	if (rc == 0) {
+		do
+			rc = SYS4(SYS_fallocate, fd, 0, offset, size);
+		while (rc == -EINTR);
+	}
 	if (rc != -EOPNOTSUPP && rc != -ENOSYS)
 		return rc;
 	for (uint64_t done = 0; done < size; done += sizeof(zeros)) {
@@ -336,6 +339,14 @@ int logfile_descriptor(void)
 	return file.fd;
 }
 
+int logfile_has_descriptor(void)
+{
+	struct stat st;
+
+	return file.fd >= 0 && file_status(file.fd, &st) == 0 && st.st_dev == file.device &&
+	       st.st_ino == file.inode;
+}
+
 void logfile_find_parent(int pid, char *data, uint64_t size)
 {
 	struct text link = {.used = 0};
@@ -378,6 +389,11 @@ static int stop(unsigned reason, const char *what, long error)
 	return -1;
 }
 
+void logfile_stop(unsigned reason)
+{
+	(void)stop(reason, "tracing stopped, the program enters a sandbox: ", 0);
+}
+
 /*
  * The program may have closed our descriptor, and something else may have its number now: only the
  * file that we made is ever written to.
@@ -387,7 +403,7 @@ static long check_descriptor(int *fd)
 	struct stat st;
 
 	*fd = file.fd;
-	if (file_status(*fd, &st) == 0 && st.st_dev == file.device && st.st_ino == file.inode)
+	if (logfile_has_descriptor())
 		return 0;
 	long opened = sys_open(file.path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
 
@@ -466,11 +482,8 @@ void logfile_flag(unsigned flag)
 
 void logfile_forget(void)
 {
-	struct stat st;
-
 	/* Close the parent's log in this process, unless the number is the program's by now. */
-	if (file.fd >= 0 && file_status(file.fd, &st) == 0 && st.st_dev == file.device &&
-	    st.st_ino == file.inode)
+	if (logfile_has_descriptor())
 		(void)sys_close(file.fd);
 	file.header = NULL;
 	file.fd = -1;

@@ -26,8 +26,9 @@ void logfile_publish(void);
 const char *logfile_path(void);
 /* Path of the log that the parent process PID is writing, into DATA; "" when it writes none. */
 void logfile_find_parent(int pid, char *data, uint64_t size);
-/* The descriptor, which the sampler keeps in its own table. */
+/* The descriptor, which the sampler keeps in its own table; is it still the log's there? */
 int logfile_descriptor(void);
+int logfile_has_descriptor(void);
 
 /*
  * A new chunk, allocated on disk and mapped. NULL when the log cannot grow; then the stop reason
@@ -36,6 +37,8 @@ int logfile_descriptor(void);
 struct pmt_chunk *logfile_chunk(void);
 /* Write checksum and seal, and unmap. */
 void logfile_seal(struct pmt_chunk *chunk);
+/* The log ends early, for REASON (PMT_STOP_*): says so in it and on stderr. */
+void logfile_stop(unsigned reason);
 /* The log is complete: STATE is PMT_STATE_*. */
 void logfile_close(unsigned state, uint64_t end_ns);
 /* Count events that had no place to go. */

@@ -3,6 +3,7 @@
 #include "process.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "order.h"
 #include "pymem.h"
 #include "python.h"
+#include "real.h"
 #include "sampler.h"
 #include "say.h"
 #include "stack.h"
@@ -48,9 +50,11 @@ uint64_t process_now(void)
 	/* The C library's version needs no system call. It cannot fail, so errno stays. */
 	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
-	if (process_traced())
-		sampler_poll(now);
-	return now;
+	if (!process_traced())
+		return now;
+	sampler_poll(now);
+	/* A sampler that began meanwhile may have published a later time. */
+	return clock_tick() != 0 ? clock_tick() : now;
 }
 
 static void say_wrong_option(const struct pmt_option_info *info, const char *value,
@@ -207,7 +211,8 @@ static int start_log(unsigned flags)
 void process_before_exec(void)
 {
 	/* A child of vfork() shares our memory, but is another process. */
-	if (!process_is_own() || process.exec_pending || sys_getpid() != process.pid)
+	if (!process_is_own() || process.exec_pending || sys_getpid() != process.pid ||
+	    logfile_header()->live.state != PMT_STATE_OPEN)
 		return;
 	trace_life(PMT_LIFE_EXEC, 0);
 	process.exec_pending = 1;
@@ -315,6 +320,7 @@ void process_start(void)
 	if (environ == NULL ||
 	    !atomic_compare_exchange_strong(&process_shared.mode, &expected, PROCESS_STARTING))
 		return;
+	say_init();
 	if ((!interpreter_here() && !wants_any_program()) || read_options() != 0) {
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
@@ -325,8 +331,13 @@ void process_start(void)
 void process_interpreter_loaded(void *handle)
 {
 	int expected = PROCESS_INERT;
+	struct link_map *map;
 
 	if (process.options_good || !python_find(handle))
+		return;
+	/* We keep addresses in it, so it stays, even if the program closes it. */
+	if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 ||
+	    real.dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) == NULL)
 		return;
 	if (!atomic_compare_exchange_strong(&process_shared.mode, &expected, PROCESS_STARTING))
 		return;
@@ -375,6 +386,7 @@ int process_check_fork(void)
 
 void process_forked(int child)
 {
+	sampler_resume(SAMPLER_SHORTLY);
 	trace_life(PMT_LIFE_FORK, (uint64_t)child);
 }
 
@@ -387,12 +399,28 @@ static void finish(void)
 	if (!process_traced() || atomic_load(process.alive) != 1 || sys_getpid() != process.pid)
 		return;
 	trace_life(PMT_LIFE_EXIT, 0);
-	sampler_finish();
 	now = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
+	/*
+	 * _exit() is for signal handlers too: in one that interrupted the tracer nothing is sealed.
+	 * What is committed is in the log all the same.
+	 */
+	if (atomic_load_explicit(&thread_self->state, memory_order_relaxed) != THREAD_BUSY) {
+		sampler_finish();
+		now = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
+		atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
+		threads_finish();
+		stack_finish();
+	}
 	atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
-	threads_finish();
-	stack_finish();
 	logfile_close(PMT_STATE_CLOSED, now);
+}
+
+void process_stop(unsigned reason)
+{
+	if (!process_is_own() || sys_getpid() != process.pid)
+		return;
+	logfile_stop(reason);
+	finish();
 }
 
 void process_exit_now(void)
@@ -402,6 +430,7 @@ void process_exit_now(void)
 
 __attribute__((constructor)) static void loaded(void)
 {
+	real_look_up_all();
 	process_start();
 }
 

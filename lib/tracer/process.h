@@ -48,6 +48,8 @@ void process_still_here(void);
 void process_forked(int child);
 /* The process ends now without destructors (_exit). */
 void process_exit_now(void);
+/* End tracing for good, for REASON (PMT_STOP_*). */
+void process_stop(unsigned reason);
 /* libpython was loaded late, as HANDLE: an embedding program. */
 void process_interpreter_loaded(void *handle);
 /* In a forked child, before it does anything else. */

@@ -211,6 +211,16 @@ static void set_function(void *place, const char *name)
 	memcpy(place, &symbol, sizeof(symbol));
 }
 
+/* Builds that link all objects (--with-trace-refs) have a longer head: the type's own shows it. */
+static int has_usual_heads(void)
+{
+	const void *type = dlsym(python.scope, "PyType_Type");
+	const void *seen;
+
+	memcpy(&seen, (const char *)python.code_type + python.layout.ob_type, sizeof(seen));
+	return type == NULL || seen == type;
+}
+
 /* "3.11.7 (main, ...)": for versions without the symbol Py_Version (before 3.11). */
 static uint32_t parse_version(const char *text)
 {
@@ -242,6 +252,9 @@ int python_find(void *scope)
 	python.text = get_version();
 	python.version = version != NULL ? *version : parse_version(python.text);
 	python.code_type = dlsym(python.scope, "PyCode_Type");
+	set_function(&python.is_finalizing, "Py_IsFinalizing");
+	if (python.is_finalizing == NULL)
+		set_function(&python.is_finalizing, "_Py_IsFinalizing");
 	set_function(&python.add_audit_hook, "PySys_AddAuditHook");
 	set_function(&python.get_allocator, "PyMem_GetAllocator");
 	set_function(&python.set_allocator, "PyMem_SetAllocator");
@@ -252,21 +265,27 @@ int python_find(void *scope)
 		set_function(&python.current, "_PyThreadState_UncheckedGet");
 	set_function(&python.of_this_thread, "PyGILState_GetThisThreadState");
 	python.walkable = python.current != NULL && python.of_this_thread != NULL &&
-			  python.code_type != NULL && find_layout();
+			  python.code_type != NULL && find_layout() && has_usual_heads();
 	python.found = 1;
 	return 1;
 }
 
 void *python_thread_state(void)
 {
-	void *tstate;
+	void *attached = python.current();
+	void *own;
 
 	/*
-	 * Up to 3.11 the attached thread state is a global of the process and may be another
-	 * thread's; the state bound to this thread is right whether it holds the lock or not.
+	 * From 3.12 on the attached thread state is this thread's own or none. Before, it is a
+	 * global of the process and may be another thread's; the one bound to this thread is right
+	 * whether it holds the lock or not.
 	 */
-	if (python.version < 0x030c0000)
-		return python.of_this_thread();
-	tstate = python.current();
-	return tstate != NULL ? tstate : python.of_this_thread();
+	if (attached != NULL && python.version >= 0x030c0000)
+		return attached;
+	own = python.of_this_thread();
+	if (own == attached)
+		return own;
+	/* The end of the interpreter frees the states of threads that are still in C, under them.
+	 */
+	return python.is_finalizing != NULL && python.is_finalizing() ? NULL : own;
 }

@@ -79,6 +79,7 @@ struct python {
 	void *(*current)(void);	       /* thread state that is attached now, or NULL */
 	void *(*of_this_thread)(void); /* thread state of this thread even if detached, or NULL */
 	int (*is_initialized)(void);
+	int (*is_finalizing)(void); /* may be NULL */
 	int (*add_audit_hook)(int (*)(const char *, void *, void *), void *);
 	/* NULL both, or neither. */
 	void (*get_allocator)(enum pymem_domain domain, struct pymem_allocator *allocator);

@@ -182,3 +182,16 @@ struct real real = {
 #include "hooks.def"
 #undef PMT_HOOK
 };
+
+void real_look_up_all(void)
+{
+#define LOOK_UP_HEAP(name)
+#define LOOK_UP_OTHER(name)                                                                        \
+	if (real.name == boot_##name)                                                              \
+		look_up(&real.name, #name, lacking(#name));
+#define PMT_HOOK(result, name, parameters, arguments, room) LOOK_UP_##room(name)
+	if (real.malloc == boot_malloc)
+		look_up_heap();
+#include "hooks.def"
+#undef PMT_HOOK
+}

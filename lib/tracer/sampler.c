@@ -21,8 +21,6 @@ struct clock_shared clock_shared;
 #define STACK_BYTES 32768
 #define DETAIL_NS 100000000ULL	   /* distance of rss_detail records */
 #define UNCHANGED_NS 1000000000ULL /* an unchanged value is written again after this */
-#define RESUME_NS 100000000ULL
-#define RETRY_NS 1000000ULL
 
 enum sampler_state { SAMPLER_NONE, SAMPLER_RUNNING, SAMPLER_PAUSED, SAMPLER_AT_EVENTS };
 
@@ -32,7 +30,11 @@ static struct {
 	_Atomic int stop; /* futex the thread sleeps on */
 	_Atomic int tid;  /* cleared by the kernel when the thread has ended */
 	uint64_t interval_ns;
-	uint64_t due_ns; /* next sample or restart while no thread runs */
+	_Atomic uint64_t due_ns;  /* next sample while no thread runs */
+	_Atomic uint64_t high_ns; /* latest time that an event took from the system's clock */
+	uint64_t resume_ns;	  /* the thread comes back then */
+	int statm;		  /* descriptors in the thread's own table, 0: none */
+	int status;
 	uint64_t page;
 	int no_thread;
 	struct writer writer;
@@ -44,17 +46,18 @@ static struct {
 	char *stack;
 } sampler;
 
-/* Text of a file in /proc, terminated. Returns its length. */
-static size_t read_file(const char *path, char *text, size_t size)
+/* Text of a file in /proc, terminated; from descriptor KEPT if there is one. Returns its length. */
+static size_t read_file(int kept, const char *path, char *text, size_t size)
 {
-	long fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+	long fd = kept > 0 ? kept : sys_open(path, O_RDONLY | O_CLOEXEC, 0);
 	long got;
 
 	text[0] = '\0';
 	if (fd < 0)
 		return 0;
 	got = sys_pread((int)fd, text, size - 1, 0);
-	(void)sys_close((int)fd);
+	if (kept <= 0)
+		(void)sys_close((int)fd);
 	text[got < 0 ? 0 : got] = '\0';
 	return got < 0 ? 0 : (size_t)got;
 }
@@ -76,7 +79,8 @@ static int read_statm(struct pmt_rss *out)
 	char text[256];
 	const char *p = text;
 
-	if (read_file("/proc/self/statm", text, sizeof(text)) == 0)
+	/* Not of "self": its memory is gone once the first thread has ended. */
+	if (read_file(sampler.statm, "/proc/thread-self/statm", text, sizeof(text)) == 0)
 		return -1;
 	(void)parse_number(&p);
 	out->resident = parse_number(&p) * sampler.page;
@@ -102,7 +106,7 @@ static void put_detail(uint64_t now)
 	struct pmt_rss_detail r;
 	char text[4096];
 
-	if (read_file("/proc/self/status", text, sizeof(text)) == 0)
+	if (read_file(0, "/proc/thread-self/status", text, sizeof(text)) == 0)
 		return;
 	r.anon = status_value(text, "\nRssAnon:");
 	r.file = status_value(text, "\nRssFile:");
@@ -153,26 +157,91 @@ static uint64_t coarse_now(void)
 	return sys_clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
-/* Keep nothing of the program's open: a pipe would never see its end. Only the log stays. */
+/* The moment of a tick: no event has recorded a later one. */
+static uint64_t publish(void)
+{
+	uint64_t now = coarse_now(), high = atomic_load(&sampler.high_ns);
+
+	if (now < high)
+		now = high;
+	atomic_store_explicit(&clock_shared.tick_ns, now, memory_order_release);
+	return now;
+}
+
+static void raise_high(uint64_t now)
+{
+	uint64_t high = atomic_load_explicit(&sampler.high_ns, memory_order_relaxed);
+
+	while (high < now && !atomic_compare_exchange_weak(&sampler.high_ns, &high, now))
+		;
+}
+
+/*
+ * Keep nothing of the program's open: a pipe would never see its end. Only the log stays, if it is
+ * the log: the number may be the program's by now.
+ */
 static void close_others(void)
 {
 	unsigned log = (unsigned)logfile_descriptor();
+	int keep = logfile_has_descriptor();
 	long rc = log > 0 ? SYS3(SYS_close_range, 0, log - 1, 0) : 0;
 
 	if (rc == 0)
-		rc = SYS3(SYS_close_range, log + 1, ~0U, 0);
+		rc = SYS3(SYS_close_range, log + (unsigned)keep, ~0U, 0);
 	if (rc == 0)
 		return;
 	for (unsigned fd = 0; fd < 4096; fd++)
-		if (fd != log)
+		if (fd != log || !keep)
 			(void)sys_close((int)fd);
 }
 
-static void run(void)
+/* A descriptor above 2; 0 when it cannot be had, and the file is opened each time. */
+static int keep_open(const char *path)
 {
-	uint64_t now;
+	long fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+	long high = fd < 0 ? -1 : SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0)
+		(void)sys_close((int)fd);
+	return high < 0 ? 0 : (int)high;
+}
+
+/*
+ * The program's threads have all ended by themselves, past exit(): the process only lives on for
+ * us.
+ */
+static int is_left_alone(void)
+{
+	char text[4096];
+
+	if (read_file(sampler.status, "/proc/self/status", text, sizeof(text)) == 0)
+		return 0;
+	/* The first thread is counted until all are gone. */
+	return strstr(text, "\nState:\tZ") != NULL &&
+	       (strstr(text, "\nThreads:\t1\n") != NULL || strstr(text, "\nThreads:\t2\n") != NULL);
+}
+
+/* With what the first thread ended: the last field of its stat, as wait() has it. */
+static int first_thread_status(void)
+{
+	char text[1024];
+	size_t size = read_file(0, "/proc/self/stat", text, sizeof(text));
+	const char *p = text + size;
+
+	while (p > text && p[-1] != ' ')
+		p--;
+	return (int)(parse_number(&p) >> 8 & 255);
+}
+
+/* Returns what the thread is to end with: it may be the last one, whose status is the process's. */
+static int run(void)
+{
+	uint64_t now, checked = 0;
 
 	close_others();
+	/* Kept open: the program may change its root, or the limit of its descriptors. */
+	sampler.statm = keep_open("/proc/thread-self/statm");
+	sampler.status = keep_open("/proc/self/status");
 	while (atomic_load(&sampler.stop) == 0) {
 		struct timespec rest = {(time_t)(sampler.interval_ns / 1000000000U),
 					(long)(sampler.interval_ns % 1000000000U)};
@@ -180,10 +249,16 @@ static void run(void)
 		(void)SYS4(SYS_futex, &sampler.stop, FUTEX_WAIT_PRIVATE, 0, &rest);
 		if (atomic_load(&sampler.stop) != 0)
 			break;
-		now = coarse_now();
-		atomic_store_explicit(&clock_shared.tick_ns, now, memory_order_release);
+		now = publish();
 		sample(now, 0);
+		if (now - checked >= DETAIL_NS) {
+			checked = now;
+			if (is_left_alone())
+				return first_thread_status();
+		}
 	}
+	sampler.statm = sampler.status = 0;
+	return 0;
 }
 
 /*
@@ -203,8 +278,8 @@ static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void 
 			 "jnz 1f\n\t"
 			 "xor %%ebp, %%ebp\n\t"
 			 "call *%%r12\n\t"
+			 "mov %%eax, %%edi\n\t"
 			 "mov %[nr_exit], %%eax\n\t"
-			 "xor %%edi, %%edi\n\t"
 			 "syscall\n\t"
 			 "hlt\n"
 			 "1:"
@@ -230,7 +305,6 @@ static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void 
 			 "mov x29, xzr\n\t"
 			 "mov x30, xzr\n\t"
 			 "blr x19\n\t"
-			 "mov x0, xzr\n\t"
 			 "mov x8, %[nr_exit]\n\t"
 			 "svc 0\n"
 			 "1:"
@@ -272,14 +346,13 @@ static int launch(void)
 	return 0;
 }
 
-static void begin(uint64_t now)
+static void begin(void)
 {
 	if (!sampler.no_thread && launch() == 0) {
-		atomic_store_explicit(&clock_shared.tick_ns, now, memory_order_release);
+		publish();
 		return;
 	}
 	atomic_store(&sampler.state, SAMPLER_AT_EVENTS);
-	sampler.due_ns = now + sampler.interval_ns;
 }
 
 void sampler_start(uint64_t interval_ns, int no_thread)
@@ -293,7 +366,7 @@ void sampler_start(uint64_t interval_ns, int no_thread)
 		return;
 	writer_init(&sampler.writer, PMT_CHUNK_EVENTS, writer_new_slot());
 	sample(now, 1);
-	begin(now);
+	begin();
 }
 
 /* Wait until the kernel has forgotten the thread: its futex first, then its place in the count. */
@@ -308,11 +381,12 @@ static void wait_gone(int tid)
 		(void)SYS2(SYS_nanosleep, &rest, 0);
 }
 
-void sampler_pause(void)
+void sampler_pause(uint64_t pause_ns)
 {
 	int tid;
 
-	lock_take(&sampler.lock);
+	if (lock_take_soon(&sampler.lock) != 0)
+		return;
 	if (atomic_load(&sampler.state) == SAMPLER_RUNNING) {
 		tid = atomic_load(&sampler.tid);
 		atomic_store(&sampler.stop, 1);
@@ -320,9 +394,17 @@ void sampler_pause(void)
 		if (tid != 0)
 			wait_gone(tid);
 		atomic_store_explicit(&clock_shared.tick_ns, 0, memory_order_release);
-		sampler.due_ns = coarse_now() + RESUME_NS;
 		atomic_store(&sampler.state, SAMPLER_PAUSED);
 	}
+	sampler.resume_ns = coarse_now() + pause_ns;
+	lock_release(&sampler.lock);
+}
+
+void sampler_resume(uint64_t after_ns)
+{
+	if (atomic_load(&sampler.state) != SAMPLER_PAUSED || lock_take_soon(&sampler.lock) != 0)
+		return;
+	sampler.resume_ns = coarse_now() + after_ns;
 	lock_release(&sampler.lock);
 }
 
@@ -330,14 +412,18 @@ void sampler_poll(uint64_t now_ns)
 {
 	int state = atomic_load_explicit(&sampler.state, memory_order_acquire);
 
-	if ((state != SAMPLER_PAUSED && state != SAMPLER_AT_EVENTS) || now_ns < sampler.due_ns)
+	raise_high(now_ns);
+	if ((state != SAMPLER_PAUSED && state != SAMPLER_AT_EVENTS) ||
+	    now_ns < atomic_load_explicit(&sampler.due_ns, memory_order_relaxed))
 		return;
-	lock_take(&sampler.lock);
-	if (now_ns >= sampler.due_ns) {
-		sampler.due_ns = now_ns + sampler.interval_ns;
-		if (atomic_load(&sampler.state) == SAMPLER_PAUSED)
-			begin(now_ns);
-		else if (atomic_load(&sampler.state) == SAMPLER_AT_EVENTS)
+	if (lock_take_soon(&sampler.lock) != 0)
+		return;
+	if (now_ns >= atomic_load_explicit(&sampler.due_ns, memory_order_relaxed)) {
+		atomic_store_explicit(&sampler.due_ns, now_ns + sampler.interval_ns,
+				      memory_order_relaxed);
+		if (atomic_load(&sampler.state) == SAMPLER_PAUSED && now_ns >= sampler.resume_ns)
+			begin();
+		else if (atomic_load(&sampler.state) != SAMPLER_RUNNING)
 			sample(now_ns, 0);
 	}
 	lock_release(&sampler.lock);
@@ -345,8 +431,9 @@ void sampler_poll(uint64_t now_ns)
 
 void sampler_finish(void)
 {
-	sampler_pause();
-	lock_take(&sampler.lock);
+	sampler_pause(0);
+	if (lock_take_soon(&sampler.lock) != 0)
+		return;
 	if (atomic_exchange(&sampler.state, SAMPLER_NONE) != SAMPLER_NONE) {
 		sample(coarse_now(), 1);
 		writer_finish(&sampler.writer);

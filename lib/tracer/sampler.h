@@ -19,9 +19,14 @@
 void sampler_start(uint64_t interval_ns, int no_thread);
 /*
  * End the thread and wait until the kernel counts it no more: CPython warns of fork() in a process
- * with several threads. It comes back by itself, 100 ms later at the earliest.
+ * with several threads. It comes back with an event, PAUSE_NS later at the earliest; until then
+ * samples are taken at events.
  */
-void sampler_pause(void);
+void sampler_pause(uint64_t pause_ns);
+/* After a pause: the thread may come back AFTER_NS from now. */
+void sampler_resume(uint64_t after_ns);
+/* What usually lasts no longer than a call. */
+#define SAMPLER_SHORTLY 100000000ULL
 /* At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due. */
 void sampler_poll(uint64_t now_ns);
 /* Pause for good, take the last sample, seal. */

@@ -18,6 +18,8 @@ void text_add_number(struct text *t, uint64_t n);
 /* As text_add, with control bytes shown as "?": for what comes from the environment. */
 void text_add_clean(struct text *t, const char *s);
 
+/* Remember what stderr is: another file under its number gets no line. */
+void say_init(void);
 /* 0: nothing, 1: problems, 2: also notes. */
 void say_set_verbosity(uint64_t level);
 /* Print a line of up to three parts (NULL: none). Any thread; errno is left alone. */

@@ -45,7 +45,8 @@ void stack_reset(void)
 
 void stack_finish(void)
 {
-	lock_take(&stacks.lock);
+	if (lock_take_soon(&stacks.lock) != 0)
+		return;
 	writer_finish(&stacks.writer);
 	lock_release(&stacks.lock);
 }

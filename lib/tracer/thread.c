@@ -81,8 +81,15 @@ static struct thread *take_over(int tid)
 	for (t = threads.all; t != NULL; t = t->next)
 		if (t->handle == 0 && is_dead(t, pid, tid))
 			break;
-	if (t != NULL)
-		t->handle = pthread_self();
+	if (t == NULL)
+		return NULL;
+	/* Its thread ended in the middle of a record (pthread_exit() in a signal handler): that is
+	 * lost. */
+	if (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_BUSY) {
+		logfile_lost(1);
+		writer_finish(&t->writer);
+	}
+	t->handle = pthread_self();
 	return t;
 }
 
@@ -238,8 +245,11 @@ void threads_finish(void)
 	struct thread *self = thread_self;
 	int pid = sys_getpid(), tid = sys_gettid();
 
-	lock_take(&threads.lock);
+	if (lock_take_soon(&threads.lock) != 0)
+		return;
 	for (struct thread *t = threads.all; t != NULL; t = t->next) {
+		logfile_lost(t->lost);
+		t->lost = 0;
 		if (t != self && (t->handle != 0 || !is_dead(t, pid, tid)))
 			continue;
 		atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);

@@ -25,10 +25,14 @@ void writer_init(struct writer *w, unsigned kind, uint32_t slot)
 
 void writer_finish(struct writer *w)
 {
-	if (w->chunk != NULL)
-		logfile_seal(w->chunk);
+	struct pmt_chunk *chunk = w->chunk;
+
+	/* First, for a signal handler that ends the process meanwhile. */
 	w->chunk = NULL;
 	w->limit = w->enc.cur = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (chunk != NULL)
+		logfile_seal(chunk);
 }
 
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
