@@ -51,9 +51,12 @@ def output(command: list[str], text: str | None = None) -> str:
 def sources(*patterns: str) -> list[Path]:
     """Files of the source, without what was built; as git has them, or of an unpacked archive."""
     command = ["git", "ls-files", "-co", "--exclude-standard", "--", *patterns]
-    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        found = [TOP / name for name in sorted(done.stdout.splitlines())]
+    names = None
+    if shutil.which("git") is not None:
+        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+        names = done.stdout.splitlines() if done.returncode == 0 else None
+    if names is not None:
+        found = [TOP / name for name in sorted(names)]
     else:
         found = [path for pattern in patterns or ("*",) for path in sorted(TOP.rglob(pattern))]
         built = re.compile(r"build.*|\.venv|\.cache|demo-out|__pycache__")

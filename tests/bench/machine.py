@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Dict, List
@@ -56,6 +57,8 @@ def installed() -> str:
 
 
 def revision() -> str:
+    if shutil.which("git") is None:
+        return ""
     command = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return f" ({done.stdout.strip()})" if done.returncode == 0 else ""
