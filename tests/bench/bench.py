@@ -142,6 +142,12 @@ def load() -> Results:
     )
 
 
+def replaced(fact: str, fresh: List[str]) -> bool:
+    """The fact tells of an earlier run of some workloads, all of which were measured anew."""
+    _, of, names = fact.partition(" of ")
+    return bool(of) and set(names.split(", ")) <= set(fresh)
+
+
 def merged(old: Results, new: Results) -> Results:
     """The new rows in the places of the old ones; the facts name both runs."""
     fresh = {row.workload: [r for r in new.rows if r.workload == row.workload] for row in new.rows}
@@ -151,10 +157,11 @@ def merged(old: Results, new: Results) -> Results:
         for name in [*names, *(name for name in fresh if name not in names)]
         for row in fresh.get(name) or [r for r in old.rows if r.workload == name]
     ]
+    kept = {k: v for k, v in old.machine.items() if not replaced(k, list(fresh))}
     again = {f"{name} of {', '.join(fresh)}": new.machine[name] for name in ("command", "run")}
     again[f"pymemtrace of {', '.join(fresh)}"] = new.machine["pymemtrace"]
     return Results(
-        {**old.machine, **again},
+        {**kept, **again},
         {**old.missing, **new.missing},
         rows,
         new.reading or old.reading,

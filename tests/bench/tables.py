@@ -166,7 +166,7 @@ def sections(
         parts.append(("Each tool", overview(figures)))
     parts.append(("Time of the whole process", times(figures)))
     if any(name in figures.workloads for name in C_WORKLOADS):
-        parts.append(("Threads, million events a second", threads(figures)))
+        parts.append(("Threads, million events a second in the best round", threads(figures)))
     if reading:
         extra = f"A block live at the peak takes {reading.block_bytes:.1f} bytes of `top`, with "
         parts.append(
