@@ -320,6 +320,7 @@ void process_start(void)
 	if (environ == NULL ||
 	    !atomic_compare_exchange_strong(&process_shared.mode, &expected, PROCESS_STARTING))
 		return;
+	real_look_up_all();
 	say_init();
 	if ((!interpreter_here() && !wants_any_program()) || read_options() != 0) {
 		atomic_store(&process_shared.mode, PROCESS_INERT);
@@ -430,7 +431,6 @@ void process_exit_now(void)
 
 __attribute__((constructor)) static void loaded(void)
 {
-	real_look_up_all();
 	process_start();
 }
 

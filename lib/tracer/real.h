@@ -33,7 +33,7 @@ static inline int real_is_boot(const void *block)
 	return (uintptr_t)block - (uintptr_t)real_boot_memory < REAL_BOOT_BYTES;
 }
 
-/* Find all that has not been called yet; from the constructor, where a look-up may allocate. */
+/* Find all that has not been called yet; at the start, when a look-up may allocate unrecorded. */
 void real_look_up_all(void);
 /* realloc of such a block: a real block with its contents. */
 void *real_boot_move(void *block, size_t size);

@@ -11,8 +11,11 @@
 #include "python.h"
 #include "table.h"
 
-/* A chain of frames longer than this is a broken one. */
-#define FRAMES_MAX (4U << 20)
+/*
+ * Frames that a walk visits at most. Of a deeper stack only the innermost are known; to look for
+ * the outermost at every event would make deep recursion take minutes.
+ */
+#define FRAMES_MAX (16U << 10)
 
 static struct {
 	struct lock lock;
@@ -119,7 +122,7 @@ static inline struct thread_raw_frame look(const struct python_layout *l, const 
 /*
  * This thread's frames into t->raw, innermost first. Of more than `depth` frames the innermost half
  * stays in the first half, and the rest of the array is a ring that ends up with the outermost.
- * Returns how many there are.
+ * Returns how many there are; FRAMES_MAX stands for all that are more.
  */
 static uint32_t walk(struct thread *t, uint32_t depth)
 {
@@ -152,7 +155,9 @@ static uint32_t walk(struct thread *t, uint32_t depth)
 /* Frame I, outermost first, of the TOTAL that were walked; the gap is a frame without code. */
 static struct thread_raw_frame pick(const struct thread *t, uint32_t i, uint32_t total)
 {
-	const uint32_t depth = stacks.depth, half = (depth + 1) / 2, ring = depth - half;
+	const uint32_t depth = stacks.depth, half = (depth + 1) / 2;
+	/* Where the walk gave up there are no outermost frames. */
+	const uint32_t ring = total == FRAMES_MAX ? 0 : depth - half;
 
 	if (total <= depth)
 		return t->raw[total - 1 - i];
@@ -160,7 +165,7 @@ static struct thread_raw_frame pick(const struct thread *t, uint32_t i, uint32_t
 		return t->raw[half + (total - 1 - i - half) % ring];
 	if (i == ring)
 		return (struct thread_raw_frame){NULL, 0};
-	return t->raw[depth - i];
+	return t->raw[ring + half - i];
 }
 
 /* Index of the instruction in 2-byte units plus 1; 0 before the first. */
@@ -249,6 +254,14 @@ static int same(struct thread_raw_frame a, struct thread_raw_frame b)
 	return a.code == b.code && a.position == b.position;
 }
 
+/* How many frames pick() has for a stack of TOTAL, the gap included. */
+static uint32_t frames_of(uint32_t total, uint32_t depth)
+{
+	if (total <= depth)
+		return total;
+	return total == FRAMES_MAX ? (depth + 1) / 2 + 1 : depth + 1;
+}
+
 uint32_t stack_current(struct thread *t)
 {
 	const uint32_t depth = stacks.depth;
@@ -258,7 +271,7 @@ uint32_t stack_current(struct thread *t)
 	if (depth == 0)
 		return 0;
 	total = walk(t, depth);
-	count = total <= depth ? total : depth + 1;
+	count = frames_of(total, depth);
 	if (t->stack_epoch == deaths)
 		while (i < count && i < t->frames_used && same(t->frames[i].raw, pick(t, i, total)))
 			i++;
