@@ -256,8 +256,11 @@ static void *map(int fd, uint64_t offset, uint64_t size)
 {
 	void *p = sys_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 
-	if (!sys_failed(p))
-		(void)sys_madvise(p, size, MADV_DONTFORK);
+	if (sys_failed(p))
+		return p;
+	(void)sys_madvise(p, size, MADV_DONTFORK);
+	/* New pages are empty: to read ahead in them would cost time for nothing. */
+	(void)sys_madvise(p, size, MADV_RANDOM);
 	return p;
 }
 
