@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -290,6 +291,38 @@ static void make_output_absolute(void)
 		process.options.output = process.output.data;
 }
 
+/* The object that the symbol NAME is found in first; 0 when it cannot be said. */
+static int find_object(const char *name, Dl_info *info)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, name);
+	Dl_info program;
+
+	/* In the program it may be but a stub of the linker, which says nothing. */
+	return symbol != NULL && dladdr(symbol, info) != 0 &&
+	       (dladdr((void *)getauxval(AT_ENTRY), &program) == 0 ||
+		program.dli_fbase != info->dli_fbase);
+}
+
+/* A library that was preloaded before ours may have a malloc() of its own. */
+static void check_heap(void)
+{
+	static const char *const names[] = {"malloc", "calloc", "realloc", "aligned_alloc"};
+	Dl_info first, ours;
+
+	if (!process_traces(PMT_TRACED_MALLOC) || dladdr(&process_shared, &ours) == 0)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!find_object(names[i], &first))
+			continue;
+		if (first.dli_fbase == ours.dli_fbase)
+			return;
+		logfile_flag(PMT_FLAG_NO_HEAP);
+		say_problem("blocks of malloc are not seen, this comes first: ", first.dli_fname,
+			    " (put libpymemtrace.so before it in LD_PRELOAD)");
+		return;
+	}
+}
+
 static void start_tracing(unsigned flags)
 {
 	process.options_good = 1;
@@ -306,6 +339,7 @@ static void start_tracing(unsigned flags)
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
+	check_heap();
 	if (python.found && process_traces(PMT_TRACED_PYMEM) && pymem_start() != 0)
 		say_problem("this Python's allocators cannot be traced: ", python.text, NULL);
 	if (python.found)

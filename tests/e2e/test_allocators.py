@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from harness import TOOL, Log, Tracer, compile_target, execute, need_program, tool
+from harness import LIBRARY, TOOL, Log, Tracer, compile_target, execute, need_program, tool
 
 SAME_AS_REPORTED = [
     "families",
@@ -170,3 +170,16 @@ def test_read_twice_gives_the_same(tracer: Tracer) -> None:
     for command in (["json", "--stacks"], ["text"], ["stats", "--json"], ["top", "--json"]):
         assert tool(*command, log.path).out == tool(*command, log.path).out
     assert json.loads(tool("stats", "--json", log.path).out) and TOOL
+
+
+def test_allocator_before_ours_is_said(tracer: Tracer, a_python) -> None:
+    """Then no block of malloc is seen: not silently."""
+    preload = f"/usr/lib/x86_64-linux-gnu/{PRELOADS[0]}"
+    if execute(["/bin/true"], env={"LD_PRELOAD": preload}).err:
+        pytest.skip(f"{PRELOADS[0]} is not installed")
+    env = {"LD_PRELOAD": f"{preload} {LIBRARY}"}
+    run = tracer.traced([a_python.path, "-c", "print('here')"], env=env)
+    assert run.outcome.text == "here\n"
+    [line] = run.outcome.err.decode().splitlines()
+    assert line.startswith("pymemtrace: blocks of malloc are not seen") and preload in line
+    assert "no malloc" in run.log.header["flags"]
