@@ -195,17 +195,10 @@ static int print_log(const char *path)
 
 static int run(int count, char **operands)
 {
-	struct inputs inputs;
-	int status = inputs_init(&inputs, count, operands);
+	const int status = inputs_each(count, operands, print_log);
 
-	if (status != EXIT_OK)
-		return status;
-	for (size_t i = 0; i < inputs.count; i++)
-		if (print_log(inputs.paths[i]) != EXIT_OK)
-			status = EXIT_DATA;
-	if (opts.array)
+	if (opts.array && status != EXIT_USAGE)
 		puts(state.objects == 0 ? "[]" : "\n]");
-	inputs_fini(&inputs);
 	return status;
 }
 

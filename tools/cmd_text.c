@@ -117,16 +117,7 @@ static int print_log(const char *path)
 
 static int run(int count, char **operands)
 {
-	struct inputs inputs;
-	int status = inputs_init(&inputs, count, operands);
-
-	if (status != EXIT_OK)
-		return status;
-	for (size_t i = 0; i < inputs.count; i++)
-		if (print_log(inputs.paths[i]) != EXIT_OK)
-			status = EXIT_DATA;
-	inputs_fini(&inputs);
-	return status;
+	return inputs_each(count, operands, print_log);
 }
 
 static const struct command_option options[] = {

@@ -130,3 +130,17 @@ void inputs_fini(struct inputs *inputs)
 	free(inputs->paths);
 	*inputs = (struct inputs){NULL, 0};
 }
+
+int inputs_each(int count, char **operands, int (*visit)(const char *path))
+{
+	struct inputs inputs;
+	int status = inputs_init(&inputs, count, operands);
+
+	if (status != EXIT_OK)
+		return status;
+	for (size_t i = 0; i < inputs.count; i++)
+		if (visit(inputs.paths[i]) != EXIT_OK)
+			status = EXIT_DATA;
+	inputs_fini(&inputs);
+	return status;
+}

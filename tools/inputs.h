@@ -27,5 +27,10 @@ int inputs_init(struct inputs *inputs, int count, char **operands);
 /* The same; a folder stands for files of KIND only. */
 int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, char **operands);
 void inputs_fini(struct inputs *inputs);
+/*
+ * VISIT each log that the operands name. Returns EXIT_OK, what inputs_init() said, or EXIT_DATA when
+ * a visit did not return EXIT_OK; the others are visited all the same.
+ */
+int inputs_each(int count, char **operands, int (*visit)(const char *path));
 
 #endif
