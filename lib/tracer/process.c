@@ -441,7 +441,7 @@ static void finish(void)
 	 */
 	if (atomic_load_explicit(&thread_self->state, memory_order_relaxed) != THREAD_BUSY) {
 		sampler_finish();
-		now = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
+		now = sys_clock_ns(CLOCK_MONOTONIC);
 		atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
 		threads_finish();
 		stack_finish();

@@ -100,7 +100,8 @@ static uint64_t status_value(const char *status, const char *name)
 	return parse_number(&p) * 1024;
 }
 
-static void put_detail(uint64_t now)
+/* FORCE writes it even if nothing changed. */
+static void put_detail(uint64_t now, int force)
 {
 	struct writer *w = &sampler.writer;
 	struct pmt_rss_detail r;
@@ -115,7 +116,7 @@ static void put_detail(uint64_t now)
 	r.hugetlb = status_value(text, "\nHugetlbPages:");
 	r.peak = status_value(text, "\nVmHWM:");
 	sampler.detail_ns = now;
-	if (memcmp(&r, &sampler.last_detail, sizeof(r)) == 0 ||
+	if ((!force && memcmp(&r, &sampler.last_detail, sizeof(r)) == 0) ||
 	    writer_room(w, 2 * PMT_RECORD_MAX) != 0)
 		return;
 	sampler.last_detail = r;
@@ -149,7 +150,7 @@ static void sample(uint64_t now, int force)
 	sampler.written_ns = now;
 	sampler.repeats = 0;
 	if (force || now - sampler.detail_ns >= DETAIL_NS)
-		put_detail(now);
+		put_detail(now, force);
 }
 
 static uint64_t coarse_now(void)
@@ -435,7 +436,8 @@ void sampler_finish(void)
 	if (lock_take_soon(&sampler.lock) != 0)
 		return;
 	if (atomic_exchange(&sampler.state, SAMPLER_NONE) != SAMPLER_NONE) {
-		sample(coarse_now(), 1);
+		/* By the precise clock, which is ahead: the last sample follows the last event. */
+		sample(sys_clock_ns(CLOCK_MONOTONIC), 1);
 		writer_finish(&sampler.writer);
 	}
 	lock_release(&sampler.lock);
