@@ -28,8 +28,8 @@ int inputs_init(struct inputs *inputs, int count, char **operands);
 int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, char **operands);
 void inputs_fini(struct inputs *inputs);
 /*
- * VISIT each log that the operands name. Returns EXIT_OK, what inputs_init() said, or EXIT_DATA when
- * a visit did not return EXIT_OK; the others are visited all the same.
+ * VISIT each log that the operands name. Returns EXIT_OK, what inputs_init() said, or EXIT_DATA
+ * when a visit did not return EXIT_OK; the others are visited all the same.
  */
 int inputs_each(int count, char **operands, int (*visit)(const char *path));
 

@@ -24,12 +24,6 @@ void *arena_pages(size_t size, int forget)
 	return p;
 }
 
-void arena_release(void *p, size_t size)
-{
-	(void)sys_munmap(p, size);
-	arena_account(-(long)size);
-}
-
 void arena_account(long bytes)
 {
 	atomic_fetch_add_explicit(&held, bytes, memory_order_relaxed);

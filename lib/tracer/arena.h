@@ -14,8 +14,6 @@
  * (that is how a fork past our handlers is noticed). Any thread.
  */
 void *arena_pages(size_t size, int forget);
-/* Give pages back. */
-void arena_release(void *p, size_t size);
 /* Count pages that come and go by other ways (the log's mapped chunks). */
 void arena_account(long bytes);
 /* Upper bound of what the tracer holds of the resident set, bytes. */

@@ -425,28 +425,31 @@ void process_forked(int child)
 	trace_life(PMT_LIFE_FORK, (uint64_t)child);
 }
 
-/* Close the log, if this is the process that it belongs to. */
+/*
+ * Close the log, if this is the process that it belongs to: a child of vfork() shares our memory,
+ * but is another one.
+ */
 static void finish(void)
 {
 	uint64_t now;
+	int nested;
 
-	/* A child of vfork() shares our memory, but is another process. */
-	if (!process_traced() || atomic_load(process.alive) != 1 || sys_getpid() != process.pid)
+	if (!process_is_own() || sys_getpid() != process.pid)
 		return;
 	trace_life(PMT_LIFE_EXIT, 0);
-	now = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
 	/*
 	 * _exit() is for signal handlers too: in one that interrupted the tracer nothing is sealed.
 	 * What is committed is in the log all the same.
 	 */
-	if (atomic_load_explicit(&thread_self->state, memory_order_relaxed) != THREAD_BUSY) {
+	nested = atomic_load_explicit(&thread_self->state, memory_order_relaxed) == THREAD_BUSY;
+	if (!nested)
 		sampler_finish();
-		now = sys_clock_ns(CLOCK_MONOTONIC);
-		atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
+	now = sys_clock_ns(CLOCK_MONOTONIC);
+	atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
+	if (!nested) {
 		threads_finish();
 		stack_finish();
 	}
-	atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
 	logfile_close(PMT_STATE_CLOSED, now);
 }
 

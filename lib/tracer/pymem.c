@@ -49,7 +49,7 @@ static struct {
 static void *wrap_malloc(void *ctx, size_t size)
 {
 	struct layer *layer = ctx;
-	struct thread *t = trace_inside();
+	struct thread *t = thread_inside();
 	void *p = layer->below.malloc(layer->below.ctx, size);
 
 	pymem.probed = 1;
@@ -63,7 +63,7 @@ static void *wrap_malloc(void *ctx, size_t size)
 static void *wrap_calloc(void *ctx, size_t count, size_t size)
 {
 	struct layer *layer = ctx;
-	struct thread *t = trace_inside();
+	struct thread *t = thread_inside();
 	void *p = layer->below.calloc(layer->below.ctx, count, size);
 
 	if (p != NULL)
@@ -81,7 +81,7 @@ static void *wrap_realloc(void *ctx, void *block, size_t size)
 
 	if (block != NULL)
 		trace_leaving(order_entry((uintptr_t)block));
-	t = trace_inside();
+	t = thread_inside();
 	p = layer->below.realloc(layer->below.ctx, block, size);
 	/* Unlike the C library's, these never give a block back for size 0. */
 	if (p == NULL)

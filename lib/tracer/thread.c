@@ -62,11 +62,6 @@ void threads_reset(void)
 	threads_leave();
 }
 
-uint32_t threads_count(void)
-{
-	return atomic_load(&threads.count);
-}
-
 static int is_dead(const struct thread *t, int pid, int tid)
 {
 	return t->tid == tid || SYS3(SYS_tgkill, pid, t->tid, 0) == -ESRCH;
@@ -105,7 +100,6 @@ static struct thread *make(void)
 	t = arena_pages(size, 1);
 	if (t == NULL)
 		return NULL;
-	t->size = size;
 	t->frames = (struct thread_frame *)((char *)t + head);
 	t->raw = (struct thread_raw_frame *)(t->frames + depth);
 	t->handle = pthread_self();

@@ -64,7 +64,6 @@ struct thread {
 	/* thread.c */
 	struct thread *next;
 	pthread_t handle;
-	size_t size; /* of the pages this structure is in */
 };
 
 /* Never NULL: a thread without a state of its own has one that is always THREAD_NONE. */
@@ -106,8 +105,6 @@ void threads_reset(void);
 void threads_leave(void);
 /* Seal the chunks of threads that have ended, and of this one; it records no more. */
 void threads_finish(void);
-/* Threads seen so far. */
-uint32_t threads_count(void);
 /* Number of the thread HANDLE, 0 when it has recorded nothing yet. Between enter and leave. */
 uint32_t thread_number_of(pthread_t handle);
 /* Put a thread_name record, cut to 255 bytes. Between enter and leave. */

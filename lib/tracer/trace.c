@@ -90,11 +90,6 @@ void trace_free(void *block, unsigned deallocator)
 	end(t);
 }
 
-struct thread *trace_inside(void)
-{
-	return thread_inside();
-}
-
 struct thread *trace_inside_free(void *block, unsigned deallocator)
 {
 	struct thread *t = begin();

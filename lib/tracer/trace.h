@@ -34,14 +34,13 @@ void trace_realloc(void *old, void *block, size_t size, unsigned reallocator);
 void trace_left(void *old, unsigned deallocator);
 
 /*
- * The same for a function that calls other allocators. Nothing that happens between trace_inside()
+ * The same for a function that calls other allocators. Nothing that happens between thread_inside()
  * and the end is an event, but for mappings, which are marked as arenas:
  *
- *	t = trace_inside(...)			or trace_inside_free(...)
+ *	t = thread_inside()			or trace_inside_free(...)
  *	real call
  *	trace_inside_alloc(t, ...)		or trace_inside_realloc(t, ...) or thread_outside(t)
  */
-struct thread *trace_inside(void);
 struct thread *trace_inside_free(void *block, unsigned deallocator);
 void trace_inside_alloc(struct thread *t, void *block, size_t size, unsigned allocator);
 void trace_inside_realloc(struct thread *t, void *old, void *block, size_t size,
