@@ -27,7 +27,8 @@ static bool head_makes_sense(const struct chunk_file *file, const struct pmt_chu
 {
 	if (head->magic != PMT_CHUNK_MAGIC || head->sealed > 1)
 		return false;
-	if (head->kind != PMT_CHUNK_EVENTS && head->kind != PMT_CHUNK_DEFINITIONS)
+	if (head->kind != PMT_CHUNK_EVENTS && head->kind != PMT_CHUNK_DEFINITIONS &&
+	    head->kind != PMT_CHUNK_FOLD)
 		return false;
 	return !head->sealed || head->committed <= file->chunk_bytes - HEAD;
 }

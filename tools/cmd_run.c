@@ -21,6 +21,8 @@ static int set_option(const struct command_option *option, const char *value, bo
 #define LETTER_output 'o'
 #define LETTER_trace '\0'
 #define LETTER_stack_depth '\0'
+#define LETTER_fold '\0'
+#define LETTER_fold_window '\0'
 #define LETTER_rss_interval '\0'
 #define LETTER_max_size '\0'
 #define LETTER_chunk_size '\0'

@@ -28,8 +28,9 @@
 #define PMT_CHUNK_BYTES_MIN 32768U
 #define PMT_CHUNK_BYTES_MAX 16777216U
 
-/* Incompatible features a reader must know (none yet). */
-#define PMT_FEATURES_KNOWN 0ULL
+/* Incompatible features: a reader must know them. */
+#define PMT_FEATURE_FOLDED 1ULL /* fold.h; without it there are no fold chunks */
+#define PMT_FEATURES_KNOWN PMT_FEATURE_FOLDED
 
 /*
  * The part of the header that changes while the log is written. It is not under a checksum.

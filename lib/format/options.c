@@ -174,6 +174,13 @@ static int parse(const struct pmt_option_info *info, const char *text, uint64_t 
 	return -1;
 }
 
+/* These two are powers of two. */
+static int is_round(const struct pmt_options *options, const void *field, uint64_t value)
+{
+	return (field != &options->chunk_size && field != &options->fold_window) ||
+	       (value & (value - 1)) == 0;
+}
+
 int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *info,
 		   const char *text, char *allowed, size_t allowed_size)
 {
@@ -189,7 +196,7 @@ int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *in
 			return 0;
 		}
 	} else if (parse(info, text, &value) == 0) {
-		if (field != (char *)&options->chunk_size || (value & (value - 1)) == 0) {
+		if (is_round(options, field, value)) {
 			memcpy(field, &value, sizeof(value));
 			return 0;
 		}
