@@ -92,6 +92,7 @@ static void on_cpython_event(const char *event)
 	if (strncmp(event, "run_", 4) == 0 && python.is_initialized()) {
 		if (process_traces(PMT_TRACED_PYMEM))
 			pymem_check();
+		python_check_compiler();
 		trace_life(PMT_LIFE_PYTHON_START, 0);
 	}
 }

@@ -186,8 +186,10 @@ uint32_t code_define(struct writer *w, const void *code)
 	int32_t first_line;
 	uint64_t key, number;
 
-	if (is_glue(code))
+	if (is_glue(code)) {
+		atomic_store_explicit(&code_shared.glue, code, memory_order_relaxed);
 		return numbered(code, CODE_LEFT_OUT);
+	}
 	memcpy(&first_line, (const char *)code + l->first_line, sizeof(first_line));
 	r.first_line = first_line < 0 ? 0 : (uint64_t)first_line;
 	r.name = define_string(w, read_text(pointer_at(code, l->name)));

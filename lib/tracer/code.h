@@ -21,6 +21,7 @@
 struct code_shared {
 	struct table numbers;	 /* address of the code object -> number */
 	_Atomic uint64_t deaths; /* numbered code objects that died: older walks prove nothing */
+	const void *_Atomic glue; /* the code object that was left out last: there is but one */
 };
 
 extern struct code_shared code_shared;

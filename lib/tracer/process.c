@@ -196,7 +196,7 @@ static int start_log(unsigned flags)
 	if (process.alive == NULL)
 		return -1;
 	atomic_store(process.alive, 1);
-	if (threads_init(process.options.stack_depth) != 0)
+	if (threads_init() != 0)
 		return -1;
 	if (stack_init(process.options.stack_depth) != 0 || (python.found && !python.walkable)) {
 		say_problem("this Python's frames are not understood, no Python stacks: ",

@@ -23,6 +23,9 @@ static const struct python_layout layouts[] = {
 		.previous = 24,
 		.executable = 32,
 		.position = 104,
+		.mark_kind = PYTHON_MARK_BYTE,
+		.mark = 88,
+		.generator = 96,
 		.filename = 104,
 		.name = 112,
 		.first_line = 40,
@@ -38,6 +41,9 @@ static const struct python_layout layouts[] = {
 		.previous = 24,
 		.executable = 32,
 		.position = 96,
+		.mark_kind = PYTHON_MARK_BYTE,
+		.mark = 84,
+		.generator = 88,
 		.filename = 104,
 		.name = 112,
 		.first_line = 40,
@@ -57,6 +63,10 @@ static const struct python_layout layouts[] = {
 		.position = 56,
 		.owner = 69,
 		.has_owner = 1,
+		.mark_kind = PYTHON_MARK_INDEX,
+		.mark = 64,
+		.locals = 72,
+		.entry = 68,
 		.filename = 112,
 		.name = 120,
 		.qualname = 128,
@@ -78,6 +88,9 @@ static const struct python_layout layouts[] = {
 		.position = 56,
 		.owner = 70,
 		.has_owner = 1,
+		.mark_kind = PYTHON_MARK_INDEX,
+		.mark = 64,
+		.locals = 72,
 		.filename = 112,
 		.name = 120,
 		.qualname = 128,
@@ -93,7 +106,8 @@ static const struct python_layout layouts[] = {
 struct offsets_layout {
 	uint32_t version;
 	uint32_t tstate_frame;
-	uint32_t frame_previous; /* executable, instr_ptr, (localsplus,) owner follow */
+	uint32_t frame_previous; /* executable, instr_ptr, localsplus, owner follow */
+	uint32_t frame_stackpointer; /* 0: a height, behind instr_ptr in the frame itself */
 	uint32_t frame_tlbc_index;
 	uint32_t code_filename; /* name, qualname, linetable, firstlineno follow */
 	uint32_t code_bytecode;
@@ -104,15 +118,16 @@ struct offsets_layout {
 };
 
 static const struct offsets_layout offsets_layouts[] = {
-	{0x30d, 184, 232, 0, 280, 344, 0, 360, 520, 544},
-	{0x30e, 208, 256, 304, 320, 384, 392, 408, 600, 624},
-	{0x30f, 208, 320, 368, 384, 448, 456, 472, 696, 720},
+	{0x30d, 184, 232, 0, 0, 280, 344, 0, 360, 520, 544},
+	{0x30e, 208, 256, 296, 304, 320, 384, 392, 408, 600, 624},
+	{0x30f, 208, 320, 360, 368, 384, 448, 456, 472, 696, 720},
 };
 
 /* Two words before the offsets: cookie, version, then whether the build is free-threaded. */
 #define OFFSETS_COOKIE "xdebugpy"
 #define OFFSETS_VERSION 8
 #define OFFSETS_FREE_THREADED 16
+#define LOCALS_AFTER_PREVIOUS 24
 #define OWNER_AFTER_PREVIOUS 32
 
 static uint32_t word(const char *offsets, uint32_t at)
@@ -129,7 +144,8 @@ static int is_plausible(const struct python_layout *l)
 	const uint32_t offsets[] = {l->tstate_frame, l->previous,   l->executable,  l->position,
 				    l->owner,	     l->filename,   l->name,	    l->first_line,
 				    l->linetable,    l->bytecode,   l->ob_type,	    l->bytes_size,
-				    l->bytes_data,   l->text_state, l->text_length, l->text_ascii};
+				    l->bytes_data,   l->text_state, l->text_length, l->text_ascii,
+				    l->locals,	     l->mark};
 
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
 		if (offsets[i] > 4096)
@@ -155,6 +171,10 @@ static int read_offsets(const char *offsets, const struct offsets_layout *o)
 	l->position = word(offsets, o->frame_previous + 16);
 	l->owner = word(offsets, o->frame_previous + OWNER_AFTER_PREVIOUS);
 	l->has_owner = 1;
+	l->locals = word(offsets, o->frame_previous + LOCALS_AFTER_PREVIOUS);
+	l->mark_kind = o->frame_stackpointer == 0 ? PYTHON_MARK_INDEX : PYTHON_MARK_POINTER;
+	l->mark = o->frame_stackpointer == 0 ? l->position + 8
+					     : word(offsets, o->frame_stackpointer);
 	l->filename = word(offsets, o->code_filename);
 	l->name = word(offsets, o->code_filename + 8);
 	l->qualname = word(offsets, o->code_filename + 16);
@@ -270,9 +290,9 @@ int python_find(void *scope)
 	return 1;
 }
 
-void *python_thread_state(void)
+void *python_thread_state(int *attached)
 {
-	void *attached = python.current();
+	void *current = python.current();
 	void *own;
 
 	/*
@@ -280,12 +300,38 @@ void *python_thread_state(void)
 	 * global of the process and may be another thread's; the one bound to this thread is right
 	 * whether it holds the lock or not.
 	 */
-	if (attached != NULL && python.version >= 0x030c0000)
-		return attached;
+	*attached = 1;
+	if (current != NULL && python.version >= 0x030c0000)
+		return current;
 	own = python.of_this_thread();
-	if (own == attached)
+	if (own == current)
 		return own;
+	*attached = 0;
 	/* The end of the interpreter frees the states of threads that are still in C, under them.
 	 */
 	return python.is_finalizing != NULL && python.is_finalizing() ? NULL : own;
+}
+
+void python_check_compiler(void)
+{
+	void *(*get)(const char *name) = NULL;
+	void *(*call)(void *object, const char *name, const char *format, ...) = NULL;
+	int (*is_true)(void *object) = NULL;
+	void (*release)(void *object) = NULL;
+	void *jit, *enabled;
+
+	if (python.version < 0x030e0000)
+		return;
+	set_function(&get, "PySys_GetObject");
+	set_function(&call, "PyObject_CallMethod");
+	set_function(&is_true, "PyObject_IsTrue");
+	set_function(&release, "Py_DecRef");
+	if (get == NULL || call == NULL || is_true == NULL || release == NULL)
+		return;
+	jit = get("_jit");
+	enabled = jit == NULL ? NULL : call(jit, "is_enabled", NULL);
+	if (enabled == NULL || is_true(enabled) != 0)
+		python.layout.mark_kind = PYTHON_MARK_NONE;
+	if (enabled != NULL)
+		release(enabled);
 }

@@ -17,6 +17,14 @@ enum python_position {
 	PYTHON_CURRENT,	    /* pointer to the instruction being executed */
 };
 
+/* Where a frame can have a mark: see mark.h. */
+enum python_mark {
+	PYTHON_MARK_NONE,
+	PYTHON_MARK_BYTE,    /* a byte of the frame */
+	PYTHON_MARK_INDEX,   /* on the value stack, whose height is an int */
+	PYTHON_MARK_POINTER, /* on the value stack, to whose top a pointer leads */
+};
+
 /* Offsets in bytes. */
 struct python_layout {
 	uint32_t version; /* first version it is for, major << 8 | minor */
@@ -34,6 +42,11 @@ struct python_layout {
 	uint32_t owner; /* a byte; valid if has_owner */
 	uint32_t has_owner;
 	uint32_t tlbc_index; /* free-threaded 3.14+: which copy of the bytecode; 0: none */
+	enum python_mark mark_kind;
+	uint32_t mark;	    /* of the byte, the height or the pointer */
+	uint32_t generator; /* BYTE: pointer to the generator that the frame is of */
+	uint32_t locals;    /* INDEX: the value stack */
+	uint32_t entry;	    /* a byte: the frame was called from C; 0: such have a frame between */
 	/* code object */
 	uint32_t filename;
 	uint32_t name;
@@ -92,7 +105,9 @@ extern struct python python;
 /* Look for an interpreter in SCOPE, as for dlsym(). 1 when one is there (python is filled), or 0.
  */
 int python_find(void *scope);
-/* The thread state whose frames are this thread's own, or NULL. */
-void *python_thread_state(void);
+/* The thread state whose frames are this thread's own, or NULL. ATTACHED: may it run Python now? */
+void *python_thread_state(int *attached);
+/* The interpreter is ready, this thread may use it: do without marks where it compiles code. */
+void python_check_compiler(void);
 
 #endif

@@ -6,14 +6,15 @@
 
 #include "code.h"
 #include "lock.h"
+#include "mark.h"
 #include "names.h"
 #include "process.h"
 #include "python.h"
 #include "table.h"
 
 /*
- * Frames that a walk visits at most. Of a deeper stack only the innermost are known; to look for
- * the outermost at every event would make deep recursion take minutes.
+ * Frames that are known at most. Of a deeper stack only the innermost are; to look for the
+ * outermost at every event would make deep recursion take minutes.
  */
 #define FRAMES_MAX (16U << 10)
 
@@ -102,87 +103,92 @@ static uintptr_t copied_position(const struct python_layout *l, const char *fram
 }
 
 /* What a frame says of itself; CODE is NULL for the interpreter's own frames. */
-static inline struct thread_raw_frame look(const struct python_layout *l, const char *frame)
+static inline void look(const struct python_layout *l, const char *frame, struct thread_frame *out)
 {
-	struct thread_raw_frame raw = {NULL, 0};
 	const char *code = (const char *)(word_at(frame, l->executable) & ~(uintptr_t)7);
 
+	out->frame = frame;
+	out->code = NULL;
+	out->place = NULL;
 	if (l->has_owner && (unsigned char)frame[l->owner] >= PYTHON_OWNER_INTERPRETER)
-		return raw;
-	raw.code = code;
+		return;
+	out->code = code;
 	if (l->position_kind <= PYTHON_INDEX_UNITS)
-		raw.position = (uintptr_t)(intptr_t)int_at(frame, l->position);
+		out->position = (uintptr_t)(intptr_t)int_at(frame, l->position);
 	else if (l->tlbc == 0 || code == NULL)
-		raw.position = word_at(frame, l->position);
+		out->position = word_at(frame, l->position);
 	else
-		raw.position = copied_position(l, frame, code);
-	return raw;
+		out->position = copied_position(l, frame, code);
 }
 
-/*
- * This thread's frames into t->raw, innermost first. Of more than `depth` frames the innermost half
- * stays in the first half, and the rest of the array is a ring that ends up with the outermost.
- * Returns how many there are; FRAMES_MAX stands for all that are more.
- */
-static uint32_t walk(struct thread *t, uint32_t depth)
+/* A walk: the frames in t->walked, innermost first. */
+struct walk {
+	uint32_t count; /* t->frames_room: there may be more */
+	uint32_t kept;	/* so many of t->frames, from the outermost on, are around them */
+};
+
+static inline char *innermost(const struct python_layout *l, const char *tstate)
+{
+	char *frame = (char *)word_at(tstate, l->tstate_frame);
+
+	if (l->has_cframe && frame != NULL)
+		frame = (char *)word_at(frame, l->cframe_frame);
+	return frame;
+}
+
+/* Walk from TSTATE's innermost frame to the first one with a mark, which is part of the walk. */
+static inline struct walk walk(struct thread *t, const char *tstate)
 {
 	const struct python_layout *l = &python.layout;
-	const char *tstate = python_thread_state();
-	const uint32_t half = (depth + 1) / 2, ring = depth - half;
-	const char *frame;
-	uint32_t n = 0;
+	const void *glue = atomic_load_explicit(&code_shared.glue, memory_order_relaxed);
+	const char *inner = NULL;
+	struct walk w = {0, 0};
+	char *previous;
 
-	if (tstate == NULL)
-		return 0;
-	frame = (const char *)word_at(tstate, l->tstate_frame);
-	if (l->has_cframe && frame != NULL)
-		frame = (const char *)word_at(frame, l->cframe_frame);
-	for (; frame != NULL; frame = (const char *)word_at(frame, l->previous)) {
-		struct thread_raw_frame raw = look(l, frame);
+	for (char *frame = innermost(l, tstate); frame != NULL; frame = previous) {
+		struct thread_frame *seen = &t->walked[w.count];
 
-		if (raw.code == NULL)
+		look(l, frame, seen);
+		previous = (char *)word_at(frame, l->previous);
+		if (seen->code == NULL) {
+			inner = NULL;
 			continue;
-		if (n < depth)
-			t->raw[n] = raw;
-		else if (ring != 0)
-			t->raw[half + (n - half) % ring] = raw;
-		if (++n == FRAMES_MAX)
+		}
+		/* Glue waits for a call from the start, before anything is put on its value stack. */
+		if (seen->code != glue)
+			seen->place = mark_place(l, frame, inner);
+		inner = frame;
+		w.count++;
+		if (seen->place != NULL) {
+			uint32_t index = mark_index(t, frame, seen->place);
+
+			if (index != MARK_NONE && t->frames[index].code == seen->code) {
+				w.kept = index;
+				seen->place = NULL;
+				break;
+			}
+		}
+		if (w.count == t->frames_room)
 			break;
 	}
-	return n;
-}
-
-/* Frame I, outermost first, of the TOTAL that were walked; the gap is a frame without code. */
-static struct thread_raw_frame pick(const struct thread *t, uint32_t i, uint32_t total)
-{
-	const uint32_t depth = stacks.depth, half = (depth + 1) / 2;
-	/* Where the walk gave up there are no outermost frames. */
-	const uint32_t ring = total == FRAMES_MAX ? 0 : depth - half;
-
-	if (total <= depth)
-		return t->raw[total - 1 - i];
-	if (i < ring)
-		return t->raw[half + (total - 1 - i - half) % ring];
-	if (i == ring)
-		return (struct thread_raw_frame){NULL, 0};
-	return t->raw[ring + half - i];
+	return w;
 }
 
 /* Index of the instruction in 2-byte units plus 1; 0 before the first. */
-static uint32_t position_of(struct thread_raw_frame raw)
+static uint32_t position_of(const struct thread_frame *frame)
 {
 	const struct python_layout *l = &python.layout;
 	intptr_t distance;
 
 	switch (l->position_kind) {
 	case PYTHON_INDEX_BYTES:
-		return (intptr_t)raw.position < 0 ? 0 : (uint32_t)raw.position / 2 + 1;
+		return (intptr_t)frame->position < 0 ? 0 : (uint32_t)frame->position / 2 + 1;
 	case PYTHON_INDEX_UNITS:
-		return (intptr_t)raw.position < 0 ? 0 : (uint32_t)raw.position + 1;
+		return (intptr_t)frame->position < 0 ? 0 : (uint32_t)frame->position + 1;
 	default:
-		distance = (intptr_t)raw.position;
+		distance = (intptr_t)frame->position;
 		if (l->tlbc == 0)
-			distance -= (intptr_t)raw.code + l->bytecode;
+			distance -= (intptr_t)frame->code + l->bytecode;
 		return distance < 0 ? 0 : (uint32_t)(distance / 2) + 1;
 	}
 }
@@ -231,16 +237,16 @@ static uint32_t define_stack(uint64_t key, uint32_t parent, uint32_t code, uint3
 }
 
 /* The stack of one more frame on PARENT. A frame that cannot be told is left out. */
-static uint32_t push(uint32_t parent, struct thread_raw_frame raw)
+static uint32_t push(uint32_t parent, const struct thread_frame *frame)
 {
 	uint32_t code = 0, position = 0, number;
 	uint64_t key;
 
-	if (raw.code != NULL) {
-		code = code_number(raw.code);
+	if (frame->code != NULL) {
+		code = code_number(frame->code);
 		if (code == 0 || code == CODE_LEFT_OUT)
 			return parent;
-		position = position_of(raw);
+		position = position_of(frame);
 	}
 	key = stack_key(parent, code, position);
 	number = (uint32_t)table_get(&stacks.numbers, key);
@@ -249,39 +255,108 @@ static uint32_t push(uint32_t parent, struct thread_raw_frame raw)
 	return number == 0 ? parent : number;
 }
 
-static int same(struct thread_raw_frame a, struct thread_raw_frame b)
+/*
+ * The list of the last stack becomes that of the walk. Returns how many frames of it are as they
+ * were.
+ */
+static inline uint32_t update(struct thread *t, const struct walk *w, uint64_t deaths, int attached)
 {
-	return a.code == b.code && a.position == b.position;
+	const uint32_t total = w->kept + w->count;
+	const uint32_t known = t->stack_epoch == deaths ? t->frames_used : w->kept;
+	const struct thread_frame *seen = &t->walked[w->count];
+	uint32_t same = 0, i = w->kept;
+
+	for (; i < total; i++) {
+		struct thread_frame *frame = &t->frames[i];
+
+		seen--;
+		if (seen->place != NULL && attached)
+			mark_put(t, seen->place, i);
+		frame->frame = seen->frame;
+		if (same == i - w->kept && i < known && frame->code == seen->code &&
+		    frame->position == seen->position) {
+			same++;
+			continue;
+		}
+		frame->code = seen->code;
+		frame->position = seen->position;
+	}
+	return w->kept + same;
 }
 
-/* How many frames pick() has for a stack of TOTAL, the gap included. */
-static uint32_t frames_of(uint32_t total, uint32_t depth)
+/* The id of the stack of the outermost COUNT frames, none of them left out. */
+static uint32_t outer_stack(struct thread *t, uint32_t count)
 {
-	if (total <= depth)
-		return total;
-	return total == FRAMES_MAX ? (depth + 1) / 2 + 1 : depth + 1;
+	uint32_t i = t->stacks_used;
+	uint32_t stack = i == 0 ? 0 : t->frames[i - 1].stack;
+
+	for (; i < count; i++) {
+		stack = push(stack, &t->frames[i]);
+		t->frames[i].stack = stack;
+	}
+	if (t->stacks_used < count)
+		t->stacks_used = count;
+	return count == 0 ? 0 : t->frames[count - 1].stack;
+}
+
+/* The stack of OUTER, a gap, and COUNT frames from FIRST on, inwards. */
+static uint32_t gap_stack(uint32_t outer, const struct thread_frame *first, uint32_t count,
+			  int step)
+{
+	static const struct thread_frame gap;
+	uint32_t stack = push(outer, &gap);
+
+	for (; count != 0; count--, first += step)
+		stack = push(stack, first);
+	return stack;
+}
+
+/* Only the walk's innermost frames are known, or there is no memory for more. */
+static uint32_t too_deep(struct thread *t, uint32_t walked)
+{
+	uint32_t half = (stacks.depth + 1) / 2;
+
+	half = half < walked ? half : walked;
+	t->frames_used = 0;
+	t->stacks_used = 0;
+	t->stack = gap_stack(0, &t->walked[half - 1], half, -1);
+	return t->stack;
+}
+
+static uint32_t number_of(struct thread *t, uint32_t total)
+{
+	const uint32_t half = (stacks.depth + 1) / 2;
+
+	if (total <= stacks.depth)
+		return outer_stack(t, total);
+	return gap_stack(outer_stack(t, stacks.depth - half), &t->frames[total - half], half, 1);
 }
 
 uint32_t stack_current(struct thread *t)
 {
-	const uint32_t depth = stacks.depth;
-	uint64_t deaths = atomic_load_explicit(&code_shared.deaths, memory_order_acquire);
-	uint32_t total, count, i = 0;
+	const uint64_t deaths = atomic_load_explicit(&code_shared.deaths, memory_order_acquire);
+	int attached;
+	const char *tstate = stacks.depth == 0 ? NULL : python_thread_state(&attached);
+	struct walk w;
+	uint32_t total, same;
 
-	if (depth == 0)
+	if (tstate == NULL)
 		return 0;
-	total = walk(t, depth);
-	count = frames_of(total, depth);
-	if (t->stack_epoch == deaths)
-		while (i < count && i < t->frames_used && same(t->frames[i].raw, pick(t, i, total)))
-			i++;
-	t->stack_epoch = deaths;
-	for (uint32_t stack = i == 0 ? 0 : t->frames[i - 1].stack; i < count; i++) {
-		t->frames[i].raw = pick(t, i, total);
-		stack = push(stack, t->frames[i].raw);
-		t->frames[i].stack = stack;
+	for (;;) {
+		w = walk(t, tstate);
+		total = w.kept + w.count;
+		if (w.count < t->frames_room && total <= t->frames_room)
+			break;
+		if (t->frames_room >= FRAMES_MAX || thread_more_frames(t) != 0)
+			return too_deep(t, w.count);
 	}
-	t->frames_used = count;
-	t->stack = count == 0 ? 0 : t->frames[count - 1].stack;
+	same = update(t, &w, deaths, attached);
+	if (same == total && total == t->frames_used)
+		return t->stack;
+	t->frames_used = total;
+	t->stack_epoch = deaths;
+	if (t->stacks_used > same)
+		t->stacks_used = same;
+	t->stack = number_of(t, total);
 	return t->stack;
 }

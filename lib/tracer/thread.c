@@ -23,7 +23,6 @@ static struct {
 	struct lock lock;
 	struct thread *all; /* every state there is; handle 0: its thread has run its destructors */
 	_Atomic uint32_t count;
-	uint64_t stack_depth;
 	pthread_key_t key;
 	int has_key;
 } threads;
@@ -41,9 +40,8 @@ static void thread_ended(void *p)
 	lock_release(&threads.lock);
 }
 
-int threads_init(uint64_t stack_depth)
+int threads_init(void)
 {
-	threads.stack_depth = stack_depth;
 	if (!threads.has_key)
 		threads.has_key = pthread_key_create(&threads.key, thread_ended) == 0;
 	return 0;
@@ -88,20 +86,35 @@ static struct thread *take_over(int tid)
 	return t;
 }
 
+/* Frames that there is room for at first. */
+#define FRAMES_FIRST 256U
+
+int thread_more_frames(struct thread *t)
+{
+	const size_t entry = sizeof(struct thread_frame);
+	const uint32_t room = t->frames_room == 0 ? FRAMES_FIRST : 2 * t->frames_room;
+	struct thread_frame *frames = arena_pages(2 * room * entry, 0);
+
+	if (frames == NULL)
+		return -1;
+	if (t->frames_used != 0)
+		memcpy(frames, t->frames, t->frames_used * entry);
+	if (t->frames_room != 0) {
+		(void)sys_munmap(t->frames, 2 * t->frames_room * entry);
+		arena_account(-(long)(2 * t->frames_room * entry));
+	}
+	t->frames = frames;
+	t->walked = frames + room;
+	t->frames_room = room;
+	return 0;
+}
+
 static struct thread *make(void)
 {
-	size_t depth = threads.stack_depth + 1; /* one for the gap of a deep stack */
-	size_t head = (sizeof(struct thread) + 63) & ~(size_t)63;
-	size_t size =
-		head + depth * (sizeof(struct thread_frame) + sizeof(struct thread_raw_frame));
-	struct thread *t;
+	struct thread *t = arena_pages((sizeof(*t) + 4095) & ~(size_t)4095, 1);
 
-	size = (size + 4095) & ~(size_t)4095;
-	t = arena_pages(size, 1);
-	if (t == NULL)
+	if (t == NULL || thread_more_frames(t) != 0)
 		return NULL;
-	t->frames = (struct thread_frame *)((char *)t + head);
-	t->raw = (struct thread_raw_frame *)(t->frames + depth);
 	t->handle = pthread_self();
 	writer_init(&t->writer, PMT_CHUNK_EVENTS, writer_new_slot());
 	t->next = threads.all;
@@ -158,6 +171,7 @@ static struct thread *start(void)
 	}
 	t->tid = tid;
 	t->frames_used = 0;
+	t->stacks_used = 0;
 	t->stack = 0;
 	t->stamp = order_stamp(t->order, t->writer.slot);
 	order_tick(t);

@@ -30,16 +30,15 @@ enum thread_state {
 	THREAD_OFF,    /* the log ended for this thread; events are counted as lost */
 };
 
-/* A Python frame as the walk sees it; enough to notice that it changed. */
-struct thread_raw_frame {
-	const void *code;
-	uintptr_t position; /* instruction pointer or index, as the version has it */
-};
-
-/* A frame of the last stack, outermost first, with the id of the stack up to it. */
+/* A Python frame, as a walk sees it. */
 struct thread_frame {
-	struct thread_raw_frame raw;
-	uint32_t stack;
+	const char *frame;
+	const void *code;   /* NULL: frames left out here */
+	uintptr_t position; /* instruction pointer or index, as the version has it */
+	union {
+		char *place;	/* of a walk: where its mark goes, NULL: nowhere */
+		uint32_t stack; /* of a list: id of the stack up to it */
+	};
 };
 
 struct thread {
@@ -55,11 +54,13 @@ struct thread {
 	uint32_t claims_left;
 
 	/* stack.c */
+	uint32_t frames_room;
 	uint32_t frames_used;
+	uint32_t stacks_used; /* so many frames have the id of their stack */
 	uint32_t stack;	      /* id of the last stack */
 	uint64_t stack_epoch; /* value of the code epoch when it was taken */
-	struct thread_frame *frames;
-	struct thread_raw_frame *raw;
+	struct thread_frame *frames; /* the last stack, outermost first */
+	struct thread_frame *walked; /* room for a walk, innermost first */
 
 	/* thread.c */
 	struct thread *next;
@@ -97,8 +98,11 @@ void thread_outside(struct thread *t);
 /* The log cannot grow: this thread records no more. Called between enter and leave. */
 void thread_stop(struct thread *t);
 
+/* Twice the room for frames, which are kept. Returns 0, or -1 without memory. */
+int thread_more_frames(struct thread *t);
+
 /* Start-up, once, in the first thread. Returns 0 or -1. */
-int threads_init(uint64_t stack_depth);
+int threads_init(void);
 /* In a forked child: start afresh. */
 void threads_reset(void);
 /* In a forked child, at once: this thread's state is the parent's. */

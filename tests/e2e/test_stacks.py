@@ -45,6 +45,13 @@ def test_stack(tracer: Tracer, python: Python, case: str) -> None:
     check_notes(run)
 
 
+@pytest.mark.parametrize("words", ["malloc", "malloc,pymem"])
+def test_trees(tracer: Tracer, python: Python, words: str) -> None:
+    """Walks that end at frames known from the last walk: a great many changes of the stack."""
+    run = trace(tracer, python, "trees", options={"TRACE": words})
+    check_notes(run, 1000)
+
+
 def test_line_of_the_allocation(tracer: Tracer, python: Python) -> None:
     """Lines checked against the source, not against the interpreter."""
     log = tracer.python(python, "plain.py").log

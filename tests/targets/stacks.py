@@ -532,5 +532,135 @@ def long_line_table():
     names["long"]()
 
 
+def trees():
+    """Calls of all kinds, in trees that grow and shrink at random, with blocks on the way."""
+    state = [12345]
+    size = iter(range(10000, 12000))
+
+    def dice(sides):
+        state[0] = state[0] * 1103515245 + 12345 & 0x7FFFFFFF
+        return (state[0] >> 8) % sides
+
+    def maybe():
+        if dice(3) == 0:
+            number = next(size, None)
+            if number:
+                note(number, valloc(number))
+
+    class Raising:
+        def __init__(self, depth):
+            maybe()
+            step(depth)
+            if dice(2):
+                raise ValueError(depth)
+
+        @property
+        def value(self):
+            return step(2)
+
+        def __getitem__(self, depth):
+            maybe()
+            return step(depth)
+
+        def __lt__(self, other):
+            maybe()
+            return False
+
+    def plain(depth):
+        maybe()
+        step(depth)
+        maybe()
+        return step(depth)
+
+    def loops(depth):
+        for _ in range(3):
+            step(depth)
+
+    def one_place(depth):
+        """The same call, of this or that."""
+        for function in (plain, loops, other, plain):
+            function(depth - 1)
+
+    def other(depth):
+        maybe()
+
+    def numbers(depth):
+        maybe()
+        yield step(depth)
+        try:
+            yield 1
+            maybe()
+            yield from numbers(depth - 2) if depth > 2 else ()
+        finally:
+            maybe()
+
+    def generator(depth):
+        ready = numbers(depth)
+        for _ in ready:
+            if dice(4) == 0:
+                break
+        for _ in ready:
+            step(depth - 1)
+        return sum(1 for _ in numbers(depth))
+
+    def catching(depth):
+        try:
+            made = Raising(depth)
+        except ValueError:
+            return maybe()
+        made.value
+        made[depth]
+        return sorted([made, made])
+
+    def raising(depth):
+        if dice(2):
+            raise ValueError(depth)
+        step(depth)
+
+    def careful(depth):
+        for _ in range(2):
+            try:
+                raising(depth)
+            except ValueError:
+                maybe()
+            finally:
+                step(depth - 1)
+
+    def spread(depth):
+        return plain(*[depth], **{}) if dice(2) else list(map(plain, [depth]))
+
+    async def task(depth):
+        maybe()
+        await asyncio.sleep(0)
+        step(depth)
+        if depth > 1:
+            await task(depth - 1)
+
+    async def tasks(depth):
+        await asyncio.gather(task(depth), task(depth + 1))
+
+    kinds = [plain, loops, one_place, generator, catching, careful, spread]
+
+    def step(depth):
+        if depth <= 0:
+            return maybe()
+        kind = kinds[dice(len(kinds))]
+        return kind(depth - 1)
+
+    def deep(depth, then):
+        return deep(depth - 1, then) if depth else then(3)
+
+    for turn in range(12):
+        step(5 + turn % 3)
+        for _ in range(3):
+            deep(turn * 40, step)
+            deep(turn * 40, step)
+        try:
+            step(4)
+        except ValueError:
+            maybe()
+        asyncio.run(tasks(3))
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()
