@@ -545,7 +545,7 @@ def trees():
         if dice(3) == 0:
             number = next(size, None)
             if number:
-                note(number, valloc(number))
+                note(number, (valloc_held if dice(2) else valloc)(number))
 
     class Raising:
         def __init__(self, depth):
@@ -660,6 +660,64 @@ def trees():
         except ValueError:
             maybe()
         asyncio.run(tasks(3))
+
+
+def same_places():
+    """Frames that come back to the same address and instruction, called from another line."""
+
+    def numbers(count, size):
+        yield from range(count)
+        if size:
+            note(size, valloc_held(size))
+            raise ValueError
+
+    def loop(source):
+        for _ in source:
+            pass
+
+    def two_loops(size):
+        first, second = numbers(3, size), numbers(0, size and size + 1)
+        try:
+            loop(first)
+        except ValueError:
+            pass
+        try:
+            loop(second)
+        except ValueError:
+            pass
+
+    class Raising:
+        def __init__(self, size):
+            if size:
+                note(size, valloc_held(size))
+                raise ValueError
+
+    def two_objects(size):
+        try:
+            Raising(size)
+        except ValueError:
+            pass
+        try:
+            Raising(size and size + 1)
+        except ValueError:
+            pass
+
+    def steps(size):
+        note(size, valloc_held(size))
+        yield 1
+        note(size + 1, valloc_held(size + 1))
+        yield 2
+        note(size + 2, valloc_held(size + 2))
+
+    for _ in range(1000):
+        two_loops(0)
+        two_objects(0)
+    two_loops(1234)
+    two_objects(1240)
+    source = steps(1250)
+    next(source)
+    next(source)
+    loop(source)
 
 
 if __name__ == "__main__":
