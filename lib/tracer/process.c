@@ -15,6 +15,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "code.h"
+#include "folding.h"
 #include "logfile.h"
 #include "names.h"
 #include "options.h"
@@ -168,6 +169,7 @@ static void fill_header(struct pmt_header *h, unsigned flags)
 	h->pointer_bytes = sizeof(void *);
 	h->rss_interval_ns = rss_interval_ns();
 	h->max_stack_depth = (uint32_t)process.options.stack_depth;
+	h->features_incompatible = process.options.fold ? PMT_FEATURE_FOLDED : 0;
 	put_texts(h);
 	logfile_publish();
 	h->live.flags = flags | (python.found ? 1U << PMT_FLAG_PYTHON : 0);
@@ -198,6 +200,7 @@ static int start_log(unsigned flags)
 	atomic_store(process.alive, 1);
 	if (threads_init() != 0)
 		return -1;
+	fold_init(process.options.fold ? process.options.fold_window : 0);
 	if (stack_init(process.options.stack_depth) != 0 || (python.found && !python.walkable)) {
 		say_problem("this Python's frames are not understood, no Python stacks: ",
 			    python.text, NULL);

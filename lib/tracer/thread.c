@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 
 #include "arena.h"
+#include "folding.h"
 #include "lock.h"
 #include "logfile.h"
 #include "names.h"
@@ -140,6 +141,8 @@ static int introduce(struct thread *t)
 	struct pmt_thread r = {t->number, (uint64_t)t->tid};
 	char name[16] = "";
 
+	if (t->writer.chunk != NULL)
+		fold_flush(t);
 	t->writer.thread = t->number;
 	if (t->writer.chunk == NULL && writer_rotate(&t->writer, process_now(), t->order) != 0)
 		return -1;
@@ -150,6 +153,7 @@ static int introduce(struct thread *t)
 	(void)SYS2(SYS_prctl, PR_GET_NAME, name);
 	name[sizeof(name) - 1] = '\0';
 	thread_put_name(t, t->number, name);
+	fold_open(t);
 	return 0;
 }
 
@@ -262,6 +266,7 @@ void threads_finish(void)
 			continue;
 		atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
 		writer_finish(&t->writer);
+		fold_close(t);
 	}
 	lock_release(&threads.lock);
 }

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fold.h"
 #include "writer.h"
 
 enum thread_state {
@@ -39,6 +40,18 @@ struct thread_frame {
 		char *place;	/* of a walk: where its mark goes, NULL: nowhere */
 		uint32_t stack; /* of a list: id of the stack up to it */
 	};
+};
+
+/* Short-lived blocks: folding.h. In the log file, but for the last three. */
+struct thread_fold {
+	struct pmt_fold *head; /* NULL: every event is written */
+	struct pmt_fold_block *blocks;
+	struct pmt_fold_site *sites;
+	unsigned blocks_shift; /* of a hash, to an index */
+	unsigned sites_shift;
+	uint64_t held;	     /* bytes of the blocks */
+	uint32_t number;     /* of this thread's last allocation, modulo 2^32 */
+	uintptr_t recent[2]; /* addresses of the last two, the latest first */
 };
 
 struct thread {
@@ -61,6 +74,8 @@ struct thread {
 	uint64_t stack_epoch; /* value of the code epoch when it was taken */
 	struct thread_frame *frames; /* the last stack, outermost first */
 	struct thread_frame *walked; /* room for a walk, innermost first */
+
+	struct thread_fold fold;
 
 	/* thread.c */
 	struct thread *next;

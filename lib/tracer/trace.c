@@ -2,6 +2,7 @@
 /* From events to records. */
 #include "trace.h"
 
+#include "folding.h"
 #include "names.h"
 #include "process.h"
 #include "stack.h"
@@ -53,20 +54,33 @@ static inline struct thread *come_out(struct thread *t)
 	return t;
 }
 
+/* A new block of this thread, from STACK; its place in the order has been taken. */
+static inline void add_block(struct thread *t, void *block, size_t size, unsigned allocator,
+			     uint32_t stack)
+{
+	const struct pmt_alloc r = {0, (uintptr_t)block, size, stack};
+
+	fold_note(t, r.addr);
+	if (!fold_alloc(t, r.addr, size, allocator, stack))
+		pmt_put_alloc(&t->writer.enc, allocator, &r);
+}
+
 static inline void put_alloc(struct thread *t, void *block, size_t size, unsigned allocator)
 {
-	struct pmt_alloc r = {.addr = (uintptr_t)block, .size = size};
+	const uint32_t stack = stack_current(t);
 
-	r.stack = stack_current(t);
 	order_pass(t, order_entry((uintptr_t)block));
-	pmt_put_alloc(&t->writer.enc, allocator, &r);
+	add_block(t, block, size, allocator, stack);
 }
 
 static inline void put_free(struct thread *t, void *block, unsigned deallocator)
 {
-	struct pmt_free r = {.addr = (uintptr_t)block};
+	const struct pmt_free r = {.addr = (uintptr_t)block};
 
-	order_pass(t, order_entry((uintptr_t)block));
+	if (fold_free(t, r.addr))
+		return;
+	order_pass(t, order_entry(r.addr));
+	fold_put_soon(t, r.addr, 0);
 	pmt_put_free(&t->writer.enc, deallocator, &r);
 }
 
@@ -128,7 +142,10 @@ void trace_left(void *old, unsigned deallocator)
 
 	if (t == NULL)
 		return;
-	pmt_put_free(&t->writer.enc, deallocator, &r);
+	if (!fold_free(t, r.addr)) {
+		fold_put_soon(t, r.addr, 0);
+		pmt_put_free(&t->writer.enc, deallocator, &r);
+	}
 	end(t);
 }
 
@@ -148,25 +165,28 @@ static const struct {
 
 /*
  * One record, under the order number that trace_leaving() took. When the new address came from
- * another thread its place is above that number, and the record is split.
+ * another thread its place is above that number, and the record is split. The new block counts
+ * before the end of the old one, as if the program had copied it.
  */
 static void put_realloc(struct thread *t, void *old, void *block, size_t size, unsigned reallocator)
 {
 	const unsigned entry = order_entry((uintptr_t)block);
-	const uint64_t stack = stack_current(t);
+	const struct pmt_free gone = {.addr = (uintptr_t)old};
+	const struct pmt_realloc r = {0, gone.addr, (uintptr_t)block, size, stack_current(t)};
 
-	if (!order_behind(t, entry)) {
-		struct pmt_realloc r = {0, (uintptr_t)old, (uintptr_t)block, size, stack};
-
+	if (fold_realloc(t, gone.addr)) {
+		order_pass(t, entry);
+		add_block(t, block, size, halves[reallocator].alloc, (uint32_t)r.stack);
+	} else if (!order_behind(t, entry)) {
+		fold_put_soon(t, gone.addr, 1);
+		fold_note(t, r.addr);
 		pmt_put_realloc(&t->writer.enc, reallocator, &r);
 		order_pass(t, entry); /* for the new address's stamp */
 	} else {
-		struct pmt_free gone = {.addr = (uintptr_t)old};
-		struct pmt_alloc r = {0, (uintptr_t)block, size, stack};
-
+		fold_put_soon(t, gone.addr, 1);
 		pmt_put_free(&t->writer.enc, halves[reallocator].free, &gone);
 		order_pass(t, entry);
-		pmt_put_alloc(&t->writer.enc, halves[reallocator].alloc, &r);
+		add_block(t, block, size, halves[reallocator].alloc, (uint32_t)r.stack);
 	}
 }
 

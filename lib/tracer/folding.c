@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables of short-lived blocks: making them, and what leaves them for the log. */
+#include "folding.h"
+
+#include <string.h>
+
+#include "logfile.h"
+#include "names.h"
+
+static uint64_t window;
+
+void fold_init(uint64_t blocks)
+{
+	window = blocks;
+}
+
+/* The greatest power of two that is not above LIMIT, as an exponent. */
+static unsigned exponent_below(uint64_t limit)
+{
+	return 63U - (unsigned)__builtin_clzll(limit);
+}
+
+void fold_open(struct thread *t)
+{
+	const uint64_t heads = sizeof(struct pmt_chunk) + sizeof(struct pmt_fold);
+	const uint64_t blocks_bytes = window * sizeof(struct pmt_fold_block);
+	struct pmt_chunk *chunk;
+	unsigned sites;
+
+	if (window == 0 || t->fold.head != NULL)
+		return;
+	chunk = logfile_chunk();
+	if (chunk == NULL)
+		return;
+	sites = exponent_below((logfile_header()->chunk_bytes - heads - blocks_bytes) /
+			       sizeof(struct pmt_fold_site));
+	chunk->kind = PMT_CHUNK_FOLD;
+	chunk->slot = writer_new_slot();
+	t->fold.head = (struct pmt_fold *)(chunk + 1);
+	t->fold.head->slot = t->writer.slot;
+	t->fold.head->blocks = (uint32_t)window;
+	t->fold.head->sites = 1U << sites;
+	t->fold.blocks = (struct pmt_fold_block *)(t->fold.head + 1);
+	t->fold.blocks_shift = 32 - exponent_below(window);
+	t->fold.sites = (struct pmt_fold_site *)(t->fold.blocks + window);
+	t->fold.sites_shift = 64 - sites;
+	t->fold.held = 0;
+	chunk->committed = (uint32_t)(sizeof(struct pmt_fold) + blocks_bytes +
+				      (sizeof(struct pmt_fold_site) << sites));
+	/* Last, so that a process killed above leaves no half-made head. */
+	__atomic_store_n(&chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
+}
+
+void fold_close(struct thread *t)
+{
+	struct pmt_fold *head = t->fold.head;
+
+	t->fold.head = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (head != NULL)
+		logfile_seal((struct pmt_chunk *)head - 1);
+}
+
+void fold_put_late(struct thread *t, const struct pmt_fold_block *block)
+{
+	const struct pmt_alloc r = {
+		.addr = block->addr, .size = block->size, .stack = block->stack};
+
+	if (block->order != t->order) {
+		const struct pmt_birth birth = {t->order - block->order};
+
+		pmt_put_birth(&t->writer.enc, 0, &birth);
+	}
+	pmt_put_alloc(&t->writer.enc, block->allocator, &r);
+	writer_commit(&t->writer);
+}
+
+void fold_put_site(struct thread *t, struct pmt_fold_site *site)
+{
+	const struct pmt_folded r = {
+		.stack = pmt_fold_key_stack(site->key),
+		.allocator = pmt_fold_key_allocator(site->key),
+		.count0 = pmt_fold_count(site->words[0]),
+		.bytes0 = pmt_fold_bytes(site->words[0]),
+		.count1 = pmt_fold_count(site->words[1]),
+		.bytes1 = pmt_fold_bytes(site->words[1]),
+		.count = pmt_fold_count(site->words[2]),
+		.bytes = pmt_fold_bytes(site->words[2]),
+	};
+	const uint64_t key = site->key;
+
+	pmt_put_folded(&t->writer.enc, 0, &r);
+	writer_commit(&t->writer);
+	site->key = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	memset(site->words, 0, sizeof(site->words));
+	atomic_signal_fence(memory_order_seq_cst);
+	site->key = key;
+}
+
+void fold_change_site(struct thread *t, struct pmt_fold_site *site, uint64_t key)
+{
+	if (site->key != 0)
+		fold_put_site(t, site);
+	site->key = key;
+}
+
+void fold_flush(struct thread *t)
+{
+	const struct pmt_fold *head = t->fold.head;
+
+	if (head == NULL)
+		return;
+	for (uint32_t i = 0; i < head->blocks; i++) {
+		struct pmt_fold_block *block = &t->fold.blocks[i];
+
+		if (block->addr == 0)
+			continue;
+		if (writer_room(&t->writer, 2 * PMT_RECORD_MAX) != 0)
+			return;
+		fold_put_late(t, block);
+		fold_empty(t, block);
+	}
+	for (uint32_t i = 0; i < head->sites; i++) {
+		struct pmt_fold_site *site = &t->fold.sites[i];
+
+		if (site->key == 0)
+			continue;
+		if (writer_room(&t->writer, PMT_RECORD_MAX) != 0)
+			return;
+		fold_put_site(t, site);
+		site->key = 0;
+	}
+	t->fold.head->journal = 0;
+	t->fold.recent[0] = t->fold.recent[1] = 0;
+}
