@@ -103,6 +103,17 @@ static inline uint32_t mark_index(const struct thread *t, const char *frame, con
 	return index;
 }
 
+/* Does the mark at PLACE say that its frame is the one at INDEX? */
+static inline int mark_is(const struct thread *t, const char *place, uint32_t index)
+{
+	uint64_t word;
+
+	if (python.layout.mark_kind == PYTHON_MARK_BYTE)
+		return (unsigned char)*place == MARK_BYTE_FIRST + index % MARK_BYTES;
+	memcpy(&word, place, sizeof(word));
+	return word == mark_word(t, index);
+}
+
 static inline void mark_put(const struct thread *t, char *place, uint32_t index)
 {
 	const uint64_t word = mark_word(t, index);

@@ -42,13 +42,11 @@ static struct {
 	struct text output; /* the name template, absolute */
 } process;
 
-uint64_t process_now(void)
+uint64_t process_coarse_now(void)
 {
-	uint64_t now = clock_tick();
 	struct timespec ts;
+	uint64_t now;
 
-	if (__builtin_expect(now != 0, 1))
-		return now;
 	/* The C library's version needs no system call. It cannot fail, so errno stays. */
 	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;

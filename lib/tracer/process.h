@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "clock.h"
+
 enum process_mode {
 	PROCESS_UNSTARTED = 0, /* before our constructor */
 	PROCESS_STARTING,
@@ -33,8 +35,17 @@ static inline int process_traces(unsigned what)
 	return (process_shared.traced >> what & 1) != 0;
 }
 
+/* process_now() without a sampler. */
+uint64_t process_coarse_now(void);
+
 /* The time for a record made now, ns: the sampler's tick, or the coarse clock without sampler. */
-uint64_t process_now(void);
+static inline uint64_t process_now(void)
+{
+	uint64_t now = clock_tick();
+
+	return __builtin_expect(now != 0, 1) ? now : process_coarse_now();
+}
+
 /* Start once; from the constructor, or from the first hooked call before it. */
 void process_start(void);
 /* 0 when this is the process that the state belongs to; starts a forked child's log otherwise. */

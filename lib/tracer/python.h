@@ -35,6 +35,7 @@ struct python_layout {
 	uint32_t tstate_frame;
 	uint32_t cframe_frame; /* valid if has_cframe */
 	uint32_t has_cframe;
+	uint32_t thread_id; /* of a thread state: pthread_self() of the thread; needed up to 3.11 */
 	/* frame */
 	uint32_t previous;
 	uint32_t executable;
@@ -107,6 +108,19 @@ extern struct python python;
 int python_find(void *scope);
 /* The thread state whose frames are this thread's own, or NULL. ATTACHED: may it run Python now? */
 void *python_thread_state(int *attached);
+/*
+ * The same where the interpreter's lock is held by all rules, NULL where a program breaks them.
+ * THREAD: pthread_self().
+ */
+static inline void *python_attached_state(uintptr_t thread)
+{
+	const char *current = python.current();
+
+	if (current == NULL || python.version >= 0x030c0000)
+		return (void *)current;
+	return *(const uintptr_t *)(current + python.layout.thread_id) == thread ? (void *)current
+										 : NULL;
+}
 /* The interpreter is ready, this thread may use it: do without marks where it compiles code. */
 void python_check_compiler(void);
 

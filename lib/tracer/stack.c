@@ -102,23 +102,31 @@ static uintptr_t copied_position(const struct python_layout *l, const char *fram
 	return instruction - word_at(copies, 8 + 8 * (uint32_t)index);
 }
 
+static inline const void *code_of(const struct python_layout *l, const char *frame)
+{
+	return (const void *)(word_at(frame, l->executable) & ~(uintptr_t)7);
+}
+
+static inline uintptr_t raw_position(const struct python_layout *l, const char *frame,
+				     const void *code)
+{
+	if (l->position_kind <= PYTHON_INDEX_UNITS)
+		return (uintptr_t)(intptr_t)int_at(frame, l->position);
+	if (l->tlbc == 0 || code == NULL)
+		return word_at(frame, l->position);
+	return copied_position(l, frame, code);
+}
+
 /* What a frame says of itself; CODE is NULL for the interpreter's own frames. */
 static inline void look(const struct python_layout *l, const char *frame, struct thread_frame *out)
 {
-	const char *code = (const char *)(word_at(frame, l->executable) & ~(uintptr_t)7);
-
 	out->frame = frame;
 	out->code = NULL;
 	out->place = NULL;
 	if (l->has_owner && (unsigned char)frame[l->owner] >= PYTHON_OWNER_INTERPRETER)
 		return;
-	out->code = code;
-	if (l->position_kind <= PYTHON_INDEX_UNITS)
-		out->position = (uintptr_t)(intptr_t)int_at(frame, l->position);
-	else if (l->tlbc == 0 || code == NULL)
-		out->position = word_at(frame, l->position);
-	else
-		out->position = copied_position(l, frame, code);
+	out->code = code_of(l, frame);
+	out->position = raw_position(l, frame, out->code);
 }
 
 /* A walk: the frames in t->walked, innermost first. */
@@ -175,20 +183,20 @@ static inline struct walk walk(struct thread *t, const char *tstate)
 }
 
 /* Index of the instruction in 2-byte units plus 1; 0 before the first. */
-static uint32_t position_of(const struct thread_frame *frame)
+static uint32_t position_of(const void *code, uintptr_t raw)
 {
 	const struct python_layout *l = &python.layout;
 	intptr_t distance;
 
 	switch (l->position_kind) {
 	case PYTHON_INDEX_BYTES:
-		return (intptr_t)frame->position < 0 ? 0 : (uint32_t)frame->position / 2 + 1;
+		return (intptr_t)raw < 0 ? 0 : (uint32_t)raw / 2 + 1;
 	case PYTHON_INDEX_UNITS:
-		return (intptr_t)frame->position < 0 ? 0 : (uint32_t)frame->position + 1;
+		return (intptr_t)raw < 0 ? 0 : (uint32_t)raw + 1;
 	default:
-		distance = (intptr_t)frame->position;
+		distance = (intptr_t)raw;
 		if (l->tlbc == 0)
-			distance -= (intptr_t)frame->code + l->bytecode;
+			distance -= (intptr_t)code + l->bytecode;
 		return distance < 0 ? 0 : (uint32_t)(distance / 2) + 1;
 	}
 }
@@ -236,23 +244,33 @@ static uint32_t define_stack(uint64_t key, uint32_t parent, uint32_t code, uint3
 	return number;
 }
 
-/* The stack of one more frame on PARENT. A frame that cannot be told is left out. */
-static uint32_t push(uint32_t parent, const struct thread_frame *frame)
+/*
+ * The stack of one more frame on PARENT. NUMBER is that of its code, 0: look it up. A frame that
+ * cannot be told is left out.
+ */
+static inline uint32_t push(uint32_t parent, const void *code, uintptr_t raw, uint32_t number)
 {
-	uint32_t code = 0, position = 0, number;
+	uint32_t position = 0, stack;
 	uint64_t key;
 
-	if (frame->code != NULL) {
-		code = code_number(frame->code);
-		if (code == 0 || code == CODE_LEFT_OUT)
+	if (code != NULL) {
+		if (number == 0 || number == CODE_LEFT_OUT)
 			return parent;
-		position = position_of(frame);
+		position = position_of(code, raw);
 	}
-	key = stack_key(parent, code, position);
-	number = (uint32_t)table_get(&stacks.numbers, key);
-	if (number == 0)
-		number = define_stack(key, parent, code, position);
-	return number == 0 ? parent : number;
+	key = stack_key(parent, number, position);
+	stack = (uint32_t)table_get(&stacks.numbers, key);
+	if (stack == 0)
+		stack = define_stack(key, parent, number, position);
+	return stack == 0 ? parent : stack;
+}
+
+static inline uint32_t push_frame(uint32_t parent, struct thread_frame *frame)
+{
+	if (frame->number == 0)
+		frame->number = code_number(frame->code);
+	frame->stack = push(parent, frame->code, frame->position, frame->number);
+	return frame->stack;
 }
 
 /*
@@ -273,8 +291,9 @@ static inline uint32_t update(struct thread *t, const struct walk *w, uint64_t d
 		if (seen->place != NULL && attached)
 			mark_put(t, seen->place, i);
 		frame->frame = seen->frame;
-		if (same == i - w->kept && i < known && frame->code == seen->code &&
-		    frame->position == seen->position) {
+		if (i >= known || frame->code != seen->code)
+			frame->number = 0;
+		else if (same == i - w->kept && frame->position == seen->position) {
 			same++;
 			continue;
 		}
@@ -290,10 +309,8 @@ static uint32_t outer_stack(struct thread *t, uint32_t count)
 	uint32_t i = t->stacks_used;
 	uint32_t stack = i == 0 ? 0 : t->frames[i - 1].stack;
 
-	for (; i < count; i++) {
-		stack = push(stack, &t->frames[i]);
-		t->frames[i].stack = stack;
-	}
+	for (; i < count; i++)
+		stack = push_frame(stack, &t->frames[i]);
 	if (t->stacks_used < count)
 		t->stacks_used = count;
 	return count == 0 ? 0 : t->frames[count - 1].stack;
@@ -303,11 +320,10 @@ static uint32_t outer_stack(struct thread *t, uint32_t count)
 static uint32_t gap_stack(uint32_t outer, const struct thread_frame *first, uint32_t count,
 			  int step)
 {
-	static const struct thread_frame gap;
-	uint32_t stack = push(outer, &gap);
+	uint32_t stack = push(outer, NULL, 0, 0);
 
 	for (; count != 0; count--, first += step)
-		stack = push(stack, first);
+		stack = push(stack, first->code, first->position, code_number(first->code));
 	return stack;
 }
 
@@ -332,16 +348,14 @@ static uint32_t number_of(struct thread *t, uint32_t total)
 	return gap_stack(outer_stack(t, stacks.depth - half), &t->frames[total - half], half, 1);
 }
 
-uint32_t stack_current(struct thread *t)
+/* The whole way: walk, compare, number. */
+static __attribute__((noinline)) uint32_t find_stack(struct thread *t, const char *tstate,
+						     int attached)
 {
 	const uint64_t deaths = atomic_load_explicit(&code_shared.deaths, memory_order_acquire);
-	int attached;
-	const char *tstate = stacks.depth == 0 ? NULL : python_thread_state(&attached);
 	struct walk w;
 	uint32_t total, same;
 
-	if (tstate == NULL)
-		return 0;
 	for (;;) {
 		w = walk(t, tstate);
 		total = w.kept + w.count;
@@ -358,5 +372,59 @@ uint32_t stack_current(struct thread *t)
 	if (t->stacks_used > same)
 		t->stacks_used = same;
 	t->stack = number_of(t, total);
+	return t->stack;
+}
+
+/* Is the innermost frame, FRAME, in the same call as when it was the last of the list? */
+static inline int same_call(const struct thread *t, const struct python_layout *l, char *frame)
+{
+	const uint32_t last = t->frames_used - 1;
+	char *outer, *place;
+
+	if (t->frames_used == 0 || t->frames[last].frame != frame ||
+	    t->frames[last].code != code_of(l, frame))
+		return 0;
+	if (l->mark_kind == PYTHON_MARK_BYTE) {
+		place = mark_place(l, frame, NULL);
+		return place != NULL && mark_is(t, place, last);
+	}
+	outer = (char *)word_at(frame, l->previous);
+	if (last == 0 || outer != t->frames[last - 1].frame)
+		return 0;
+	if (t->frames[last - 1].code != code_of(l, outer) ||
+	    t->frames[last - 1].code ==
+		    atomic_load_explicit(&code_shared.glue, memory_order_relaxed))
+		return 0;
+	place = mark_place(l, outer, frame);
+	return place != NULL && mark_is(t, place, last - 1);
+}
+
+uint32_t stack_current(struct thread *t, int held)
+{
+	const struct python_layout *l = &python.layout;
+	int attached = 1;
+	const char *tstate;
+	struct thread_frame *last;
+	uintptr_t position;
+	char *frame;
+
+	if (stacks.depth == 0)
+		return 0;
+	tstate = held ? python_attached_state((uintptr_t)t->handle) : NULL;
+	if (tstate == NULL)
+		tstate = python_thread_state(&attached);
+	if (tstate == NULL)
+		return 0;
+	frame = innermost(l, tstate);
+	if (frame == NULL || !same_call(t, l, frame))
+		return find_stack(t, tstate, attached);
+	last = &t->frames[t->frames_used - 1];
+	position = raw_position(l, frame, last->code);
+	if (last->position == position)
+		return t->stack;
+	if (t->stacks_used < t->frames_used)
+		return find_stack(t, tstate, attached);
+	last->position = position;
+	t->stack = push_frame(t->frames_used == 1 ? 0 : last[-1].stack, last);
 	return t->stack;
 }

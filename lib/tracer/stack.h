@@ -20,8 +20,11 @@ int stack_init(uint64_t depth);
 void stack_reset(void);
 /* Write what there is of the definitions' chunk and seal it. */
 void stack_finish(void);
-/* Number of this thread's Python stack now, 0: no Python frames. Between enter and leave. */
-uint32_t stack_current(struct thread *t);
+/*
+ * Number of this thread's Python stack now, 0: no Python frames. Between enter and leave. HELD: by
+ * all rules this thread holds the interpreter's lock.
+ */
+uint32_t stack_current(struct thread *t, int held);
 
 /* A numbered code object dies: its address may come back as another one's. */
 void stack_code_died(const void *code);

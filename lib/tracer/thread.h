@@ -37,8 +37,11 @@ struct thread_frame {
 	const void *code;   /* NULL: frames left out here */
 	uintptr_t position; /* instruction pointer or index, as the version has it */
 	union {
-		char *place;	/* of a walk: where its mark goes, NULL: nowhere */
-		uint32_t stack; /* of a list: id of the stack up to it */
+		char *place; /* of a walk: where its mark goes, NULL: nowhere */
+		struct {     /* of a list */
+			uint32_t stack;	 /* id of the stack up to it */
+			uint32_t number; /* of the code object, 0: not looked up */
+		};
 	};
 };
 

@@ -67,7 +67,7 @@ static inline void add_block(struct thread *t, void *block, size_t size, unsigne
 
 static inline void put_alloc(struct thread *t, void *block, size_t size, unsigned allocator)
 {
-	const uint32_t stack = stack_current(t);
+	const uint32_t stack = stack_current(t, allocator >= PMT_ALLOCATOR_PYMEM_MALLOC);
 
 	order_pass(t, order_entry((uintptr_t)block));
 	add_block(t, block, size, allocator, stack);
@@ -172,7 +172,8 @@ static void put_realloc(struct thread *t, void *old, void *block, size_t size, u
 {
 	const unsigned entry = order_entry((uintptr_t)block);
 	const struct pmt_free gone = {.addr = (uintptr_t)old};
-	const struct pmt_realloc r = {0, gone.addr, (uintptr_t)block, size, stack_current(t)};
+	const struct pmt_realloc r = {0, gone.addr, (uintptr_t)block, size,
+				      stack_current(t, reallocator >= PMT_REALLOCATOR_PYMEM_REALLOC)};
 
 	if (fold_realloc(t, gone.addr)) {
 		order_pass(t, entry);
@@ -248,7 +249,7 @@ void trace_mmap(const struct pmt_mmap *given)
 
 	if (t == NULL)
 		return;
-	r.stack = stack_current(t);
+	r.stack = stack_current(t, 0);
 	r.arena = (unsigned)inside;
 	order_pass(t, ORDER_MAPPINGS);
 	pmt_put_mmap(&t->writer.enc, 0, &r);
@@ -275,7 +276,7 @@ void trace_mremap(const struct pmt_mremap *given)
 
 	if (t == NULL)
 		return;
-	r.stack = stack_current(t);
+	r.stack = stack_current(t, 0);
 	pmt_put_mremap(&t->writer.enc, 0, &r);
 	end_mapping(t, inside);
 }

@@ -18,11 +18,12 @@
 #define LOG_BYTES (EVENTS * 64)
 
 struct process_shared process_shared;
+struct clock_shared clock_shared; /* no sampler */
 
 static _Atomic uint64_t clock_ns;
 static _Atomic int running;
 
-uint64_t process_now(void)
+uint64_t process_coarse_now(void)
 {
 	return atomic_load(&clock_ns);
 }
