@@ -265,11 +265,27 @@ static inline uint32_t push(uint32_t parent, const void *code, uintptr_t raw, ui
 	return stack == 0 ? parent : stack;
 }
 
-static inline uint32_t push_frame(uint32_t parent, struct thread_frame *frame)
+/* Stands for a frame's code and position as long as no code object dies. */
+static inline uint64_t memo_key(const struct thread *t, const struct thread_frame *frame)
 {
-	if (frame->number == 0)
-		frame->number = code_number(frame->code);
-	frame->stack = push(parent, frame->code, frame->position, frame->number);
+	return ((uint64_t)frame->position * 0x9E3779B97F4A7C15ULL ^ (uintptr_t)frame->code) +
+	       t->stack_epoch * 0xD6E8FEB86659FD93ULL;
+}
+
+static inline uint32_t push_frame(struct thread *t, uint32_t parent, struct thread_frame *frame)
+{
+	const uint64_t key = memo_key(t, frame);
+	const uint64_t hash = (key ^ (uint64_t)parent << 32) * 0xBF58476D1CE4E5B9ULL;
+	struct thread_memo *memo = &t->memos[hash >> (64 - THREAD_MEMOS_BITS)];
+
+	if (__builtin_expect(memo->frame != key || memo->parent != parent, 0)) {
+		if (frame->number == 0)
+			frame->number = code_number(frame->code);
+		memo->stack = push(parent, frame->code, frame->position, frame->number);
+		memo->parent = parent;
+		memo->frame = key;
+	}
+	frame->stack = memo->stack;
 	return frame->stack;
 }
 
@@ -310,7 +326,7 @@ static uint32_t outer_stack(struct thread *t, uint32_t count)
 	uint32_t stack = i == 0 ? 0 : t->frames[i - 1].stack;
 
 	for (; i < count; i++)
-		stack = push_frame(stack, &t->frames[i]);
+		stack = push_frame(t, stack, &t->frames[i]);
 	if (t->stacks_used < count)
 		t->stacks_used = count;
 	return count == 0 ? 0 : t->frames[count - 1].stack;
@@ -375,6 +391,17 @@ static __attribute__((noinline)) uint32_t find_stack(struct thread *t, const cha
 	return t->stack;
 }
 
+/* Is there nothing but the interpreter's own frame around, at OUTER? No code has died meanwhile. */
+static inline int is_outermost(const struct thread *t, const struct python_layout *l,
+			       const char *outer)
+{
+	if (outer != NULL && l->has_owner &&
+	    (unsigned char)outer[l->owner] >= PYTHON_OWNER_INTERPRETER)
+		outer = (const char *)word_at(outer, l->previous);
+	return outer == NULL && t->stack_epoch == atomic_load_explicit(&code_shared.deaths,
+								       memory_order_acquire);
+}
+
 /* Is the innermost frame, FRAME, in the same call as when it was the last of the list? */
 static inline int same_call(const struct thread *t, const struct python_layout *l, char *frame)
 {
@@ -389,7 +416,9 @@ static inline int same_call(const struct thread *t, const struct python_layout *
 		return place != NULL && mark_is(t, place, last);
 	}
 	outer = (char *)word_at(frame, l->previous);
-	if (last == 0 || outer != t->frames[last - 1].frame)
+	if (last == 0)
+		return is_outermost(t, l, outer);
+	if (outer != t->frames[last - 1].frame)
 		return 0;
 	if (t->frames[last - 1].code != code_of(l, outer) ||
 	    t->frames[last - 1].code ==
@@ -425,6 +454,6 @@ uint32_t stack_current(struct thread *t, int held)
 	if (t->stacks_used < t->frames_used)
 		return find_stack(t, tstate, attached);
 	last->position = position;
-	t->stack = push_frame(t->frames_used == 1 ? 0 : last[-1].stack, last);
+	t->stack = push_frame(t, t->frames_used == 1 ? 0 : last[-1].stack, last);
 	return t->stack;
 }

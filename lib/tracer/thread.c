@@ -116,6 +116,9 @@ static struct thread *make(void)
 
 	if (t == NULL || thread_more_frames(t) != 0)
 		return NULL;
+	t->memos = arena_pages(sizeof(*t->memos) << THREAD_MEMOS_BITS, 0);
+	if (t->memos == NULL)
+		return NULL;
 	t->handle = pthread_self();
 	writer_init(&t->writer, PMT_CHUNK_EVENTS, writer_new_slot());
 	t->next = threads.all;

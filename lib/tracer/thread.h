@@ -45,6 +45,15 @@ struct thread_frame {
 	};
 };
 
+/* A stack of one more frame that was looked up lately. */
+struct thread_memo {
+	uint64_t frame; /* stands for the frame's code and position; 0: empty */
+	uint32_t parent;
+	uint32_t stack;
+};
+
+#define THREAD_MEMOS_BITS 10
+
 /* Short-lived blocks: folding.h. In the log file, but for the last three. */
 struct thread_fold {
 	struct pmt_fold *head; /* NULL: every event is written */
@@ -77,6 +86,7 @@ struct thread {
 	uint64_t stack_epoch; /* value of the code epoch when it was taken */
 	struct thread_frame *frames; /* the last stack, outermost first */
 	struct thread_frame *walked; /* room for a walk, innermost first */
+	struct thread_memo *memos;
 
 	struct thread_fold fold;
 
