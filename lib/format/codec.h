@@ -52,7 +52,7 @@ typedef uint64_t pmt_type_order;
 typedef struct pmt_bytes pmt_type_bytes;
 
 /* uint: LEB128, at most ten bytes. */
-static inline void codec_put_uint(struct pmt_encoder *e, uint64_t value)
+static inline void codec_put_uint_long(struct pmt_encoder *e, uint64_t value)
 {
 	uint8_t *p = e->cur;
 
@@ -62,6 +62,36 @@ static inline void codec_put_uint(struct pmt_encoder *e, uint64_t value)
 	}
 	*p++ = (uint8_t)value;
 	e->cur = p;
+}
+
+/*
+ * The same without branches that a processor would guess wrong, for numbers of any length: each
+ * seven bits are moved to a byte of their own, and eight bytes are written, of which LENGTH count.
+ */
+static inline void codec_put_uint_wide(struct pmt_encoder *e, uint64_t value)
+{
+	const unsigned bits = 63U - (unsigned)__builtin_clzll(value | 1);
+	const unsigned length = (bits * 9 + 73) / 64;
+	uint64_t x = value;
+
+	if (__builtin_expect(value >> 56 != 0, 0)) {
+		codec_put_uint_long(e, value);
+		return;
+	}
+	x = (x & 0x00fffffff0000000U) << 4 | (x & 0x000000000fffffffU);
+	x = (x & 0x0fffc0000fffc000U) << 2 | (x & 0x00003fff00003fffU);
+	x = (x & 0x3f803f803f803f80U) << 1 | (x & 0x007f007f007f007fU);
+	x |= 0x8080808080808080U & ((1ULL << (8 * length - 8)) - 1);
+	memcpy(e->cur, &x, sizeof(x)); /* little-endian, see log.h */
+	e->cur += length;
+}
+
+static inline void codec_put_uint(struct pmt_encoder *e, uint64_t value)
+{
+	if (value < 0x80)
+		*e->cur++ = (uint8_t)value;
+	else
+		codec_put_uint_wide(e, value);
 }
 
 static inline int codec_get_uint_long(struct pmt_decoder *d, uint64_t *value)
@@ -118,7 +148,7 @@ static inline void codec_put_addr(struct pmt_encoder *e, uint64_t addr)
 
 	magnitude = (magnitude >> 3) | ((magnitude & 7) << 60);
 	e->state.addr = addr;
-	codec_put_uint(e, magnitude << 1 | sign);
+	codec_put_uint_wide(e, magnitude << 1 | sign);
 }
 
 static inline int codec_get_addr(struct pmt_decoder *d, uint64_t *addr)
