@@ -98,10 +98,24 @@ void fold_put_site(struct thread *t, struct pmt_fold_site *site)
 	site->key = key;
 }
 
+static uint64_t all_counts(const struct pmt_fold_site *site)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < PMT_FOLD_DISTANCES; i++)
+		count += pmt_fold_count(site->words[i]);
+	return count;
+}
+
 void fold_change_site(struct thread *t, struct pmt_fold_site *site, uint64_t key)
 {
-	if (site->key != 0)
+	if (site->key != 0) {
+		/* A record for two blocks saves nothing. */
+		if (all_counts(site) <= 2)
+			fold_guess_less(t, pmt_fold_key_stack(site->key),
+					pmt_fold_key_allocator(site->key), FOLD_GUESS_MOST);
 		fold_put_site(t, site);
+	}
 	site->key = key;
 }
 

@@ -61,6 +61,36 @@ static inline void fold_empty(struct thread *t, struct pmt_fold_block *block)
 	t->fold.held -= block->size;
 }
 
+/*
+ * How often blocks of a stack and allocator were short-lived of late: 0 to FOLD_GUESS_MOST. Those
+ * that never are need not go through the table, but for one in sixteen, to see whether that is
+ * still so.
+ */
+#define FOLD_GUESS_MOST 15
+#define FOLD_GUESS_LEAST 4
+#define FOLD_PROBE 15U
+
+static inline uint8_t *fold_guess(struct thread *t, uint32_t stack, uint32_t allocator)
+{
+	return &t->fold.guesses[((stack ^ allocator << 27) * 0x9E3779B1U) >>
+				(32 - THREAD_GUESSES_BITS)];
+}
+
+static inline void fold_guess_less(struct thread *t, uint32_t stack, uint32_t allocator,
+				   unsigned step)
+{
+	uint8_t *guess = fold_guess(t, stack, allocator);
+
+	*guess = (uint8_t)(*guess + step < FOLD_GUESS_MOST ? *guess + step : FOLD_GUESS_MOST);
+}
+
+static inline void fold_guess_more(struct thread *t, const struct pmt_fold_block *block)
+{
+	uint8_t *guess = fold_guess(t, block->stack, block->allocator);
+
+	*guess = (uint8_t)(*guess < 4 ? 0 : *guess - 4);
+}
+
 /* Count a new block of this thread. */
 static inline void fold_note(struct thread *t, uintptr_t addr)
 {
@@ -77,8 +107,12 @@ static inline int fold_alloc(struct thread *t, uintptr_t addr, size_t size, unsi
 
 	if (t->fold.head == NULL || size > PMT_FOLD_SIZE_MAX)
 		return 0;
+	if (*fold_guess(t, stack, allocator) > FOLD_GUESS_MOST - FOLD_GUESS_LEAST &&
+	    (t->fold.number & FOLD_PROBE) != 0)
+		return 0;
 	block = fold_place(t, addr);
 	if (block->addr != 0) {
+		fold_guess_less(t, block->stack, block->allocator, 1);
 		fold_put_late(t, block);
 		fold_empty(t, block);
 	}
@@ -119,6 +153,7 @@ static inline void fold_count(struct thread *t, struct pmt_fold_block *block)
 	t->fold.head->journal = pmt_fold_journal(block->number, (all >> PMT_FOLD_BYTES_BITS) + 1);
 	atomic_signal_fence(memory_order_seq_cst);
 	*word += pmt_fold_word(1, block->size);
+	fold_guess_more(t, block);
 	fold_empty(t, block);
 	if (__builtin_expect(pmt_fold_count(*word) >= PMT_FOLD_COUNT_MAX, 0))
 		fold_put_site(t, site);

@@ -53,8 +53,9 @@ struct thread_memo {
 };
 
 #define THREAD_MEMOS_BITS 10
+#define THREAD_GUESSES_BITS 11
 
-/* Short-lived blocks: folding.h. In the log file, but for the last three. */
+/* Short-lived blocks: folding.h. The tables are in the log file. */
 struct thread_fold {
 	struct pmt_fold *head; /* NULL: every event is written */
 	struct pmt_fold_block *blocks;
@@ -64,6 +65,7 @@ struct thread_fold {
 	uint64_t held;	     /* bytes of the blocks */
 	uint32_t number;     /* of this thread's last allocation, modulo 2^32 */
 	uintptr_t recent[2]; /* addresses of the last two, the latest first */
+	uint8_t *guesses;    /* whether blocks are worth a place, see folding.h */
 };
 
 struct thread {
