@@ -509,6 +509,30 @@ static void early_is_not_slow(void)
 	}
 }
 
+/* A free only waits where another slot may still write its block. */
+static void waits_where_it_may(void)
+{
+	for (int other = 0; other < 3; other++) {
+		struct logwriter *w = begin();
+		struct replay replay;
+
+		log_put(w, 1 + (other == 1), free, 0, .addr = 16);
+		put_one_of_each(w, 0);
+		if (other == 2)
+			log_fold(w, 8, &(struct pmt_fold){.slot = 2}, &a_block, &a_site);
+		log_mark(w, 2, "m");
+		struct reader *reader = open_log(w, PMT_STATE_CLOSED);
+
+		replay_init(&replay, reader_header(reader));
+		CHECK_EQ(replay_run(&replay, reader), 0);
+		CHECK_EQ(reader_damage(reader)->chunks_damaged, 0);
+		CHECK_EQ(replay.frees.unmatched, 1);
+		CHECK_EQ(replay.early.number, other != 0);
+		replay_fini(&replay);
+		reader_close(reader);
+	}
+}
+
 /* --- random programs, written down by a small tracer --- */
 
 enum { THREADS = 3, PLACES = 24, STACKS = 5, WINDOW = 4, SITES = 3, SMALL = 60 };
@@ -932,6 +956,7 @@ int main(void)
 		{"cut off everywhere", cut_off},
 		{"early frees like a list", early_like_a_list},
 		{"early frees in the worst order", early_is_not_slow},
+		{"frees wait where they may be early", waits_where_it_may},
 		{"the same sums, folded and not", same_sums},
 		{"killed between any two stores", killed_anywhere},
 		{0},
