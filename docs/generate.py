@@ -245,8 +245,10 @@ def md_options(page: str) -> str:
     return "\n".join([*lines, ""])
 
 
+TABLES_OF_FORMAT = ("header", "live", "chunk", "fold", "foldblock", "foldsite", "records", "names")
+
 GENERATORS: dict[str, Callable[[str], str]] = {
-    **{name: table(name) for name in ("header", "live", "chunk", "records", "names")},
+    **{name: table(name) for name in TABLES_OF_FORMAT},
     "example": example,
     "variables": md_options,
     "commands": lambda page: man_commands(),

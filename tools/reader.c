@@ -8,6 +8,7 @@
 #include "chunks.h"
 #include "definitions.h"
 #include "error.h"
+#include "folds.h"
 #include "header.h"
 #include "names.h"
 #include "source.h"
@@ -20,6 +21,7 @@ struct reader {
 	struct chunk_index events;
 	struct chunk_index definition_chunks;
 	struct definitions definitions;
+	struct folds folds;
 	struct reader_damage at_open; /* what opening found */
 	struct reader_damage damage;  /* and what reading found, too */
 };
@@ -128,7 +130,8 @@ static int read_index(struct reader *r)
 {
 	struct stream_run run = {.damage = &r->at_open, .visit = add_definition, .context = r};
 
-	if (find_chunks(r) != 0 || run_definitions(r, &run) != 0)
+	if (find_chunks(r) != 0 || run_definitions(r, &run) != 0 ||
+	    folds_find(&r->folds, &r->file, &r->events, reader_folded(r), &r->at_open) != 0)
 		return -1;
 	note_end(r);
 	r->damage = r->at_open;
@@ -154,6 +157,7 @@ void reader_close(struct reader *r)
 	source_close(r->file.source);
 	chunks_fini(&r->events);
 	chunks_fini(&r->definition_chunks);
+	folds_fini(&r->folds);
 	definitions_fini(&r->definitions);
 	free(r->path);
 	free(r);
@@ -179,6 +183,27 @@ const struct reader_damage *reader_damage(const struct reader *reader)
 	return &reader->damage;
 }
 
+bool reader_folded(const struct reader *reader)
+{
+	return (reader->head.header.features_incompatible & PMT_FEATURE_FOLDED) != 0;
+}
+
+uint64_t reader_held_bytes(const struct reader *reader)
+{
+	return reader->folds.held_bytes;
+}
+
+/* Where chunks are damaged or missing, some may have been such that belonged to other slots. */
+bool reader_late_elsewhere(const struct reader *reader, uint32_t slot)
+{
+	const struct folds *folds = &reader->folds;
+
+	if (folds->count == 0 || folds->count > 1)
+		return true;
+	return folds->folds[0].slot != slot || reader->at_open.truncated ||
+	       reader->at_open.chunks_damaged != 0;
+}
+
 static void sink(struct merge *m, size_t i)
 {
 	struct stream *moved = m->heap[i];
@@ -199,7 +224,7 @@ static void sink(struct merge *m, size_t i)
 	m->heap[i] = moved;
 }
 
-/* One stream for each slot. Returns them; free them and the heap. */
+/* One stream for each slot, in order. Returns them; free them and the heap. */
 static struct stream *merge_init(struct merge *m, const struct chunk_index *index)
 {
 	const struct chunk_ref *ref = index->refs, *end = ref + index->count;
@@ -258,10 +283,14 @@ int reader_run(struct reader *r, reader_visit visit, void *context)
 	};
 	struct merge merge;
 	struct stream *streams = merge_init(&merge, &r->events);
+	const size_t count = merge.count;
 	enum stream_state state;
 
 	r->damage = r->at_open;
+	run.event.time_ns = r->head.header.start_ns;
 	state = merge_run(&merge, &run);
+	if (state == STREAM_END)
+		state = folds_visit(&r->folds, streams, count, &run);
 	for (size_t i = 0; i < merge.count; i++)
 		stream_fini(merge.heap[i]);
 	free(merge.heap);

@@ -40,13 +40,18 @@ struct reader_code {
 struct reader_event {
 	struct pmt_record record; /* byte strings are valid during the call only */
 	uint64_t time_ns;	  /* CLOCK_MONOTONIC; resolution is header->rss_interval_ns or so */
-	uint64_t order;
-	uint64_t number; /* of the event in the merged log, from 0 */
+	uint64_t order;		  /* of a `late` alloc: that under which it was made */
+	uint64_t number;	  /* of the event in the merged log, from 0 */
 	uint32_t slot;
 	uint32_t thread; /* thread number, 0: the tracer itself */
+	bool late;	 /* alloc: a `birth` came before it, or it is of a fold chunk */
+	uint8_t soon;	 /* free, realloc: 1 + the distance of a `soon` before it; 0: none */
 };
 
-/* Called for each event record (not for definitions, time, order). Non-zero ends the reading. */
+/*
+ * Called for each event record: not for definitions, for time and order, and for the prefixes birth
+ * and soon, which are fields of the event they belong to. Non-zero ends the reading.
+ */
 typedef int (*reader_visit)(void *context, const struct reader_event *event);
 
 /*
@@ -62,10 +67,18 @@ const struct pmt_header *reader_header(const struct reader *reader);
 long reader_text(const struct reader *reader, unsigned key, const char **data);
 /* Complete after reader_run(). */
 const struct reader_damage *reader_damage(const struct reader *reader);
+/* Whether short-lived blocks were counted and not written. */
+bool reader_folded(const struct reader *reader);
+/* At no moment were so many bytes in blocks that had no record yet, but existed. */
+uint64_t reader_held_bytes(const struct reader *reader);
+/* Whether a block may be written late by another slot than SLOT. */
+bool reader_late_elsewhere(const struct reader *reader, uint32_t slot);
 
 /*
- * Visit all events, merged over the slots by (time, order). Can be called again and gives the same
- * events again. Returns 0, what the visitor returned if not zero, or -1 after an I/O error.
+ * Visit all events, merged over the slots by (time, order); then what the fold chunks hold, slot
+ * after slot: a `folded` event for each site that has counts, a late `alloc` for each block. Can be
+ * called again and gives the same events again. Returns 0, what the visitor returned if not zero,
+ * or -1 after an I/O error.
  */
 int reader_run(struct reader *reader, reader_visit visit, void *context);
 

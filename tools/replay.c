@@ -41,6 +41,7 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 {
 	memset(replay, 0, sizeof(*replay));
 	heap_init(&replay->heap);
+	early_init(&replay->early);
 	sites_init(&replay->blocks);
 	sites_init(&replay->mapped);
 	threads_init(&replay->threads);
@@ -52,32 +53,60 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 	replay->start_ns = header->start_ns;
 	replay->inherits =
 		(header->live.flags & (1U << PMT_FLAG_FORKED | 1U << PMT_FLAG_LATE)) != 0;
+	replay->folded_log = (header->features_incompatible & PMT_FEATURE_FOLDED) != 0;
 }
 
 void replay_fini(struct replay *replay)
 {
 	heap_fini(&replay->heap);
+	early_fini(&replay->early);
 	sites_fini(&replay->blocks);
 	sites_fini(&replay->mapped);
 	threads_fini(&replay->threads);
 	mappings_fini(&replay->mappings);
 }
 
-/* The block at ADDR goes because of an event of THREAD. */
-static void remove_block(struct replay *replay, uint64_t addr, const struct thread *thread)
+/* Where frees of blocks that are not live are counted. */
+static uint64_t *unknown_frees(struct replay *replay)
+{
+	return replay->inherits ? &replay->frees.inherited : &replay->frees.unmatched;
+}
+
+/* A free that meets no block; it may have come too early. */
+static void note_unknown(struct replay *replay, const struct replay_block *end)
+{
+	*unknown_frees(replay) += 1;
+	if (replay->folded_log &&
+	    (replay->reader == NULL || reader_late_elsewhere(replay->reader, end->slot)))
+		early_add(&replay->early, end->addr, end->order, end->slot);
+}
+
+/* Whether the block OLD of SITE, freed by END, was temporary. */
+static bool was_temporary(const struct replay *replay, const struct site *site,
+			  const struct heap_block *old, const struct replay_block *end,
+			  const struct thread *thread)
+{
+	if (replay->folded_log)
+		return end->soon != 0 && end->soon - 1 <= replay->threshold;
+	return site->thread == thread->number &&
+	       thread->sequence - old->sequence <= replay->threshold;
+}
+
+/* The block at END's address goes because of an event of THREAD. */
+static void remove_block(struct replay *replay, const struct thread *thread,
+			 const struct replay_block *end)
 {
 	struct heap_block old;
 
 	replay->frees.count++;
-	if (!heap_take(&replay->heap, addr, &old)) {
-		*(replay->inherits ? &replay->frees.inherited : &replay->frees.unmatched) += 1;
+	if (!heap_take(&replay->heap, end->addr, &old)) {
+		note_unknown(replay, end);
 		return;
 	}
 	sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
 	struct site *site = &replay->blocks.sites[old.site];
 
-	if (site->thread == thread->number &&
-	    thread->sequence - old.sequence <= replay->threshold) {
+	if (was_temporary(replay, site, &old, end, thread)) {
 		site->temporary.bytes += old.size_bytes;
 		site->temporary.count++;
 	}
@@ -95,12 +124,17 @@ static void add_block(struct replay *replay, const struct thread *thread,
 	};
 	struct site *site = &replay->blocks.sites[block.site];
 
+	site->total.bytes += birth->size_bytes;
+	site->total.count++;
+	if (!early_empty(&replay->early) &&
+	    early_take(&replay->early, birth->addr, birth->order, birth->slot)) {
+		*unknown_frees(replay) -= 1;
+		return;
+	}
 	if (heap_put(&replay->heap, birth->addr, &block, &old)) {
 		replay->frees.replaced++;
 		sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
 	}
-	site->total.bytes += birth->size_bytes;
-	site->total.count++;
 	sites_change(&replay->blocks, block.site, (int64_t)birth->size_bytes, 1);
 }
 
@@ -117,7 +151,7 @@ static void on_block(struct replay *replay, const struct replay_block *block)
 	if (block->addr == 0)
 		return;
 	if (block->kind == REPLAY_KINDS) {
-		remove_block(replay, block->addr, thread);
+		remove_block(replay, thread, block);
 		return;
 	}
 	thread->sequence++;
@@ -131,12 +165,18 @@ static inline struct replay_block make_block(const struct reader_event *event)
 	const struct pmt_record *record = &event->record;
 
 	if (record->type == PMT_REC_free)
-		return (struct replay_block){
-			.addr = record->free.addr, .thread = event->thread, .kind = REPLAY_KINDS};
+		return (struct replay_block){.addr = record->free.addr,
+					     .order = event->order,
+					     .slot = event->slot,
+					     .thread = event->thread,
+					     .kind = REPLAY_KINDS,
+					     .soon = event->soon};
 	return (struct replay_block){.addr = record->alloc.addr,
 				     .size_bytes = record->alloc.size,
 				     .stack = record->alloc.stack,
 				     .time_ns = event->time_ns,
+				     .order = event->order,
+				     .slot = event->slot,
 				     .thread = event->thread,
 				     .kind = (uint32_t)record->alloc.allocator};
 }
@@ -148,17 +188,42 @@ static void on_realloc(struct replay *replay, const struct reader_event *event)
 
 	if (record->addr != 0)
 		thread->sequence++;
+	struct replay_block block = {
+		.addr = record->old_addr,
+		.size_bytes = record->size,
+		.stack = record->stack,
+		.order = event->order,
+		.slot = event->slot,
+		.kind = replay->realloc_kinds[record->reallocator % REPLAY_REALLOCATORS],
+		.soon = event->soon,
+	};
 	if (record->old_addr != 0)
-		remove_block(replay, record->old_addr, thread);
+		remove_block(replay, thread, &block);
+	block.addr = record->addr;
 	if (record->addr != 0)
-		add_block(
-			replay, thread,
-			&(struct replay_block){.addr = record->addr,
-					       .size_bytes = record->size,
-					       .stack = record->stack,
-					       .kind = replay->realloc_kinds[record->reallocator %
-									     REPLAY_REALLOCATORS]});
+		add_block(replay, thread, &block);
 	settle_blocks(replay, event->time_ns);
+}
+
+/* Counts wrap like all sums here; no good log has any that large. */
+static void on_folded(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_folded *record = &event->record.folded;
+	const struct amount total = {record->bytes0 + record->bytes1 + record->bytes,
+				     record->count0 + record->count1 + record->count};
+	const struct thread *thread = threads_get(&replay->threads, event->thread);
+	const uint32_t number = sites_find(&replay->blocks, replay->by_stack ? record->stack : 0,
+					   thread->number, (uint32_t)record->allocator);
+	struct site *site = &replay->blocks.sites[number];
+
+	site->total.bytes += total.bytes;
+	site->total.count += total.count;
+	site->temporary.bytes += record->bytes0 + (replay->threshold != 0 ? record->bytes1 : 0);
+	site->temporary.count += record->count0 + (replay->threshold != 0 ? record->count1 : 0);
+	replay->frees.count += total.count;
+	replay->folded.bytes += total.bytes;
+	replay->folded.count += total.count;
+	replay->events += 2 * total.count;
 }
 
 static uint32_t mapping_site(struct replay *replay, const struct reader_event *event,
@@ -264,7 +329,7 @@ static void on_other(struct replay *replay, const struct pmt_record *record)
 
 void replay_event(struct replay *replay, const struct reader_event *event)
 {
-	replay->events++;
+	replay->events += event->record.type != PMT_REC_folded;
 	replay->last_ns = since_start(replay, event->time_ns);
 	struct replay_block block;
 
@@ -276,6 +341,9 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 		break;
 	case PMT_REC_realloc:
 		on_realloc(replay, event);
+		break;
+	case PMT_REC_folded:
+		on_folded(replay, event);
 		break;
 	case PMT_REC_mmap:
 		on_mmap(replay, event);
@@ -337,6 +405,7 @@ static int visit(void *context, const struct reader_event *event)
 
 int replay_run(struct replay *replay, struct reader *reader)
 {
+	replay->reader = reader;
 	progress_begin(reader_path(reader));
 	const int result = reader_run(reader, visit, replay);
 

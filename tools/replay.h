@@ -13,11 +13,21 @@
  *	- A block of zero bytes is a block.
  * So always: live blocks = allocations - (frees - unmatched - inherited) - replaced.
  *
+ * Logs with folding (fold.h):
+ *	- Folded blocks count as allocated and as freed, and are never live.
+ *	- A late allocation is live from its record on. When another thread freed the block, that
+ *	  free may have come first: so a free of an address that is not live waits, and an
+ *allocation that was made before it (by order number, then slot) meets it. Then the block counts as
+ *	  allocated and as freed, was never live, and the free is unmatched no more. Of several
+ *frees that wait the first one after the allocation is met.
+ *	- So the heap lacks the blocks that had no record at the moment: at most `held_bytes`.
+ *
  * Temporary: a block that was freed by the thread that allocated it, when this thread had made at
  * most THRESHOLD further allocations in between. 0: freed before this thread's next allocation; 1:
  * before its next but one. A realloc allocates before it frees, as a program that did it by hand
  * would: the block it replaces has seen at least one further allocation, so growing a buffer step
- *by step is temporary with the threshold 1 and is not with 0. Mappings do not count.
+ *by step is temporary with the threshold 1 and is not with 0. Mappings do not count. A log with
+ *folding says itself which blocks were, for the thresholds 0 and 1; larger ones count as 1.
  */
 #ifndef PMT_TOOLS_REPLAY_H
 #define PMT_TOOLS_REPLAY_H
@@ -25,6 +35,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "early.h"
 #include "heap.h"
 #include "mappings.h"
 #include "names.h"
@@ -52,8 +63,11 @@ struct replay_block {
 	uint64_t size_bytes;
 	uint64_t stack;
 	uint64_t time_ns;
+	uint64_t order;
+	uint32_t slot;
 	uint32_t thread;
 	uint32_t kind; /* of the allocation; REPLAY_KINDS: it is a free */
+	uint32_t soon; /* of a free: as in struct reader_event */
 };
 
 struct replay_frees {
@@ -77,15 +91,17 @@ struct replay_rss {
 
 struct replay {
 	struct heap heap;
+	struct early early;
 	struct sites blocks; /* of the heap */
 	struct mappings mappings;
 	struct sites mapped; /* of the mappings; reserved ones are not part of the peak */
 	struct threads threads;
 	struct replay_frees frees;
 	struct replay_rss rss;
+	struct amount folded; /* part of all that was allocated */
 	uint64_t lost;
 	uint64_t munmaps;
-	uint64_t events;
+	uint64_t events;	 /* folded blocks are two each: an allocation and a free */
 	uint64_t blocks_peak_ns; /* when the heap was largest, since the start; 0 when it never was
 				  */
 	uint64_t mapped_peak_ns;
@@ -98,6 +114,9 @@ struct replay {
 	/* From the header. */
 	uint64_t start_ns;
 	bool inherits;
+	bool folded_log;
+	/* Set by replay_run(), or before the first event; NULL: not known. */
+	const struct reader *reader;
 	/* Events of blocks that replay_run() has read and not replayed yet. */
 	struct replay_block ahead[REPLAY_AHEAD];
 	uint32_t ahead_first; /* the oldest is at this position, modulo REPLAY_AHEAD */

@@ -16,6 +16,9 @@
 	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; to see each\n"   \
 	"      of them, trace them too: --trace malloc,mmap,pymem,rss"
 
+/* How far the true peak may lie above the shown one; with reader_held_bytes(). */
+#define REPORT_HELD "up to %s more were in short-lived blocks"
+
 /* Room for a number as text. */
 typedef char report_buffer[48];
 

@@ -468,6 +468,12 @@ void show_text(const struct show *show, const struct reader_event *event)
 		putc_unlocked('=', show->out);
 		f->text(show, &value);
 	}
+	if (event->late)
+		put(show->out, " late=yes");
+	if (event->soon != 0) {
+		put(show->out, " soon=");
+		put_dec(show->out, event->soon - 1U);
+	}
 	putc_unlocked('\n', show->out);
 }
 
@@ -486,5 +492,9 @@ void show_json(const struct show *show, const struct reader_event *event)
 
 		f->json(show, &value);
 	}
+	if (event->late)
+		put(show->out, ",\"late\":true");
+	if (event->soon != 0)
+		json_dec(show, &(struct value){"soon", event->soon - 1U, NULL});
 	putc_unlocked('}', show->out);
 }

@@ -18,7 +18,8 @@ struct show {
 
 /*
  * One line: seconds since the start, thread ("-": the tracer itself), record, its fields as
- * name=value. Texts are escaped for a terminal.
+ * name=value; last, "late=yes" and "soon=0" from the prefixes of the event. Texts are escaped for a
+ * terminal.
  */
 void show_text(const struct show *show, const struct reader_event *event);
 

@@ -69,6 +69,7 @@ static void put_log(json_t *object, const struct stats *stats)
 	put_number(object, "lost_records", report_lost(stats->reader, &stats->replay));
 	json_object_set_new(object, "damage", json_damage(stats));
 	put_number(object, "events", stats->replay.events);
+	json_object_set_new(object, "folded", json_amount(&stats->replay.folded));
 	json_object_set_new(
 		object, "duration_s",
 		json_real(report_seconds(report_duration_ns(stats->reader, &stats->replay))));
@@ -157,6 +158,7 @@ static void put_mappings(json_t *object, const struct stats *stats)
 	put_number(object, "peak_heap_count", blocks->peak.count);
 	json_object_set_new(object, "peak_heap_time_s",
 			    json_real(report_seconds(stats->replay.blocks_peak_ns)));
+	put_number(object, "peak_heap_short_lived_bytes", reader_held_bytes(stats->reader));
 	json_object_set_new(object, "live_at_end", json_amount(&blocks->live));
 }
 

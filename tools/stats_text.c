@@ -114,6 +114,21 @@ static void print_frees(const struct replay_frees *frees)
 			   report_count(frees->replaced, buffer));
 }
 
+/* What the log has no records of, and how much of the log they would have been. */
+static void print_folded(const struct stats *stats)
+{
+	const struct amount *folded = &stats->replay.folded;
+	const uint64_t events = stats->replay.events;
+	report_buffer count;
+
+	print_label("folded");
+	printf("%s short-lived block%s, ", report_count(folded->count, count),
+	       folded->count == 1 ? "" : "s");
+	print_bytes(folded->bytes);
+	printf(", counted in place of %.1f%% of all events\n",
+	       events == 0 ? 0 : 200.0 * (double)folded->count / (double)events);
+}
+
 static void print_heap(const struct stats *stats)
 {
 	const struct sites *blocks = &stats->replay.blocks;
@@ -121,6 +136,8 @@ static void print_heap(const struct stats *stats)
 
 	puts("\nHeap");
 	print_amount("allocations", &stats->total);
+	if (reader_folded(stats->reader))
+		print_folded(stats);
 	print_frees(&stats->replay.frees);
 	print_label("peak");
 	print_bytes(blocks->peak.bytes);
@@ -128,6 +145,8 @@ static void print_heap(const struct stats *stats)
 		printf(" in %s block%s after %.3f s", report_count(blocks->peak.count, count),
 		       blocks->peak.count == 1 ? "" : "s",
 		       report_seconds(stats->replay.blocks_peak_ns));
+	if (reader_held_bytes(stats->reader) != 0)
+		printf(" (" REPORT_HELD ")", report_size(reader_held_bytes(stats->reader), count));
 	putchar('\n');
 	print_amount("live at the end", &blocks->live);
 }

@@ -10,6 +10,7 @@ void stream_init(struct stream *s, const struct chunk_ref *first, const struct c
 		.key = {first->time_ns, first->order, first->slot},
 		.next = first,
 		.end = end,
+		.last = {.type = PMT_REC_UNKNOWN},
 	};
 }
 
@@ -63,6 +64,9 @@ static int load_next(struct stream *s, struct stream_run *run)
 		s->decoder.end = s->decoder.cur + ref->committed;
 		s->decoder.state = (struct pmt_state){0, 0, ref->time_ns, ref->order};
 		s->thread = s->buffer.chunk->thread;
+		s->prefixed = s->late = false;
+		s->soon = 0;
+		s->late_end = NULL;
 		raise_key(s, &s->decoder.state);
 		return 1;
 	}
@@ -84,11 +88,58 @@ static void place(const struct stream *s, struct reader_event *event)
 	event->thread = s->thread;
 }
 
-static bool visit(struct stream_run *run)
+bool stream_visit(struct stream_run *run)
 {
 	run->stop = run->visit(run->context, &run->event);
 	run->event.number++;
 	return run->stop == 0;
+}
+
+/* A record that belongs to the next alloc, or to the next free or realloc. */
+static void take_prefix(struct stream *s, const struct pmt_record *record)
+{
+	s->prefixed = true;
+	if (record->type == PMT_REC_birth) {
+		s->late = true;
+		s->back = record->birth.back;
+	} else {
+		s->soon = (uint8_t)(1 + record->soon.distance);
+	}
+}
+
+static uint64_t birth_order(const struct stream *s)
+{
+	return s->back < s->key.order ? s->key.order - s->back : 0;
+}
+
+/* A block's event, with the prefixes that belong to it. */
+static bool visit_prefixed(struct stream *s, struct stream_run *run)
+{
+	struct reader_event *event = &run->event;
+
+	if (event->record.type == PMT_REC_alloc && s->late) {
+		event->late = true;
+		event->order = s->last.order = birth_order(s);
+		s->late = false;
+		s->late_end = s->decoder.cur;
+	} else if (event->record.type != PMT_REC_alloc) {
+		event->soon = s->soon;
+		s->soon = 0;
+	}
+	const bool goes_on = stream_visit(run);
+
+	s->prefixed = s->late || s->soon != 0;
+	event->late = false;
+	event->soon = 0;
+	event->order = s->key.order;
+	return goes_on;
+}
+
+static bool misplaced(const struct pmt_record *record, unsigned kind)
+{
+	return is_definition(record->type) != (kind == PMT_CHUNK_DEFINITIONS) ||
+	       (record->type == PMT_REC_folded &&
+		record->folded.allocator >= pmt_record_infos[PMT_REC_alloc].variants);
 }
 
 /* A record that is not just an event. Returns false when the visitor wants no more. */
@@ -100,7 +151,7 @@ static bool take_other(struct stream *s, struct stream_run *run)
 		run->damage->unknown_records++;
 		return true;
 	}
-	if (is_definition(record->type) != (run->kind == PMT_CHUNK_DEFINITIONS)) {
+	if (misplaced(record, run->kind)) {
 		run->damage->records_damaged++;
 		return true;
 	}
@@ -109,13 +160,37 @@ static bool take_other(struct stream *s, struct stream_run *run)
 			record->thread.thread < UINT32_MAX ? (uint32_t)record->thread.thread : 0;
 		run->event.thread = s->thread;
 	}
-	return visit(run);
+	return stream_visit(run);
+}
+
+/* The end of a chunk: keep its last record where whoever reads fold chunks must know it. */
+static void note_last(struct stream *s, const struct pmt_record *record)
+{
+	s->last.type = PMT_REC_UNKNOWN;
+	if (record->type == PMT_REC_alloc) {
+		s->last.type = PMT_REC_alloc;
+		s->last.alloc = record->alloc;
+		if (s->late_end != s->decoder.cur)
+			s->last.order = s->key.order;
+	} else if (record->type == PMT_REC_folded) {
+		s->last.type = PMT_REC_folded;
+		s->last.folded = record->folded;
+	}
+}
+
+/* The rest of a chunk cannot be read. */
+static void lose_rest(struct stream *s, struct stream_run *run)
+{
+	run->damage->records_damaged += !s->loaded->cut;
+	run->damage->bytes_lost += (uint64_t)(s->decoder.end - s->decoder.cur);
+	s->last.type = PMT_REC_UNKNOWN;
 }
 
 /* The records of the loaded chunk. STREAM_END is the end of the chunk. */
 static enum stream_state advance_chunk(struct stream *s, const struct stream_key *limit,
 				       struct stream_run *run)
 {
+	const uint8_t *start = s->decoder.cur;
 	int rc;
 
 	place(s, &run->event);
@@ -124,15 +199,20 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 		case PMT_REC_alloc:
 		case PMT_REC_free:
 		case PMT_REC_realloc:
-			if (!visit(run))
+			if (!(s->prefixed ? visit_prefixed(s, run) : stream_visit(run)))
 				return STREAM_STOP;
 			break;
 		case PMT_REC_time:
 		case PMT_REC_order:
 			raise_key(s, &s->decoder.state);
+			s->last.type = PMT_REC_UNKNOWN;
 			if (!stream_before(&s->key, limit))
 				return STREAM_LATER;
 			place(s, &run->event);
+			break;
+		case PMT_REC_birth:
+		case PMT_REC_soon:
+			take_prefix(s, &run->event.record);
 			break;
 		default:
 			if (!take_other(s, run))
@@ -140,10 +220,10 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 			break;
 		}
 	}
-	if (rc < 0) {
-		run->damage->records_damaged += !s->loaded->cut;
-		run->damage->bytes_lost += (uint64_t)(s->decoder.end - s->decoder.cur);
-	}
+	if (rc < 0)
+		lose_rest(s, run);
+	else if (s->decoder.cur != start)
+		note_last(s, &run->event.record);
 	return STREAM_END;
 }
 

@@ -15,6 +15,18 @@ struct stream_key {
 	uint32_t slot;
 };
 
+/* The last record of a slot so far, if it is of these. */
+struct stream_last {
+	enum pmt_type type; /* PMT_REC_alloc, PMT_REC_folded; PMT_REC_UNKNOWN: another one */
+	union {
+		struct {
+			struct pmt_alloc alloc;
+			uint64_t order; /* as in struct reader_event */
+		};
+		struct pmt_folded folded;
+	};
+};
+
 struct stream {
 	struct stream_key key;
 	const struct chunk_ref *next; /* not loaded yet; the slot's chunks up to `end` */
@@ -23,6 +35,12 @@ struct stream {
 	struct chunk_buffer buffer;
 	struct pmt_decoder decoder; /* cur NULL: no chunk loaded */
 	uint32_t thread;
+	bool prefixed; /* one of the next two is set */
+	bool late;     /* the next alloc has the order number of `back` before the present one */
+	uint8_t soon;  /* of the next free or realloc, as in struct reader_event */
+	uint64_t back;
+	const uint8_t *late_end; /* behind the last alloc that was late */
+	struct stream_last last; /* up to date at the end of each chunk */
 };
 
 /* What one run over all streams shares. */
@@ -55,6 +73,9 @@ enum stream_state {
 	STREAM_STOP,  /* the visitor wants no more */
 	STREAM_ERROR, /* the file cannot be read; a message was printed */
 };
+
+/* Visit run->event. Returns false when the visitor wants no more. */
+bool stream_visit(struct stream_run *run);
 
 /* Visit records until the key is not before LIMIT. */
 enum stream_state stream_advance(struct stream *s, const struct stream_key *limit,

@@ -237,12 +237,34 @@ static void warn(const struct top *top, const struct reader *reader)
 		      reader_path(reader), report_state(reader, state));
 }
 
+/* A log with folding has only counted how soon blocks were freed. */
+static int check_threshold(const struct top *top, const struct reader *reader)
+{
+	if (top->options.what != TOP_TEMPORARY || top->options.threshold <= 1 ||
+	    !reader_folded(reader))
+		return 0;
+	return error("%s: short-lived blocks were counted only for --threshold 0 and 1; trace with "
+		     "PYMEMTRACE_FOLD=off for others",
+		     reader_path(reader));
+}
+
+/* Open a log that has what is asked for. */
+static int open_log(const struct top *top, const char *path, struct reader **reader)
+{
+	if (reader_open(path, reader) != 0)
+		return -1;
+	if (check_threshold(top, *reader) == 0)
+		return 0;
+	reader_close(*reader);
+	return -1;
+}
+
 int top_add(struct top *top, const char *path)
 {
 	struct reader *reader;
 	struct replay replay;
 
-	if (reader_open(path, &reader) != 0)
+	if (open_log(top, path, &reader) != 0)
 		return EXIT_DATA;
 	replay_init(&replay, reader_header(reader));
 	replay.by_stack = true;
@@ -258,6 +280,7 @@ int top_add(struct top *top, const char *path)
 		process->moment_ns =
 			top->options.mappings ? replay.mapped_peak_ns : replay.blocks_peak_ns;
 	top->hides_blocks |= report_hides_blocks(reader);
+	top->held_bytes += reader_held_bytes(reader);
 	add_sites(top, reader, sites);
 	warn(top, reader);
 	process->threads = replay.threads;

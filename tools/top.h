@@ -87,6 +87,7 @@ struct top {
 	size_t process_count;
 	struct amount all;   /* of all logs */
 	struct amount shown; /* without what include and exclude leave out */
+	uint64_t held_bytes; /* more of them may have been in short-lived blocks, of all logs */
 	bool hides_blocks;   /* see report_hides_blocks() */
 };
 

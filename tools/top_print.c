@@ -171,6 +171,16 @@ static void print_subject(const struct top *top)
 	}
 }
 
+/* At the end all is known. */
+static void print_held(const struct top *top)
+{
+	const bool open = top->options.what == TOP_AT_PEAK || top->options.what == TOP_AT_TIME;
+	report_buffer size;
+
+	if (open && !top->options.mappings && top->held_bytes != 0)
+		printf(" (" REPORT_HELD ")", report_size(top->held_bytes, size));
+}
+
 static void print_head(const struct top *top)
 {
 	const bool at_moment = top->options.what == TOP_AT_PEAK || top->options.what == TOP_AT_END;
@@ -180,6 +190,7 @@ static void print_head(const struct top *top)
 		printf(", %.3f s after the start", report_seconds(top->processes[0].moment_ns));
 	fputs(":\n", stdout);
 	print_amount(&top->all);
+	print_held(top);
 	putchar('\n');
 	if (top->process_count > 1)
 		printf("%zu processes%s\n", top->process_count,

@@ -7,17 +7,19 @@
  * gives way to a younger one is written as an `alloc` record, late. The chunk lies in the file
  * while it changes, so that at any moment records and chunk together hold everything:
  *
- *	allocations = `alloc` and `realloc` records + `folded` records + counts of `sites` + `blocks`
+ *	allocations = records (`alloc`, `realloc`, `folded`) + counts of `sites` + `blocks`
  *
  * Behind the chunk's head stand struct pmt_fold, then `blocks`, then `sites`. The chunk has a slot
- * of its own, and the sequence 0; `slot` in it names that of the thread's events.
+ * of its own, and the sequence 0; `slot` in it names that of the thread's events. No two name the
+ * same.
  *
- * A process may be killed between two stores. A reader sets this right:
- *	- A block leaves for the log: the record is committed, then the block's place is emptied. When
- *	  the last record of the thread's events is an `alloc` of this address, size, stack and
- *	  allocator under this order number, the block is in the log already.
- *	- Counts leave for the log: the same, with the last `folded` record and a site of that key and
- *	  those counts.
+ * The chunk is sealed when nobody changes it any more: then it is right as it is. Before that the
+ * process may be killed between two stores. A reader sets right, in chunks that are not sealed:
+ *	- A block leaves for the log: the record is committed, then the block's place is emptied.
+ *	  When the last record of the thread's events is an `alloc` of this address, size, stack
+ *	  and allocator, under this order number, the block is in the log already.
+ *	- Counts leave for the log: the same, when the last record is a `folded` record of this
+ *	  key and these counts.
  *	- A block is freed: `journal` is written, then a word of its site grows, then its place is
  *	  emptied. When a block has the number of the journal, and the count of its site has the
  *	  journal's parity, the block has been counted and is gone.
@@ -34,26 +36,26 @@
 #define PMT_FOLD_DISTANCES 3
 
 struct pmt_fold {
-	uint32_t slot;	     /* of the thread's events */
-	uint32_t blocks;     /* places for blocks, a power of two */
-	uint32_t sites;	     /* places for sites, a power of two */
+	uint32_t slot;	 /* of the thread's events */
+	uint32_t blocks; /* places for blocks, a power of two */
+	uint32_t sites;	 /* places for sites, a power of two */
 	uint32_t reserved;
-	uint64_t held_peak;  /* most bytes that `blocks` held at one time */
-	uint64_t journal;    /* pmt_fold_journal() of the last block that was freed */
+	uint64_t held_peak; /* most bytes that `blocks` held at one time */
+	uint64_t journal;   /* pmt_fold_journal() of the last block that was freed */
 	uint64_t reserved2[4];
 };
 
 struct pmt_fold_block {
-	uint64_t addr;	    /* 0: an empty place */
-	uint64_t order;	    /* the thread's order number at the allocation */
-	uint32_t size;	    /* requested bytes */
+	uint64_t addr;	/* 0: an empty place */
+	uint64_t order; /* the thread's order number at the allocation */
+	uint32_t size;	/* requested bytes */
 	uint32_t stack;
 	uint32_t number;    /* of this allocation in its thread, modulo 2^32 */
 	uint32_t allocator; /* PMT_ALLOCATOR_* */
 };
 
 struct pmt_fold_site {
-	uint64_t key; /* pmt_fold_key(), 0: an empty place */
+	uint64_t key;			    /* pmt_fold_key(), 0: an empty place */
 	uint64_t words[PMT_FOLD_DISTANCES]; /* count and bytes, see below */
 };
 

@@ -15,19 +15,32 @@
  *	mmap ADDR SIZE PROT FLAGS STACK | munmap ADDR SIZE | mremap OLD SIZE NEW SIZE FLAGS STACK
  *	rss RESIDENT SHARED OWN REPEATS | detail ANON FILE SHMEM SWAP HUGETLB PEAK
  *	mark TEXT | process NUMBER VALUE | lost COUNT
+ *	slot N			the slot of the threads and events that follow; 1 at first
+ *	order N			the order number from here on, in this slot
+ *	birth BACK | soon DISTANCE	before an alloc, before a free or realloc
+ *	folded NUMBER COUNT0 BYTES0 COUNT1 BYTES1 COUNT BYTES STACK
+ *	fold HELD JOURNAL	a fold chunk of the present slot, with the two lines that follow
+ *	block ADDR ORDER SIZE NUMBER ALLOCATOR STACK
+ *	site NUMBER COUNT0 BYTES0 COUNT1 BYTES1 COUNT BYTES STACK
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "logwriter.h"
 
-enum { NUMBERS = 6, LINE_BYTES = 4096 };
+enum { NUMBERS = 7, LINE_BYTES = 4096, FOLD_SLOTS = 100, TABLE_MAX = 64 };
 
 static struct logwriter *log_writer;
 static uint64_t time_ns = LOGWRITER_START_NS;
 static uint64_t end_ns;
 static unsigned state = PMT_STATE_CLOSED;
+static uint32_t slot = 1;
+static bool folding; /* `fold` is being filled */
+static struct pmt_fold fold;
+static struct pmt_fold_block fold_blocks[TABLE_MAX];
+static struct pmt_fold_site fold_sites[TABLE_MAX];
 
 static _Noreturn void fail(const char *line)
 {
@@ -150,17 +163,17 @@ static int text_line(const char *key, char *rest)
 		command_line(rest);
 	} else if (strcmp(key, "at") == 0) {
 		time_ns = seconds(rest);
-		log_put(log_writer, 1, time, 0, .time_ns = time_ns);
+		log_put(log_writer, slot, time, 0, .time_ns = time_ns);
 	} else if (strcmp(key, "thread") == 0) {
 		read_numbers(rest, 2, n);
-		log_thread(log_writer, 1, (uint32_t)n[0], (uint32_t)n[1]);
+		log_thread(log_writer, slot, (uint32_t)n[0], (uint32_t)n[1]);
 	} else if (strcmp(key, "name") == 0) {
 		rest = read_numbers(rest, 1, n);
 		unescape(rest);
-		log_thread_name(log_writer, 1, (uint32_t)n[0], rest);
+		log_thread_name(log_writer, slot, (uint32_t)n[0], rest);
 	} else if (strcmp(key, "mark") == 0) {
 		unescape(rest);
-		log_mark(log_writer, 1, rest);
+		log_mark(log_writer, slot, rest);
 	} else {
 		return 0;
 	}
@@ -174,15 +187,15 @@ static int block_line(const char *key, char *rest)
 	if (strcmp(key, "alloc") == 0) {
 		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
 
-		log_put(log_writer, 1, alloc, (unsigned)n[0], .addr = n[1], .size = n[2],
+		log_put(log_writer, slot, alloc, (unsigned)n[0], .addr = n[1], .size = n[2],
 			.stack = stack);
 	} else if (strcmp(key, "free") == 0) {
 		read_numbers(rest, 1, n);
-		log_put(log_writer, 1, free, 0, .addr = n[0]);
+		log_put(log_writer, slot, free, 0, .addr = n[0]);
 	} else if (strcmp(key, "realloc") == 0) {
 		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
 
-		log_put(log_writer, 1, realloc, 0, .old_addr = n[0], .addr = n[1], .size = n[2],
+		log_put(log_writer, slot, realloc, 0, .old_addr = n[0], .addr = n[1], .size = n[2],
 			.stack = stack);
 	} else {
 		return 0;
@@ -197,16 +210,16 @@ static int mapping_line(const char *key, char *rest)
 	if (strcmp(key, "mmap") == 0) {
 		const uint64_t stack = make_stack(read_numbers(rest, 4, n));
 
-		log_put(log_writer, 1, mmap, 0, .addr = n[0], .size = n[1], .prot = n[2],
+		log_put(log_writer, slot, mmap, 0, .addr = n[0], .size = n[1], .prot = n[2],
 			.flags = n[3], .stack = stack);
 	} else if (strcmp(key, "munmap") == 0) {
 		read_numbers(rest, 2, n);
-		log_put(log_writer, 1, munmap, 0, .addr = n[0], .size = n[1]);
+		log_put(log_writer, slot, munmap, 0, .addr = n[0], .size = n[1]);
 	} else if (strcmp(key, "mremap") == 0) {
 		const uint64_t stack = make_stack(read_numbers(rest, 5, n));
 
-		log_put(log_writer, 1, mremap, 0, .old_addr = n[0], .old_size = n[1], .addr = n[2],
-			.size = n[3], .flags = n[4], .stack = stack);
+		log_put(log_writer, slot, mremap, 0, .old_addr = n[0], .old_size = n[1],
+			.addr = n[2], .size = n[3], .flags = n[4], .stack = stack);
 	} else {
 		return 0;
 	}
@@ -219,18 +232,95 @@ static int other_line(const char *key, char *rest)
 
 	if (strcmp(key, "rss") == 0) {
 		read_numbers(rest, 4, n);
-		log_put(log_writer, 1, rss, 0, .resident = n[0], .shared = n[1], .own = n[2],
+		log_put(log_writer, slot, rss, 0, .resident = n[0], .shared = n[1], .own = n[2],
 			.repeats = n[3]);
 	} else if (strcmp(key, "detail") == 0) {
 		read_numbers(rest, 6, n);
-		log_put(log_writer, 1, rss_detail, 0, .anon = n[0], .file = n[1], .shmem = n[2],
+		log_put(log_writer, slot, rss_detail, 0, .anon = n[0], .file = n[1], .shmem = n[2],
 			.swap = n[3], .hugetlb = n[4], .peak = n[5]);
 	} else if (strcmp(key, "process") == 0) {
 		read_numbers(rest, 2, n);
-		log_put(log_writer, 1, process, 0, .what = n[0], .value = n[1]);
+		log_put(log_writer, slot, process, 0, .what = n[0], .value = n[1]);
 	} else if (strcmp(key, "lost") == 0) {
 		read_numbers(rest, 1, n);
-		log_put(log_writer, 1, lost, 0, .count = n[0], .reason = PMT_LOST_MEMORY);
+		log_put(log_writer, slot, lost, 0, .count = n[0], .reason = PMT_LOST_MEMORY);
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+static void end_fold(void)
+{
+	if (folding)
+		log_fold(log_writer, FOLD_SLOTS + fold.slot, &fold, fold_blocks, fold_sites);
+	folding = false;
+}
+
+static struct pmt_folded read_folded(char *rest)
+{
+	uint64_t n[NUMBERS];
+	const uint64_t stack = make_stack(read_numbers(rest, 7, n));
+
+	return (struct pmt_folded){stack, n[0], n[1], n[2], n[3], n[4], n[5], n[6]};
+}
+
+static void fold_site(char *rest)
+{
+	const struct pmt_folded counts = read_folded(rest);
+
+	fold_sites[fold.sites++ % TABLE_MAX] = (struct pmt_fold_site){
+		pmt_fold_key((uint32_t)counts.stack, (uint32_t)counts.allocator),
+		{pmt_fold_word(counts.count0, counts.bytes0),
+		 pmt_fold_word(counts.count1, counts.bytes1),
+		 pmt_fold_word(counts.count, counts.bytes)}};
+}
+
+static void fold_block(char *rest)
+{
+	uint64_t n[NUMBERS];
+	const uint64_t stack = make_stack(read_numbers(rest, 5, n));
+
+	fold_blocks[fold.blocks++ % TABLE_MAX] = (struct pmt_fold_block){
+		n[0], n[1], (uint32_t)n[2], (uint32_t)stack, (uint32_t)n[3], (uint32_t)n[4]};
+}
+
+static int fold_line(const char *key, char *rest)
+{
+	uint64_t n[NUMBERS];
+
+	if (strcmp(key, "block") == 0) {
+		fold_block(rest);
+	} else if (strcmp(key, "site") == 0) {
+		fold_site(rest);
+	} else if (strcmp(key, "fold") == 0) {
+		end_fold();
+		read_numbers(rest, 2, n);
+		fold = (struct pmt_fold){.slot = slot, .held_peak = n[0], .journal = n[1]};
+		folding = true;
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+static int slot_line(const char *key, char *rest)
+{
+	const uint64_t number = strtoull(rest, NULL, 0);
+
+	if (strcmp(key, "slot") == 0) {
+		slot = (uint32_t)number;
+	} else if (strcmp(key, "order") == 0) {
+		log_put(log_writer, slot, order, 0, .order = number);
+	} else if (strcmp(key, "birth") == 0) {
+		log_put(log_writer, slot, birth, 0, .back = number);
+	} else if (strcmp(key, "soon") == 0) {
+		log_put(log_writer, slot, soon, (unsigned)number, .distance = number);
+	} else if (strcmp(key, "folded") == 0) {
+		const struct pmt_folded record = read_folded(rest);
+
+		pmt_put_folded(logwriter_room(log_writer, slot, 0), 0, &record);
+		logwriter_commit(log_writer, slot);
 	} else {
 		return 0;
 	}
@@ -245,7 +335,8 @@ static void one_line(char *line)
 		fail(line);
 	*rest++ = '\0';
 	if (!header_line(line, rest) && !text_line(line, rest) && !block_line(line, rest) &&
-	    !mapping_line(line, rest) && !other_line(line, rest))
+	    !mapping_line(line, rest) && !other_line(line, rest) && !fold_line(line, rest) &&
+	    !slot_line(line, rest))
 		fail(line);
 }
 
@@ -262,6 +353,7 @@ int main(int argc, char **argv)
 		if (line[0] != '\0' && line[0] != '#')
 			one_line(line);
 	}
+	end_fold();
 	const struct pmt_header_live live = logwriter_header(log_writer)->live;
 
 	logwriter_finish(log_writer, state);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fold.h"
 #include "log.h"
 #include "names.h"
 #include "options.h"
@@ -41,7 +42,9 @@ static const struct place header_places[] = {
 	PLACE(pmt_header, u32, chunk_bytes, "size of every chunk, head included; a power of two"),
 	PLACE(pmt_header, u32, page_bytes, "page size of the traced system"),
 	PLACE(pmt_header, u64, features_compatible, "bits that a reader may ignore; none yet"),
-	PLACE(pmt_header, u64, features_incompatible, "bits that a reader must know; none yet"),
+	PLACE(pmt_header, u64, features_incompatible,
+	      "bits that a reader must know; 1: [short-lived blocks](#short-lived-blocks) are "
+	      "folded"),
 	PLACE(pmt_header, u32, pid, "process id"),
 	PLACE(pmt_header, u32, parent_pid, "process id of the parent"),
 	PLACE(pmt_header, u64, start_realtime_ns, "`CLOCK_REALTIME` at the start"),
@@ -82,6 +85,30 @@ static const struct place chunk_places[] = {
 	PLACE(pmt_chunk, u64[2], reserved, "zero"),
 };
 
+static const struct place fold_places[] = {
+	PLACE(pmt_fold, u32, slot, "slot of the thread's events"),
+	PLACE(pmt_fold, u32, blocks, "number of places for blocks"),
+	PLACE(pmt_fold, u32, sites, "number of places for sites"),
+	PLACE(pmt_fold, u32, reserved, "zero"),
+	PLACE(pmt_fold, u64, held_peak, "most bytes that the blocks had at one time"),
+	PLACE(pmt_fold, u64, journal, "of the last block that was freed, see below; 0: none"),
+	PLACE(pmt_fold, u64[4], reserved2, "zero"),
+};
+
+static const struct place foldblock_places[] = {
+	PLACE(pmt_fold_block, u64, addr, "address; 0: an empty place"),
+	PLACE(pmt_fold_block, u64, order, "the thread's order number at the allocation"),
+	PLACE(pmt_fold_block, u32, size, "requested size in bytes"),
+	PLACE(pmt_fold_block, u32, stack, "the stack that asked for it"),
+	PLACE(pmt_fold_block, u32, number, "of this allocation in its thread, modulo 2^32"),
+	PLACE(pmt_fold_block, u32, allocator, "see [ALLOCATOR](#allocator-numbers)"),
+};
+
+static const struct place foldsite_places[] = {
+	PLACE(pmt_fold_site, u64, key, "`2^63 + (allocator << 32) + stack`; 0: an empty place"),
+	PLACE(pmt_fold_site, u64[3], words, "counts and bytes, see below"),
+};
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Also checks that the table names every byte: a new field must be described. */
@@ -120,6 +147,22 @@ static int print_live(void)
 static int print_chunk(void)
 {
 	return print_places(chunk_places, COUNT(chunk_places), sizeof(struct pmt_chunk));
+}
+
+static int print_fold(void)
+{
+	return print_places(fold_places, COUNT(fold_places), sizeof(struct pmt_fold));
+}
+
+static int print_foldblock(void)
+{
+	return print_places(foldblock_places, COUNT(foldblock_places),
+			    sizeof(struct pmt_fold_block));
+}
+
+static int print_foldsite(void)
+{
+	return print_places(foldsite_places, COUNT(foldsite_places), sizeof(struct pmt_fold_site));
 }
 
 static void print_record(const struct pmt_record_info *info)
@@ -278,9 +321,10 @@ static const struct {
 	const char *name;
 	int (*print)(void);
 } tables[] = {
-	{"header", print_header},   {"live", print_live},   {"chunk", print_chunk},
-	{"records", print_records}, {"names", print_names}, {"environment", print_environment},
-	{"example", print_example},
+	{"header", print_header},     {"live", print_live},   {"chunk", print_chunk},
+	{"records", print_records},   {"names", print_names}, {"environment", print_environment},
+	{"example", print_example},   {"fold", print_fold},   {"foldblock", print_foldblock},
+	{"foldsite", print_foldsite},
 };
 
 int main(int argc, char **argv)

@@ -53,11 +53,19 @@ static void make_header(void)
 	h->version_major = PMT_VERSION_MAJOR;
 	h->header_bytes = PMT_HEADER_BYTES;
 	h->chunk_bytes = CHUNK;
+	h->features_incompatible = PMT_FEATURE_FOLDED;
 	h->checksum = pmt_header_checksum(h);
 	file.size = PMT_HEADER_BYTES;
 }
 
-/* One chunk of the records in DATA. Bits of FLAGS: definitions, sealed, cut off. */
+static unsigned kind_of(unsigned flags)
+{
+	if (flags & 8)
+		return PMT_CHUNK_FOLD;
+	return flags & 1 ? PMT_CHUNK_DEFINITIONS : PMT_CHUNK_EVENTS;
+}
+
+/* One chunk of the records in DATA. Bits of FLAGS: definitions, sealed, cut off, fold chunk. */
 static void make_chunk(unsigned flags, unsigned slot, const uint8_t *data, size_t size)
 {
 	struct pmt_chunk *chunk = (struct pmt_chunk *)(file.bytes + file.size);
@@ -67,7 +75,7 @@ static void make_chunk(unsigned flags, unsigned slot, const uint8_t *data, size_
 		memset(sequences, 0, sizeof(sequences));
 	memset(chunk, 0, CHUNK);
 	chunk->magic = PMT_CHUNK_MAGIC;
-	chunk->kind = flags & 1 ? PMT_CHUNK_DEFINITIONS : PMT_CHUNK_EVENTS;
+	chunk->kind = (uint16_t)kind_of(flags);
 	chunk->sealed = flags >> 1 & 1;
 	chunk->slot = slot;
 	chunk->sequence = sequences[slot]++;

@@ -35,6 +35,12 @@ static uint8_t *chunk(uint8_t *to, unsigned flags, unsigned slot, const struct p
 	return to + 4 + from->committed;
 }
 
+/* Flags of a chunk in an input, see fuzz_reader.c. */
+static unsigned flags_of(unsigned kind)
+{
+	return kind == PMT_CHUNK_FOLD ? 10 : kind == PMT_CHUNK_DEFINITIONS ? 3 : 2;
+}
+
 /* The chunks of a log as an input: definitions are in the first one. */
 static void save_log(struct logwriter *w, const char *name)
 {
@@ -49,7 +55,7 @@ static void save_log(struct logwriter *w, const char *name)
 	for (size_t at = PMT_HEADER_BYTES; at < size; at += PMT_CHUNK_BYTES_MIN) {
 		const struct pmt_chunk *from = (const struct pmt_chunk *)(data + at);
 
-		end = chunk(end, from->kind == PMT_CHUNK_DEFINITIONS ? 3 : 2, from->slot, from);
+		end = chunk(end, flags_of(from->kind), from->slot, from);
 	}
 	save(name, input, (size_t)(end - input));
 	free(data);
@@ -100,6 +106,9 @@ static void each_record(void)
 	SEED(lost, 0, .count = 3, .reason = 1);
 	SEED(mark, 0, .text = {text, 5});
 	SEED(process, 0, .what = 2, .value = 77);
+	SEED(birth, 0, .back = 2);
+	SEED(soon, 1, .distance = 1);
+	SEED(folded, 0, .stack = 3, .allocator = 1, .count0 = 2, .bytes0 = 99, .count = 1);
 }
 
 static void whole_log(void)
@@ -124,6 +133,29 @@ static void whole_log(void)
 	logwriter_destroy(w);
 }
 
+/* Fold chunks of two slots; the last record of the first is that of a block that it holds. */
+static void folds(void)
+{
+	struct logwriter *w = begin();
+	const struct pmt_fold_block blocks[2] = {{4096, 0, 10, 4, 7, 1}, {8192, 1, 20, 0, 8, 0}};
+	const struct pmt_fold_site sites[2] = {
+		{pmt_fold_key(4, 1), {pmt_fold_word(1, 10), 0, 0}},
+		{pmt_fold_key(0, 0), {0, pmt_fold_word(2, 7), pmt_fold_word(1, 1)}},
+	};
+	struct pmt_fold fold = {
+		.slot = 1, .blocks = 2, .sites = 2, .journal = pmt_fold_journal(8, 3)};
+
+	log_put(w, 1, birth, 0, .back = 0);
+	log_put(w, 1, alloc, 1, .addr = 4096, .size = 10, .stack = 4);
+	log_put(w, 2, soon, 0, .distance = 0);
+	log_put(w, 2, free, 0, .addr = 8192);
+	log_fold(w, 3, &fold, blocks, sites);
+	fold.slot = 2;
+	fold.blocks = 1;
+	log_fold(w, 4, &fold, blocks, sites);
+	save_log(w, "folds");
+}
+
 static void many_slots(void)
 {
 	struct logwriter *w = begin();
@@ -145,6 +177,7 @@ int main(int argc, char **argv)
 	folder = argv[1];
 	each_record();
 	whole_log();
+	folds();
 	many_slots();
 	return 0;
 }

@@ -3,6 +3,7 @@
  * Made the logs in tests/golden/logs: makegolden FOLDER. Stored logs are never made anew: they
  * stand for what programs of their version wrote. A later version adds its own.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,78 @@ static struct logwriter *every_record(void)
 	return w;
 }
 
+/* What slot 1 of put_folded() keeps back and has counted. */
+static void put_tables(struct logwriter *w, uint32_t stack)
+{
+	const struct pmt_fold fold = {.slot = 1,
+				      .blocks = 4,
+				      .sites = 2,
+				      .held_peak = 3000,
+				      .journal = pmt_fold_journal(12, 10)};
+	const struct pmt_fold_block blocks[4] = {
+		{0x7f0000001040, 4, 300, stack, 14, PMT_ALLOCATOR_MALLOC},
+		{0, 2, 5, 0, 15, PMT_ALLOCATOR_MALLOC},
+		{0x7f0000001080, 3, 16, stack + 1, 12, PMT_ALLOCATOR_PYOBJECT_MALLOC},
+		{0x7f0000002000, 1, 24, stack, 13, PMT_ALLOCATOR_CALLOC},
+	};
+	const struct pmt_fold_site sites[2] = {
+		{pmt_fold_key(stack + 1, PMT_ALLOCATOR_PYOBJECT_MALLOC),
+		 {pmt_fold_word(7, 700), pmt_fold_word(1, 8), pmt_fold_word(2, 1 << 20)}},
+		{pmt_fold_key(0, PMT_ALLOCATOR_MALLOC), {0, pmt_fold_word(5, 0), 0}},
+	};
+
+	log_fold(w, 3, &fold, blocks, sites);
+}
+
+/*
+ * Two threads. The second one frees two blocks before the first one has written them: one is late
+ * in the events, one is still in the tables. If the log is not closed, a block and a site have
+ * just been written, and one block has just been counted.
+ */
+static struct logwriter *folded(void)
+{
+	struct logwriter *w = begin();
+	uint64_t stack = put_stacks(w);
+
+	log_thread(w, 1, 1, 1234);
+	log_put(w, 1, order, 0, .order = 2);
+	log_put(w, 1, birth, 0, .back = 1);
+	log_put(w, 1, alloc, PMT_ALLOCATOR_MALLOC, .addr = 0x7f0000001000, .size = 100,
+		.stack = stack);
+	log_put(w, 1, soon, 1, .distance = 1);
+	log_put(w, 1, realloc, PMT_REALLOCATOR_REALLOC, .old_addr = 0x7f0000001000,
+		.addr = 0x7f0000008000, .size = 20000, .stack = stack);
+	log_put(w, 1, soon, 0, .distance = 0);
+	log_put(w, 1, free, PMT_DEALLOCATOR_FREE, .addr = 0x7f0000008000);
+	log_thread(w, 2, 2, 1235);
+	log_put(w, 2, time, 0, .time_ns = LOGWRITER_START_NS + 1500000);
+	log_put(w, 2, order, 0, .order = 5);
+	log_put(w, 2, free, PMT_DEALLOCATOR_FREE, .addr = 0x7f0000001040);
+	log_put(w, 2, free, PMT_DEALLOCATOR_FREE, .addr = 0x7f0000009000);
+	log_put(w, 1, time, 0, .time_ns = LOGWRITER_START_NS + 2500000);
+	log_put(w, 1, order, 0, .order = 6);
+	log_put(w, 1, birth, 0, .back = 3);
+	log_put(w, 1, alloc, PMT_ALLOCATOR_MALLOC, .addr = 0x7f0000009000, .size = 8,
+		.stack = stack);
+	put_tables(w, (uint32_t)stack);
+	return w;
+}
+
+static struct logwriter *folded_written(bool block)
+{
+	struct logwriter *w = folded();
+
+	if (block) {
+		log_put(w, 1, birth, 0, .back = 5);
+		log_put(w, 1, alloc, PMT_ALLOCATOR_CALLOC, .addr = 0x7f0000002000, .size = 24,
+			.stack = 4);
+	} else {
+		log_put(w, 1, folded, 0, .stack = 0, .allocator = PMT_ALLOCATOR_MALLOC,
+			.count1 = 5);
+	}
+	return w;
+}
+
 /* The log as a file; CHANGE, if not NULL, has a go at it before the header gets its checksum. */
 static void save_log(struct logwriter *w, const char *name, unsigned state,
 		     size_t (*change)(uint8_t *data, size_t size))
@@ -209,6 +282,17 @@ static size_t cut(uint8_t *data, size_t size)
 	return size - CHUNK + sizeof(*chunk) + chunk->committed - 30;
 }
 
+/* More blocks than a chunk could hold. */
+static size_t fold_sizes(uint8_t *data, size_t size)
+{
+	struct pmt_chunk *chunk = (struct pmt_chunk *)(data + size - CHUNK);
+	struct pmt_fold *fold = (struct pmt_fold *)(chunk + 1);
+
+	fold->blocks = UINT32_MAX;
+	chunk->checksum = pmt_chunk_checksum(chunk);
+	return size;
+}
+
 static size_t cut_in_header(uint8_t *data, size_t size)
 {
 	(void)data;
@@ -239,6 +323,10 @@ int main(int argc, char **argv)
 	save_log(every_record(), "bad-chunk-damaged.pmt", PMT_STATE_CLOSED, chunk_damaged);
 	save_log(every_record(), "bad-cut.pmt", PMT_STATE_CLOSED, cut);
 	save_log(begin(), "bad-cut-in-header.pmt", PMT_STATE_CLOSED, cut_in_header);
+	save_log(folded(), "good-folded.pmt", PMT_STATE_CLOSED, NULL);
+	save_log(folded_written(true), "good-folded-killed-block.pmt", PMT_STATE_OPEN, NULL);
+	save_log(folded_written(false), "good-folded-killed-site.pmt", PMT_STATE_OPEN, NULL);
+	save_log(folded(), "bad-fold-sizes.pmt", PMT_STATE_CLOSED, fold_sizes);
 	save("bad-empty.pmt", "", 0);
 	save("bad-not-a-log.pmt", "#!/bin/sh\necho hello\n", 21);
 	return 0;

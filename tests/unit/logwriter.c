@@ -24,7 +24,7 @@ struct logwriter {
 	size_t chunk_count;
 	struct slot *slots;
 	size_t slot_count;
-	uint64_t strings, codes, frames;
+	uint64_t strings, codes, frames, folds;
 };
 
 static void *need(void *memory)
@@ -220,6 +220,27 @@ void log_mark(struct logwriter *w, uint32_t slot, const char *text)
 	log_put_long(w, slot, size, mark, 0, .text = {(const uint8_t *)text, size});
 }
 
+void log_fold(struct logwriter *w, uint32_t slot, const struct pmt_fold *fold,
+	      const struct pmt_fold_block *blocks, const struct pmt_fold_site *sites)
+{
+	const size_t blocks_bytes = fold->blocks * sizeof(*blocks);
+	const size_t sites_bytes = fold->sites * sizeof(*sites);
+
+	begin_chunk(w, slot);
+	struct pmt_chunk *chunk = find_slot(w, slot)->chunk;
+	uint8_t *to = (uint8_t *)(chunk + 1);
+
+	if (sizeof(*chunk) + sizeof(*fold) + blocks_bytes + sites_bytes > w->chunk_bytes)
+		abort();
+	chunk->kind = PMT_CHUNK_FOLD;
+	chunk->committed = (uint32_t)(sizeof(*fold) + blocks_bytes + sites_bytes);
+	memcpy(to, fold, sizeof(*fold));
+	memcpy(to + sizeof(*fold), blocks, blocks_bytes);
+	memcpy(to + sizeof(*fold) + blocks_bytes, sites, sites_bytes);
+	w->head.header.features_incompatible |= PMT_FEATURE_FOLDED;
+	w->folds++;
+}
+
 void logwriter_finish(struct logwriter *w, unsigned state)
 {
 	struct pmt_header *h = &w->head.header;
@@ -237,6 +258,7 @@ void logwriter_finish(struct logwriter *w, unsigned state)
 			logwriter_seal(w, i);
 		s->chunk = NULL;
 	}
+	h->live.threads -= w->folds;
 	if (state == PMT_STATE_OPEN)
 		h->live.end_ns = 0;
 	h->checksum = pmt_header_checksum(h);

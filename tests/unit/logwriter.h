@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fold.h"
 #include "log.h"
 #include "names.h"
 #include "record.h"
@@ -77,6 +78,13 @@ uint64_t log_frame(struct logwriter *w, uint64_t parent, uint64_t code, uint64_t
 void log_thread(struct logwriter *w, uint32_t slot, uint32_t thread, uint32_t tid);
 void log_thread_name(struct logwriter *w, uint32_t slot, uint32_t thread, const char *name);
 void log_mark(struct logwriter *w, uint32_t slot, const char *text);
+
+/*
+ * A fold chunk in a slot of its own, SLOT; FOLD says how long the tables are. The log gets the
+ * feature bit. Seal it with logwriter_seal(), or leave that to logwriter_finish().
+ */
+void log_fold(struct logwriter *w, uint32_t slot, const struct pmt_fold *fold,
+	      const struct pmt_fold_block *blocks, const struct pmt_fold_site *sites);
 
 /*
  * Close the log: PMT_STATE_OPEN leaves the last chunk of each slot unsealed, as after SIGKILL;
