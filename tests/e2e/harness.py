@@ -371,6 +371,10 @@ class Run:
         return found
 
 
+# Most tests look at single events. test_folding.py compares with what is counted instead.
+EVERY_EVENT = {"FOLD": "off"}
+
+
 class Tracer:
     """Runs programs in fresh folders of one test."""
 
@@ -396,7 +400,7 @@ class Tracer:
         folder, report = self._prepare()
         logs = folder / "logs"
         logs.mkdir()
-        options = {"OUTPUT": str(logs / "%p.pmt"), **keywords.pop("options", {})}
+        options = {"OUTPUT": str(logs / "%p.pmt"), **EVERY_EVENT, **keywords.pop("options", {})}
         preload = keywords.pop("preload", [])
         env = {
             "PMT_REPORT": str(report),
@@ -444,7 +448,7 @@ class Tracer:
         self, python: Python, argv: Sequence[str], traced_only: bool, keywords: dict[str, Any]
     ) -> Run:
         """As both(), for an interpreter in another root: the environment is set behind chroot."""
-        options = keywords.pop("options", {})
+        options = {**EVERY_EVENT, **keywords.pop("options", {})}
         extra = keywords.pop("env", {})
         keywords.pop("cwd", None)
         visible = []

@@ -24,6 +24,7 @@ def storm(
         f"LD_PRELOAD={LIBRARY}",
         f"PYMEMTRACE_OUTPUT={output}",
         f"PYMEMTRACE_NON_PYTHON={'off' if python else 'on'}",
+        "PYMEMTRACE_FOLD=off",
     ]
     argv = [*enter, *words, *argv]
     with subprocess.Popen(

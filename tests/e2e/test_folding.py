@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""Short-lived blocks are counted, not written: the same program with and without says the same."""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import os
+import signal
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import LIBRARY, TARGETS, Log, Python, Tracer, clean_env, compile_target, tool
+
+# Of one length, so that the program's environment takes the same memory.
+ON = {"FOLD": "yes"}
+OFF = {"FOLD": "off"}
+WORDS = {"TRACE": "malloc,mmap,pymem,rss"}
+
+
+def same_addresses() -> None:
+    """In the child: no random addresses. A few sizes in the interpreter depend on them."""
+    assert ctypes.CDLL(None).personality(0x0040000) != -1  # ADDR_NO_RANDOMIZE
+
+
+def young(tracer: Tracer, python: Python, **options: str) -> Log:
+    words = {**WORDS, **options}
+    argv = ["-S", str(TARGETS / "young.py")]  # packages installed there do as they like
+    return tracer.python_argv(python, argv, options=words, preexec=same_addresses).log
+
+
+def totals(log: Log) -> dict[str, Any]:
+    """What must be equal: all counts and bytes, but for the number of records."""
+    stats = log.stats
+    keys = ("allocations", "frees", "by_allocator", "live_at_end", "lost_records")
+    threads = [{k: v for k, v in t.items() if k != "tid"} for t in stats["thread_list"]]
+    return {**{key: stats[key] for key in keys}, "threads": threads}
+
+
+def by_site(log: Log) -> dict[tuple[Any, ...], list[int]]:
+    """Blocks and bytes by allocator and stack, added up here from the events."""
+    found: dict[tuple[Any, ...], list[int]] = collections.defaultdict(lambda: [0, 0])
+    for event in log.of("alloc", "realloc", "folded"):
+        stack = tuple((f["function"], f["line"]) for f in event["stack"])
+        allocator = event.get("allocator", event.get("reallocator"))
+        if event["event"] == "folded":
+            count = event["count0"] + event["count1"] + event["count"]
+            size = event["bytes0"] + event["bytes1"] + event["bytes"]
+        else:
+            count, size = 1, event["size"]
+        found[allocator, stack][0] += count
+        found[allocator, stack][1] += size
+    return dict(found)
+
+
+def live(log: Log) -> list[tuple[Any, ...]]:
+    rows = log.top("--at", "end", "--by", "stack")
+    return sorted((r["bytes"], r["count"], str(r["stack"])) for r in rows)
+
+
+def test_same_totals(tracer: Tracer, python: Python) -> None:
+    folded, plain = young(tracer, python, **ON), young(tracer, python, **OFF)
+    assert totals(folded) == totals(plain)
+    assert by_site(folded) == by_site(plain)
+    assert live(folded) == live(plain)
+    share = folded.stats["folded"]["count"] / folded.stats["allocations"]["count"]
+    assert share > 0.5
+    assert folded.path.stat().st_size < plain.path.stat().st_size / 2
+    assert plain.stats.get("folded", {"count": 0})["count"] == 0
+
+
+@pytest.mark.parametrize("window", [16, 512])
+def test_window(tracer: Tracer, a_python: Python, window: int) -> None:
+    folded = young(tracer, a_python, **ON, FOLD_WINDOW=f"{window:03}")
+    plain = young(tracer, a_python, **OFF, FOLD_WINDOW=f"{window:03}")
+    assert totals(folded) == totals(plain)
+    assert by_site(folded) == by_site(plain)
+
+
+def test_small_chunks(tracer: Tracer, a_python: Python) -> None:
+    """The least room for counts: many records of counts."""
+    more = {"CHUNK_SIZE": "32K", "FOLD_WINDOW": "512"}
+    folded, plain = young(tracer, a_python, **ON, **more), young(tracer, a_python, **OFF, **more)
+    assert totals(folded) == totals(plain)
+    assert by_site(folded) == by_site(plain)
+
+
+def test_peak_is_bounded(tracer: Tracer, python: Python) -> None:
+    folded, plain = young(tracer, python, **ON).stats, young(tracer, python, **OFF).stats
+    bound = folded["peak_heap_short_lived_bytes"]
+    assert 0 < bound <= 128 * 16384
+    assert plain["peak_heap_short_lived_bytes"] == 0
+    most = folded["peak_heap_bytes"] + bound
+    assert folded["peak_heap_bytes"] <= plain["peak_heap_bytes"] <= most
+
+
+@pytest.mark.parametrize("threshold", ["0", "1"])
+def test_temporary(tracer: Tracer, python: Python, threshold: str) -> None:
+    """Also of large blocks and of those that left the table."""
+    options = ("--temporary", "--threshold", threshold, "--by", "stack")
+    tables = [
+        sorted((r["bytes"], r["count"], str(r["stack"])) for r in young(tracer, python, **o).top(*options))
+        for o in (ON, OFF)
+    ]
+    assert tables[0] == tables[1]
+    assert tables[0]
+
+
+def test_higher_threshold_needs_every_event(tracer: Tracer, a_python: Python) -> None:
+    log = young(tracer, a_python, **ON)
+    outcome = tool("top", "--temporary", "--threshold", "2", log.path, status=None)
+    assert outcome.status != 0
+    assert b"PYMEMTRACE_FOLD=off" in outcome.err
+
+
+@pytest.mark.parametrize("case", ["pass", "pass_realloc", "many", "crowd", "names"])
+def test_threads(tracer: Tracer, case: str) -> None:
+    """Blocks freed by other threads, threads one after the other in one table."""
+    folded = tracer.c("threads.c", case, options=ON).log
+    plain = tracer.c("threads.c", case, options=OFF).log
+    assert folded.stats["folded"]["count"] > 0 or case == "names"
+    got, expected = totals(folded), totals(plain)
+    assert got["frees"] == {**got["frees"], "unmatched": 0, "inherited": 0, "replaced": 0}
+    if case == "pass_realloc":  # which turn finds a block is a matter of luck
+        assert sum(r["bytes"] for r in folded.top("--at", "end")) < 7001
+        return
+    assert got["live_at_end"] == expected["live_at_end"]
+    assert got["by_allocator"] == expected["by_allocator"]
+    assert got["frees"] == expected["frees"]
+    if case == "many":
+        made = [sorted(str(t["allocations"]) for t in x["threads"]) for x in (got, expected)]
+        assert made[0] == made[1]
+
+
+def test_passing_many_times(tracer: Tracer) -> None:
+    """Races between a free and the table that the block is in show only now and then."""
+    for _ in range(20):
+        stats = tracer.c("threads.c", "pass", options=ON).log.stats
+        assert stats["frees"]["unmatched"] == stats["frees"]["replaced"] == 0
+        assert stats["live_at_end"]["bytes"] < 7001
+
+
+FORK = """
+import os
+kept = [bytearray(300) for _ in range(500)]
+for _ in range(2):
+    if os.fork() == 0:
+        kept.clear()
+        new = [bytearray(400) for _ in range(100)]
+        os._exit(0)
+    os.wait()
+del kept[:250]
+"""
+
+
+def test_forked_children(tracer: Tracer, a_python: Python) -> None:
+    """A child begins with an empty table; what it frees of its parent's is no mistake."""
+    logs = {}
+    for options in (ON, OFF):
+        argv = ["-S", "-c", FORK]
+        words = {**WORDS, **options}
+        run = tracer.python_argv(a_python, argv, options=words, preexec=same_addresses)
+        assert len(run.logs) == 3
+        logs[options["FOLD"]] = [totals(log) for log in run.logs]
+        for log in run.logs:
+            assert log.stats["frees"]["unmatched"] == log.stats["frees"]["replaced"] == 0
+    assert logs["yes"] == logs["off"]
+
+
+def storm(argv: list[str], output: Path, reports: int) -> dict[int, int]:
+    """Run until REPORTS reports came, kill, and give each thread's last count."""
+    words = [f"LD_PRELOAD={LIBRARY}", f"PYMEMTRACE_OUTPUT={output}", "PYMEMTRACE_NON_PYTHON=on"]
+    with subprocess.Popen(
+        ["/usr/bin/env", *words, *argv],
+        env=clean_env(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout
+        data = bytearray()
+        while len(data) < reports * 8:
+            data += os.read(child.stdout.fileno(), 1 << 16)
+        os.kill(child.pid, signal.SIGKILL)
+        data += child.stdout.read()
+    last: dict[int, int] = {}
+    for thread, count in struct.iter_unpack("II", data[: len(data) // 8 * 8]):
+        last[thread] = max(count, last.get(thread, 0))
+    return last
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_killed(tmp_path: Path, threads: int) -> None:
+    """Nothing is lost by SIGKILL, wherever it strikes, and nothing counts twice."""
+    argv = [str(compile_target("storm_small.c")), str(threads)]
+    for number in range(30):
+        path = tmp_path / f"{number}.pmt"
+        last = storm(argv, path, 50 + number * 411)
+        stats = Log(path).stats
+        assert stats["lost_records"] == 0
+        assert stats["frees"]["unmatched"] == stats["frees"]["replaced"] == 0
+        for thread in stats["thread_list"]:
+            made = thread["allocations"]
+            if thread["thread"] == 1:
+                continue
+            size, rest = divmod(made["bytes"], made["count"])
+            assert rest == 0 and 101 <= size <= 100 + threads
+            # The last round may have been under way, and the last report not read.
+            assert last[size - 100] <= made["count"] <= last[size - 100] + 28
+        # Each thread keeps 300 blocks at most, and has one in hand.
+        assert stats["live_at_end"]["count"] <= 301 * threads + 20
+
+
+def test_run(tracer: Tracer, a_python: Python) -> None:
+    """The flags of `pymemtrace run`."""
+    for flag in ("--fold=off", "--fold=on", "--fold-window=64"):
+        out = tracer.folder / f"{flag}.pmt"
+        tool("run", flag, "-o", out, a_python.path, "-c", "pass")
+        assert ("folded" in Log(out).stats and Log(out).stats["folded"]["count"] > 0) == (
+            flag != "--fold=off"
+        )
