@@ -102,12 +102,14 @@ def test_peak_is_bounded(tracer: Tracer, python: Python) -> None:
 def test_temporary(tracer: Tracer, python: Python, threshold: str) -> None:
     """Also of large blocks and of those that left the table."""
     options = ("--temporary", "--threshold", threshold, "--by", "stack")
-    tables = [
-        sorted((r["bytes"], r["count"], str(r["stack"])) for r in young(tracer, python, **o).top(*options))
-        for o in (ON, OFF)
-    ]
+    tables = []
+    for words in (ON, OFF):
+        rows = young(tracer, python, **words).top(*options)
+        # Without what comes before the program, where the interpreter keeps things by address.
+        rows = [r for r in rows if r["stack"] and r["stack"][-1]["file"].endswith("young.py")]
+        tables.append(sorted((r["bytes"], r["count"], str(r["stack"])) for r in rows))
     assert tables[0] == tables[1]
-    assert tables[0]
+    assert len(tables[0]) > 5
 
 
 def test_higher_threshold_needs_every_event(tracer: Tracer, a_python: Python) -> None:
