@@ -11,10 +11,10 @@
 #include "reader.h"
 #include "replay.h"
 
-/* What hides blocks from a log of the malloc family. */
+/* What is hidden when `--trace` left the word pymem out. */
 #define REPORT_PYTHON_NOTE                                                                         \
-	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; to see each\n"   \
-	"      of them, trace them too: --trace malloc,mmap,pymem,rss"
+	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; none of these\n" \
+	"      blocks is in this log, because --trace had no word pymem"
 
 /* Room for a number as text. */
 typedef char report_buffer[48];
