@@ -144,7 +144,7 @@ const struct command cmd_top = {
 	.name = "top",
 	.summary = "who holds the memory: lines, functions, stacks, threads",
 	.operands = "LOG...",
-	.doc = "Adds up the blocks of the malloc family by where they were allocated, largest "
+	.doc = "Adds up the blocks of the heap by where they were allocated, largest "
 	       "first. "
 	       "Blocks without a Python frame are shown as '<no Python frame>'. Several logs, or "
 	       "the "

@@ -11,10 +11,10 @@
 #include "reader.h"
 #include "replay.h"
 
-/* What hides blocks from a log of the malloc family. */
+/* What is hidden when `--trace` left the word pymem out. */
 #define REPORT_PYTHON_NOTE                                                                         \
-	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; to see each\n"   \
-	"      of them, trace them too: --trace malloc,mmap,pymem,rss"
+	"Python keeps blocks of up to 512 bytes in arenas that it gets from mmap; none of these\n" \
+	"      blocks is in this log, because --trace had no word pymem"
 
 /* How far the true peak may lie above the shown one; with reader_held_bytes(). */
 #define REPORT_HELD "up to %s more were in short-lived blocks"

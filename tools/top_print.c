@@ -233,10 +233,14 @@ static void put_text(json_t *object, const char *key, const struct top *top, uin
 			    chars == NULL ? json_null() : report_json_text(chars, strlen(chars)));
 }
 
+/* A line that is not known is null, as in `pymemtrace json`. */
 static void put_frame(json_t *object, const struct top *top, const struct frame *frame)
 {
 	put_text(object, "file", top, frame->file);
-	put_number(object, "line", frame->line);
+	if (frame->line != 0)
+		put_number(object, "line", frame->line);
+	else
+		json_object_set_new(object, "line", json_null());
 	put_text(object, "function", top, frame->function);
 }
 

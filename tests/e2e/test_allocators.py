@@ -7,6 +7,7 @@ import re
 import pytest
 
 from harness import LIBRARY, TOOL, Log, Tracer, compile_target, execute, need_program, tool
+from replay import Replay
 
 SAME_AS_REPORTED = [
     "families",
@@ -105,28 +106,13 @@ def test_sums_equal_a_replay(tracer: Tracer, a_python) -> None:
 
 
 def check_replay(log: Log) -> None:
-    live: dict = {}
-    heap = peak = count = size = frees = 0
-    for event in log.events:
-        name = event["event"]
-        if name == "free":
-            frees += 1
-            heap -= live.pop(event["address"], 0)
-        elif name in ("alloc", "realloc"):
-            count += 1
-            size += event["size"]
-            if name == "realloc":
-                frees += 1  # of the old block
-                heap -= live.pop(event["old_address"], 0)
-            heap += event["size"]
-            live[event["address"]] = event["size"]
-            peak = max(peak, heap)
-    stats = log.stats
+    replay, stats = Replay(log), log.stats
+    count, size = sum(replay.count.values()), sum(replay.bytes.values())
     assert stats["allocations"] == {"count": count, "bytes": size}
-    assert stats["frees"]["count"] == frees
-    assert stats["peak_heap_bytes"] == peak
-    assert stats["live_at_end"] == {"count": len(live), "bytes": heap}
-    assert sum(r["bytes"] for r in log.top("--at", "end")) >= heap
+    assert stats["frees"]["count"] == replay.frees
+    assert stats["peak_heap_bytes"] == replay.peak
+    assert stats["live_at_end"] == {"count": len(replay.live), "bytes": replay.heap}
+    assert sum(r["bytes"] for r in log.top("--at", "end")) == replay.heap
 
 
 PRELOADS = ["libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"]

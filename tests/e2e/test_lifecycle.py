@@ -77,7 +77,7 @@ def test_header(tracer: Tracer, a_python: Python) -> None:
     assert header["pid"] == run.outcome.pid
     assert header["command"][1:] == [str(run.log.header["command"][1]), "nested"]
     assert header["python_version"] == ".".join(map(str, a_python.version))
-    assert set(header["traced"]) == {"malloc", "mmap", "rss"}
+    assert set(header["traced"]) == {"malloc", "mmap", "pymem", "rss"}
     assert "python" in header["flags"]
     assert run.log.stats["command"] == header["command"]
 

@@ -13,7 +13,8 @@ AT = {line: name for name, line in marks("peaks.py").items()}
 
 
 def trace(tracer: Tracer, python: Python, case: str) -> Run:
-    return tracer.python(python, "peaks.py", case)
+    """Without Python's own blocks, which the same lines take beside those of the case."""
+    return tracer.python(python, "peaks.py", case, options={"TRACE": "malloc,mmap,rss"})
 
 
 def held(run: Run, *options: str) -> dict[str, tuple[int, int]]:

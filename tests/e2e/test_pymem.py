@@ -80,13 +80,13 @@ def test_large_block_is_counted_once(tracer: Tracer, python: Python) -> None:
 
 
 def test_absent_without_the_word(tracer: Tracer, python: Python) -> None:
-    run = tracer.python_argv(python, ["-c", "pass"])
+    run = tracer.python_argv(python, ["-c", "pass"], options={"TRACE": "malloc,mmap,rss"})
     assert all(domain(name) is None for name in run.log.stats["by_allocator"])
 
 
 def test_domains_are_seen_from_the_first_block(tracer: Tracer, python: Python) -> None:
-    """Nothing is given back that was not seen being handed out."""
-    run = tracer.python_argv(python, ["-c", "import json"], options=ALL)
+    """By default, and nothing is given back that was not seen being handed out."""
+    run = tracer.python_argv(python, ["-c", "import json"])
     stats = run.log.stats
     assert stats["frees"]["unmatched"] == 0
     names = {d for d in map(domain, stats["by_allocator"]) if d is not None}

@@ -50,7 +50,8 @@ static void option_defaults(void)
 	memset(&o, 0xff, sizeof(o));
 	pmt_options_init(&o);
 	CHECK_STR(o.output, "pymemtrace.%p.pmt");
-	CHECK_EQ(o.trace, 1U << PMT_TRACED_MALLOC | 1U << PMT_TRACED_MMAP | 1U << PMT_TRACED_RSS);
+	CHECK_EQ(o.trace, 1U << PMT_TRACED_MALLOC | 1U << PMT_TRACED_MMAP | 1U << PMT_TRACED_RSS |
+				  1U << PMT_TRACED_PYMEM);
 	CHECK_EQ(o.chunk_size, 65536);
 	CHECK_EQ(o.follow, 1);
 	CHECK_EQ(o.non_python, 0);
