@@ -45,7 +45,7 @@ class Replay:
         self.live: dict[int, Block] = {}
         self.count: Counter[str] = Counter()  # by allocator, as the bytes
         self.bytes: Counter[str] = Counter()
-        self.frees = self.heap = self.peak = 0
+        self.frees = self.heap = self.peak = self.folded = 0
         self.overlaps = 0  # blocks handed out at the address of a live one
         self.stopped = False
         self._stop = stop
@@ -76,6 +76,16 @@ class Replay:
                 self._gone(event["old_address"])
             stack = stack.rstrip()[:-1]  # without the brace that ends the event
             self._came(event, self._texts.setdefault(stack, stack))
+        elif head.startswith('{"event":"folded"'):
+            self._folded(json.loads(line))
+
+    def _folded(self, event: Event) -> None:
+        """Blocks that came and went, and have no events of their own."""
+        count = event["count0"] + event["count1"] + event["count"]
+        self.count[event["allocator"]] += count
+        self.bytes[event["allocator"]] += event["bytes0"] + event["bytes1"] + event["bytes"]
+        self.frees += count
+        self.folded += count
 
     def _gone(self, address: str) -> None:
         block = self.live.pop(int(address, 16), None)
