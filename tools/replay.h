@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "account.h"
 #include "heap.h"
 #include "mappings.h"
 #include "names.h"
@@ -83,6 +84,7 @@ struct replay {
 	struct threads threads;
 	struct replay_frees frees;
 	struct replay_rss rss;
+	struct account account;
 	uint64_t lost;
 	uint64_t munmaps;
 	uint64_t events;
