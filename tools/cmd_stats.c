@@ -75,7 +75,10 @@ const struct command cmd_stats = {
 	       "not part "
 	       "of the heap. Frees include those of unknown blocks; a realloc counts as an "
 	       "allocation "
-	       "and as a free.",
+	       "and as a free. RSS by part tells what the resident set is made of, at its peak and "
+	       "at the "
+	       "end, as far as the tracer looked: it looks when the resident set has grown by an "
+	       "eighth. What the parts leave over is not explained.",
 	.options = options,
 	.run = run,
 };

@@ -10,11 +10,13 @@
 /* What was printed must have arrived: a full disk is an error. A reader that went away is not. */
 static int finish(int status)
 {
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK) {
+	if (fflush(stdout) != 0)
 		error("cannot write the output: %s", strerror(errno));
-		return EXIT_DATA;
-	}
-	return status;
+	else if (ferror(stdout))
+		error("cannot write the output");
+	else
+		return status;
+	return EXIT_DATA;
 }
 
 static int unknown_command(const char *name)

@@ -238,6 +238,30 @@ enum mapping_class mappings_class_at(const struct mappings *maps, uint64_t addr)
 	return m != NULL ? m->class : MAPPING_ANONYMOUS;
 }
 
+static void visit_tree(const struct mapping *tree, const struct range *range, mapping_visit visit,
+		       void *context)
+{
+	if (tree == NULL)
+		return;
+	if (tree->start > range->start)
+		visit_tree(tree->left, range, visit, context);
+	const uint64_t start = tree->start > range->start ? tree->start : range->start;
+	const uint64_t end = tree->end < range->end ? tree->end : range->end;
+
+	if (start < end)
+		visit(context, tree->site, end - start);
+	if (tree->end < range->end)
+		visit_tree(tree->right, range, visit, context);
+}
+
+void mappings_visit(const struct mappings *maps, uint64_t start, uint64_t end, mapping_visit visit,
+		    void *context)
+{
+	const struct range range = {start, end};
+
+	visit_tree(maps->root, &range, visit, context);
+}
+
 enum mapping_class mapping_class(const struct pmt_mmap *record)
 {
 	if (record->arena != 0)

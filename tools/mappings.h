@@ -57,6 +57,11 @@ enum mapping_class mapping_class(const struct pmt_mmap *record);
 /* The class of the range at ADDR; anonymous when there is none. */
 enum mapping_class mappings_class_at(const struct mappings *maps, uint64_t addr);
 
+/* Calls VISIT with the bytes of each range that lie in [START, END), by address. */
+typedef void (*mapping_visit)(void *context, uint32_t site, uint64_t bytes);
+void mappings_visit(const struct mappings *maps, uint64_t start, uint64_t end, mapping_visit visit,
+		    void *context);
+
 /*
  * Replay a record. SITE is the caller's, for the new range. Without memory the program ends.
  *

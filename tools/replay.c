@@ -46,6 +46,7 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 	sites_init(&replay->mapped);
 	threads_init(&replay->threads);
 	mappings_init(&replay->mappings, header->page_bytes, mapping_changed, replay);
+	account_init(&replay->account, header);
 	for (uint32_t i = 0; i < REPLAY_REALLOCATORS; i++)
 		replay->realloc_kinds[i] = realloc_kind(i);
 	replay->threshold = 1;
@@ -64,6 +65,7 @@ void replay_fini(struct replay *replay)
 	sites_fini(&replay->mapped);
 	threads_fini(&replay->threads);
 	mappings_fini(&replay->mappings);
+	account_fini(&replay->account);
 }
 
 /* Where frees of blocks that are not live are counted. */
@@ -86,10 +88,11 @@ static bool was_temporary(const struct replay *replay, const struct site *site,
 			  const struct heap_block *old, const struct replay_block *end,
 			  const struct thread *thread)
 {
+	if (site->thread != thread->number)
+		return false;
 	if (replay->folded_log)
 		return end->soon != 0 && end->soon - 1 <= replay->threshold;
-	return site->thread == thread->number &&
-	       thread->sequence - old->sequence <= replay->threshold;
+	return thread->sequence - old->sequence <= replay->threshold;
 }
 
 /* The block at END's address goes because of an event of THREAD. */
@@ -106,6 +109,7 @@ static void remove_block(struct replay *replay, const struct thread *thread,
 	sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
 	struct site *site = &replay->blocks.sites[old.site];
 
+	account_block(&replay->account, end->addr, old.size_bytes, site->kind, -1);
 	if (was_temporary(replay, site, &old, end, thread)) {
 		site->temporary.bytes += old.size_bytes;
 		site->temporary.count++;
@@ -134,7 +138,10 @@ static void add_block(struct replay *replay, const struct thread *thread,
 	if (heap_put(&replay->heap, birth->addr, &block, &old)) {
 		replay->frees.replaced++;
 		sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
+		account_block(&replay->account, birth->addr, old.size_bytes,
+			      replay->blocks.sites[old.site].kind, -1);
 	}
+	account_block(&replay->account, birth->addr, birth->size_bytes, birth->kind, 1);
 	sites_change(&replay->blocks, block.site, (int64_t)birth->size_bytes, 1);
 }
 
@@ -333,6 +340,7 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	replay->last_ns = since_start(replay, event->time_ns);
 	struct replay_block block;
 
+	account_record(&replay->account, &event->record, replay->last_ns);
 	switch (event->record.type) {
 	case PMT_REC_alloc:
 	case PMT_REC_free:

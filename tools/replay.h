@@ -35,6 +35,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "account.h"
 #include "early.h"
 #include "heap.h"
 #include "mappings.h"
@@ -99,6 +100,7 @@ struct replay {
 	struct replay_frees frees;
 	struct replay_rss rss;
 	struct amount folded; /* part of all that was allocated */
+	struct account account;
 	uint64_t lost;
 	uint64_t munmaps;
 	uint64_t events;	 /* folded blocks are two each: an allocation and a free */

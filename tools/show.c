@@ -188,6 +188,9 @@ SHOW_NAMED(reallocator, "REALLOCATOR")
 SHOW_NAMED(lostreason, "LOST")
 SHOW_NAMED(lifepoint, "LIFE")
 SHOW_NAMED(linetable, "LINETABLE")
+SHOW_NAMED(accountreason, "ACCOUNTREASON")
+SHOW_NAMED(mallocstate, "MALLOCSTATE")
+SHOW_NAMED(memory, "MEMORY")
 #undef SHOW_NAMED
 
 /* prot: as in /proc/PID/maps, and further bits as a number. */

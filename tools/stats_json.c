@@ -2,6 +2,7 @@
 /* The figures of one log as a JSON object. */
 #include <string.h>
 
+#include "account_report.h"
 #include "report.h"
 #include "stats.h"
 
@@ -207,5 +208,6 @@ json_t *stats_json(const struct stats *stats)
 	put_allocators(object, stats);
 	put_mappings(object, stats);
 	put_rss(object, stats);
+	json_object_set_new(object, "accounts", account_json(&stats->replay.account));
 	return object;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "account_report.h"
 #include "escape.h"
 #include "report.h"
 #include "stats.h"
@@ -277,6 +278,7 @@ static void print_notes(const struct stats *stats)
 		begin_note(&first);
 		puts(REPORT_PYTHON_NOTE);
 	}
+	account_print_notes(&stats->replay.account, stats->peak_rss_bytes, begin_note, &first);
 }
 
 void stats_print(const struct stats *stats)
@@ -286,6 +288,7 @@ void stats_print(const struct stats *stats)
 	print_allocators(stats);
 	print_mappings(stats);
 	print_rss(stats);
+	account_print(&stats->replay.account);
 	print_threads(stats);
 	print_notes(stats);
 }

@@ -10,7 +10,51 @@
 #define MADV_WIPEONFORK 18
 #endif
 
+/* More ranges than this are counted, but not found again. */
+#define RANGES 512
+
 static _Atomic long held;
+static struct {
+	_Atomic uint64_t start;
+	_Atomic uint64_t size; /* 0: none, or none any more */
+} ranges[RANGES];
+static _Atomic uint32_t ranges_used;
+
+void arena_remember(const void *pages, size_t size)
+{
+	uint32_t i = atomic_load(&ranges_used);
+
+	while (i < RANGES && !atomic_compare_exchange_weak(&ranges_used, &i, i + 1))
+		;
+	if (i >= RANGES)
+		return;
+	atomic_store(&ranges[i].start, (uintptr_t)pages);
+	atomic_store(&ranges[i].size, size);
+}
+
+void arena_gone(const void *pages)
+{
+	for (uint32_t i = 0; i < atomic_load(&ranges_used); i++)
+		if (atomic_load(&ranges[i].start) == (uintptr_t)pages)
+			atomic_store(&ranges[i].size, 0);
+}
+
+int arena_owns(uint64_t addr, uint64_t limit, uint64_t *end)
+{
+	*end = limit;
+	for (uint32_t i = 0; i < atomic_load(&ranges_used); i++) {
+		uint64_t start = atomic_load(&ranges[i].start);
+		uint64_t size = atomic_load(&ranges[i].size);
+
+		if (addr - start < size) {
+			*end = start + size < limit ? start + size : limit;
+			return 1;
+		}
+		if (size != 0 && start > addr && start < *end)
+			*end = start;
+	}
+	return 0;
+}
 
 void *arena_pages(size_t size, int forget)
 {
@@ -20,6 +64,7 @@ void *arena_pages(size_t size, int forget)
 		return NULL;
 	if (forget)
 		(void)sys_madvise(p, size, MADV_WIPEONFORK);
+	arena_remember(p, size);
 	arena_account((long)size);
 	return p;
 }

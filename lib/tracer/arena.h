@@ -18,7 +18,16 @@ void *arena_pages(size_t size, int forget);
 void arena_account(long bytes);
 /* Upper bound of what the tracer holds of the resident set, bytes. */
 uint64_t arena_bytes(void);
-/* In a forked child: forget the count. */
+/* These pages are the tracer's too, though they are not counted. */
+void arena_remember(const void *pages, size_t size);
+/*
+ * Is ADDR in pages of arena_pages() or arena_remember()? *END becomes the address up to which the
+ * answer is the same, at most LIMIT.
+ */
+int arena_owns(uint64_t addr, uint64_t limit, uint64_t *end);
+/* Pages of arena_pages() were given back to the kernel. */
+void arena_gone(const void *pages);
+/* In a forked child: forget the count; the pages are still there. */
 void arena_reset(void);
 
 #endif

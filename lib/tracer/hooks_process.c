@@ -163,14 +163,14 @@ PMT_EXPORT pid_t fork(void)
 
 PMT_EXPORT void _exit(int status)
 {
-	process_exit_now();
+	process_exit_from(__builtin_return_address(0));
 	real._exit(status);
 	__builtin_unreachable();
 }
 
 PMT_EXPORT void _Exit(int status)
 {
-	process_exit_now();
+	process_exit_from(__builtin_return_address(0));
 	real._Exit(status);
 	__builtin_unreachable();
 }

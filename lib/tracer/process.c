@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "arena.h"
 #include "audit.h"
 #include "clock.h"
@@ -38,6 +39,8 @@ static struct {
 	_Atomic int *alive; /* 1; a forked child sees 0 here */
 	int options_good;
 	int exec_pending;
+	int by_handlers;  /* this child was forked by the C library, which put its locks in order */
+	int malloc_sound; /* no lock of malloc's can belong to a thread that is not here */
 	char parent_log[4096];
 	struct text output; /* the name template, absolute */
 } process;
@@ -205,6 +208,7 @@ static int start_log(unsigned flags)
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
 	process_shared.traced = process.options.trace;
+	account_start(process.options.trace >> PMT_TRACED_RSS & 1);
 	sampler_start(rss_interval_ns(), under_valgrind());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
@@ -327,6 +331,7 @@ static void check_heap(void)
 static void start_tracing(unsigned flags)
 {
 	process.options_good = 1;
+	process.malloc_sound = 1;
 	make_output_absolute();
 	if (!process.options.follow)
 		leave_children_alone();
@@ -390,6 +395,7 @@ void process_in_child(void)
 	if (process.alive == NULL)
 		return;
 	atomic_store(process.alive, 0);
+	process.by_handlers = 1;
 	threads_leave();
 }
 
@@ -407,6 +413,9 @@ static void start_child(void)
 	stack_reset();
 	threads_reset();
 	sampler_reset();
+	account_reset();
+	process.malloc_sound = process.by_handlers;
+	process.by_handlers = 0;
 	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0) {
 		process_shared.traced = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
@@ -428,9 +437,9 @@ void process_forked(int child)
 
 /*
  * Close the log, if this is the process that it belongs to: a child of vfork() shares our memory,
- * but is another one.
+ * but is another one. ASK: malloc may be asked for its figures.
  */
-static void finish(void)
+static void finish(int ask)
 {
 	uint64_t now;
 	int nested;
@@ -444,7 +453,7 @@ static void finish(void)
 	 */
 	nested = atomic_load_explicit(&thread_self->state, memory_order_relaxed) == THREAD_BUSY;
 	if (!nested)
-		sampler_finish();
+		sampler_finish(ask && process.malloc_sound);
 	now = sys_clock_ns(CLOCK_MONOTONIC);
 	atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
 	if (!nested) {
@@ -459,12 +468,21 @@ void process_stop(unsigned reason)
 	if (!process_is_own() || sys_getpid() != process.pid)
 		return;
 	logfile_stop(reason);
-	finish();
+	finish(0);
 }
 
 void process_exit_now(void)
 {
-	finish();
+	finish(0);
+}
+
+/*
+ * A signal handler may call _exit() where the thread has malloc's lock. os._exit() comes from the
+ * interpreter's own code, which no handler runs.
+ */
+void process_exit_from(const void *caller)
+{
+	finish(process_is_own() && account_is_python(caller));
 }
 
 __attribute__((constructor)) static void loaded(void)
@@ -474,5 +492,5 @@ __attribute__((constructor)) static void loaded(void)
 
 __attribute__((destructor)) static void unloaded(void)
 {
-	finish();
+	finish(1);
 }

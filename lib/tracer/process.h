@@ -57,8 +57,9 @@ void process_before_exec(void);
 void process_still_here(void);
 /* In the parent, after fork() returned CHILD. */
 void process_forked(int child);
-/* The process ends now without destructors (_exit). */
+/* The process ends now without destructors; and: by a call from CALLER (_exit). */
 void process_exit_now(void);
+void process_exit_from(const void *caller);
 /* End tracing for good, for REASON (PMT_STOP_*). */
 void process_stop(unsigned reason);
 /* libpython was loaded late, as HANDLE: an embedding program. */

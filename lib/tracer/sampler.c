@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "account.h"
 #include "arena.h"
 #include "clock.h"
 #include "lock.h"
 #include "logfile.h"
 #include "names.h"
+#include "proc.h"
 #include "sys.h"
 #include "writer.h"
 
@@ -46,33 +48,6 @@ static struct {
 	char *stack;
 } sampler;
 
-/* Text of a file in /proc, terminated; from descriptor KEPT if there is one. Returns its length. */
-static size_t read_file(int kept, const char *path, char *text, size_t size)
-{
-	long fd = kept > 0 ? kept : sys_open(path, O_RDONLY | O_CLOEXEC, 0);
-	long got;
-
-	text[0] = '\0';
-	if (fd < 0)
-		return 0;
-	got = sys_pread((int)fd, text, size - 1, 0);
-	if (kept <= 0)
-		(void)sys_close((int)fd);
-	text[got < 0 ? 0 : got] = '\0';
-	return got < 0 ? 0 : (size_t)got;
-}
-
-static uint64_t parse_number(const char **text)
-{
-	uint64_t n = 0;
-
-	while (**text == ' ' || **text == '\t')
-		++*text;
-	for (; **text >= '0' && **text <= '9'; ++*text)
-		n = n * 10 + (uint64_t)(**text - '0');
-	return n;
-}
-
 /* statm: size resident shared ..., in pages. */
 static int read_statm(struct pmt_rss *out)
 {
@@ -80,11 +55,11 @@ static int read_statm(struct pmt_rss *out)
 	const char *p = text;
 
 	/* Not of "self": its memory is gone once the first thread has ended. */
-	if (read_file(sampler.statm, "/proc/thread-self/statm", text, sizeof(text)) == 0)
+	if (proc_read(sampler.statm, "/proc/thread-self/statm", text, sizeof(text)) == 0)
 		return -1;
-	(void)parse_number(&p);
-	out->resident = parse_number(&p) * sampler.page;
-	out->shared = parse_number(&p) * sampler.page;
+	(void)proc_number(&p);
+	out->resident = proc_number(&p) * sampler.page;
+	out->shared = proc_number(&p) * sampler.page;
 	out->own = arena_bytes();
 	return 0;
 }
@@ -97,7 +72,7 @@ static uint64_t status_value(const char *status, const char *name)
 	if (p == NULL)
 		return 0;
 	p += strlen(name);
-	return parse_number(&p) * 1024;
+	return proc_number(&p) * 1024;
 }
 
 /* FORCE writes it even if nothing changed. */
@@ -107,7 +82,7 @@ static void put_detail(uint64_t now, int force)
 	struct pmt_rss_detail r;
 	char text[4096];
 
-	if (read_file(0, "/proc/thread-self/status", text, sizeof(text)) == 0)
+	if (proc_read(0, "/proc/thread-self/status", text, sizeof(text)) == 0)
 		return;
 	r.anon = status_value(text, "\nRssAnon:");
 	r.file = status_value(text, "\nRssFile:");
@@ -215,7 +190,7 @@ static int is_left_alone(void)
 {
 	char text[4096];
 
-	if (read_file(sampler.status, "/proc/self/status", text, sizeof(text)) == 0)
+	if (proc_read(sampler.status, "/proc/self/status", text, sizeof(text)) == 0)
 		return 0;
 	/* The first thread is counted until all are gone. */
 	return strstr(text, "\nState:\tZ") != NULL &&
@@ -226,12 +201,19 @@ static int is_left_alone(void)
 static int first_thread_status(void)
 {
 	char text[1024];
-	size_t size = read_file(0, "/proc/self/stat", text, sizeof(text));
+	size_t size = proc_read(0, "/proc/self/stat", text, sizeof(text));
 	const char *p = text + size;
 
 	while (p > text && p[-1] != ' ')
 		p--;
-	return (int)(parse_number(&p) >> 8 & 255);
+	return (int)(proc_number(&p) >> 8 & 255);
+}
+
+/* The clock goes on while an account is taken, which may last. */
+static int between(void)
+{
+	(void)publish();
+	return atomic_load(&sampler.stop);
 }
 
 /* Returns what the thread is to end with: it may be the last one, whose status is the process's. */
@@ -243,6 +225,14 @@ static int run(void)
 	/* Kept open: the program may change its root, or the limit of its descriptors. */
 	sampler.statm = keep_open("/proc/thread-self/statm");
 	sampler.status = keep_open("/proc/self/status");
+	const struct account_place place = {
+		.writer = &sampler.writer,
+		.smaps = account_wanted() ? keep_open(ACCOUNT_SMAPS) : 0,
+		.pagemap = account_wanted() ? keep_open(ACCOUNT_PAGEMAP) : 0,
+		.statm = sampler.statm,
+		.pause = between,
+	};
+
 	while (atomic_load(&sampler.stop) == 0) {
 		struct timespec rest = {(time_t)(sampler.interval_ns / 1000000000U),
 					(long)(sampler.interval_ns % 1000000000U)};
@@ -252,6 +242,7 @@ static int run(void)
 			break;
 		now = publish();
 		sample(now, 0);
+		account_poll(&place, now, sampler.last.resident);
 		if (now - checked >= DETAIL_NS) {
 			checked = now;
 			if (is_left_alone())
@@ -430,16 +421,22 @@ void sampler_poll(uint64_t now_ns)
 	lock_release(&sampler.lock);
 }
 
-void sampler_finish(void)
+void sampler_finish(int ask)
 {
+	const struct account_place place = {.writer = &sampler.writer};
+	/* By the precise clock, which is ahead: the last sample follows the last event. */
+	uint64_t now;
+
 	sampler_pause(0);
 	if (lock_take_soon(&sampler.lock) != 0)
 		return;
-	if (atomic_exchange(&sampler.state, SAMPLER_NONE) != SAMPLER_NONE) {
-		/* By the precise clock, which is ahead: the last sample follows the last event. */
-		sample(sys_clock_ns(CLOCK_MONOTONIC), 1);
-		writer_finish(&sampler.writer);
-	}
+	now = sys_clock_ns(CLOCK_MONOTONIC);
+	if (atomic_exchange(&sampler.state, SAMPLER_NONE) != SAMPLER_NONE)
+		sample(now, 1);
+	else if (account_wanted())
+		writer_init(&sampler.writer, PMT_CHUNK_EVENTS, writer_new_slot());
+	account_finish(&place, now, ask);
+	writer_finish(&sampler.writer);
 	lock_release(&sampler.lock);
 }
 

@@ -29,8 +29,8 @@ void sampler_resume(uint64_t after_ns);
 #define SAMPLER_SHORTLY 100000000ULL
 /* At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due. */
 void sampler_poll(uint64_t now_ns);
-/* Pause for good, take the last sample, seal. */
-void sampler_finish(void);
+/* Pause for good, take the last sample and the last account, seal. ASK: see account_finish(). */
+void sampler_finish(int ask);
 /* In a forked child: there is no thread. */
 void sampler_reset(void);
 

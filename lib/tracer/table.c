@@ -87,6 +87,8 @@ void table_clear(struct table *table)
 	struct table_body *body = atomic_load(&table->body);
 
 	atomic_store(&table->body, NULL);
-	if (body != NULL)
+	if (body != NULL) {
+		arena_gone(body);
 		(void)sys_munmap(body, body->bytes);
+	}
 }

@@ -14,6 +14,8 @@
  *	alloc NUMBER ADDR SIZE STACK | free ADDR | realloc OLD NEW SIZE STACK
  *	mmap ADDR SIZE PROT FLAGS STACK | munmap ADDR SIZE | mremap OLD SIZE NEW SIZE FLAGS STACK
  *	rss RESIDENT SHARED OWN REPEATS | detail ANON FILE SHMEM SWAP HUGETLB PEAK
+ *	range ACCOUNT KIND ADDR SIZE RESIDENT SWAP
+ *	account NUMBER REASON RESIDENT MALLOC FREE ARENA
  *	mark TEXT | process NUMBER VALUE | lost COUNT
  *	slot N			the slot of the threads and events that follow; 1 at first
  *	order N			the order number from here on, in this slot
@@ -238,6 +240,14 @@ static int other_line(const char *key, char *rest)
 		read_numbers(rest, 6, n);
 		log_put(log_writer, slot, rss_detail, 0, .anon = n[0], .file = n[1], .shmem = n[2],
 			.swap = n[3], .hugetlb = n[4], .peak = n[5]);
+	} else if (strcmp(key, "range") == 0) {
+		read_numbers(rest, 6, n);
+		log_put(log_writer, 1, account_range, 0, .account = n[0], .kind = n[1],
+			.addr = n[2], .size = n[3], .resident = n[4], .swap = n[5]);
+	} else if (strcmp(key, "account") == 0) {
+		read_numbers(rest, 6, n);
+		log_put(log_writer, 1, account, 0, .number = n[0], .reason = n[1], .resident = n[2],
+			.malloc = n[3], .malloc_free = n[4], .malloc_arena = n[5]);
 	} else if (strcmp(key, "process") == 0) {
 		read_numbers(rest, 2, n);
 		log_put(log_writer, slot, process, 0, .what = n[0], .value = n[1]);

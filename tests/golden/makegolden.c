@@ -196,6 +196,25 @@ static struct logwriter *folded_written(bool block)
 	return w;
 }
 
+/* An account of the resident set: later than the records of every_record(). */
+static struct logwriter *with_account(void)
+{
+	struct logwriter *w = begin();
+
+	log_thread(w, 1, 1, 1234);
+	log_put(w, 1, time, 0, .time_ns = LOGWRITER_START_NS + 1500000);
+	log_put(w, 1, alloc, PMT_ALLOCATOR_MALLOC, .addr = 0x5000010, .size = 1000);
+	for (unsigned kind = 0; kind <= PMT_MEMORY_OWN; kind++)
+		log_put(w, 1, account_range, 0, .account = 1, .kind = kind,
+			.addr = kind == PMT_MEMORY_HEAP ? 0x5000000 : 0, .size = 1 << 20,
+			.resident = 4096 * kind, .swap = kind);
+	log_put(w, 1, account, 0, .number = 1, .reason = PMT_ACCOUNTREASON_END,
+		.resident = 4096 * 80, .cost_ns = 600000, .malloc = PMT_MALLOCSTATE_KNOWN,
+		.malloc_arena = 1 << 20, .malloc_used = 1016, .malloc_free = (1 << 20) - 1016,
+		.malloc_top = 4096);
+	return w;
+}
+
 /* The log as a file; CHANGE, if not NULL, has a go at it before the header gets its checksum. */
 static void save_log(struct logwriter *w, const char *name, unsigned state,
 		     size_t (*change)(uint8_t *data, size_t size))
@@ -316,6 +335,7 @@ int main(int argc, char **argv)
 	save_log(every_record(), "good-every-record.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(every_record(), "good-killed.pmt", PMT_STATE_OPEN, half_record);
 	save_log(every_record(), "good-later-minor.pmt", PMT_STATE_CLOSED, later_minor);
+	save_log(with_account(), "good-account.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(begin(), "good-no-events.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(begin(), "bad-later-major.pmt", PMT_STATE_CLOSED, later_major);
 	save_log(begin(), "bad-unknown-feature.pmt", PMT_STATE_CLOSED, unknown_feature);
