@@ -188,6 +188,8 @@ SHOW_NAMED(reallocator, "REALLOCATOR")
 SHOW_NAMED(lostreason, "LOST")
 SHOW_NAMED(lifepoint, "LIFE")
 SHOW_NAMED(linetable, "LINETABLE")
+SHOW_NAMED(moment, "MOMENT")
+SHOW_NAMED(typekind, "TYPEKIND")
 #undef SHOW_NAMED
 
 /* prot: as in /proc/PID/maps, and further bits as a number. */

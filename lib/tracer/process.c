@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "audit.h"
+#include "census.h"
 #include "clock.h"
 #include "code.h"
 #include "logfile.h"
@@ -28,6 +29,8 @@
 #include "sys.h"
 #include "thread.h"
 #include "trace.h"
+#include "typeinfo.h"
+#include "types.h"
 
 struct process_shared process_shared;
 
@@ -204,6 +207,10 @@ static int start_log(unsigned flags)
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
 	process_shared.traced = process.options.trace;
+	process_shared.types = process.options.types && process_traces(PMT_TRACED_PYMEM) &&
+			       python.found && typeinfo_start() == 0;
+	if (python.free_threaded)
+		types_several();
 	sampler_start(rss_interval_ns(), under_valgrind());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
@@ -336,6 +343,7 @@ static void start_tracing(unsigned flags)
 	(void)at_quick_exit(process_exit_now);
 	if (start_log(flags) != 0) {
 		process_shared.traced = 0;
+		process_shared.types = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
@@ -406,8 +414,10 @@ static void start_child(void)
 	stack_reset();
 	threads_reset();
 	sampler_reset();
+	census_reset();
 	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0) {
 		process_shared.traced = 0;
+		process_shared.types = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 	}
 }
@@ -463,6 +473,9 @@ void process_stop(unsigned reason)
 
 void process_exit_now(void)
 {
+	/* A child of vfork() has its parent's objects. */
+	if (process_is_own() && sys_getpid() == process.pid)
+		census_at_end();
 	finish();
 }
 
@@ -473,5 +486,5 @@ __attribute__((constructor)) static void loaded(void)
 
 __attribute__((destructor)) static void unloaded(void)
 {
-	finish();
+	process_exit_now();
 }
