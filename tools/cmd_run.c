@@ -27,6 +27,7 @@ static int set_option(const struct command_option *option, const char *value, bo
 #define LETTER_max_size '\0'
 #define LETTER_chunk_size '\0'
 #define LETTER_follow '\0'
+#define LETTER_types '\0'
 #define LETTER_non_python '\0'
 #define LETTER_verbosity '\0'
 

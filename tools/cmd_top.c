@@ -29,6 +29,15 @@ static int parse_seconds(const char *text, uint64_t *time_ns)
 
 static int choose_moment(void)
 {
+	if (settings.by != TOP_BY_TYPE && settings.census != NULL)
+		return error("--census goes with --by type");
+	if (settings.by == TOP_BY_TYPE) {
+		settings.what = TOP_AT_CENSUS;
+		if (temporary || at != NULL || settings.mappings)
+			return error("--by type looks at the objects of one moment, see --census: "
+				     "it goes neither with --at nor --temporary nor --mappings");
+		return 0;
+	}
 	if (temporary && (at != NULL || settings.mappings))
 		return error("--temporary looks at blocks of the whole log: it goes neither with "
 			     "--at nor with --mappings");
@@ -77,7 +86,8 @@ static const struct command_option options[] = {
 	 .target = &settings.by,
 	 .doc = "add up blocks by the line, function or file of their innermost Python frame (line "
 		"is "
-		"the default), by whole stack, thread, allocator or process"},
+		"the default), by whole stack, thread, allocator or process; or Python's live "
+		"objects by their type"},
 	{.name = "at",
 	 .value = "WHEN",
 	 .kind = COMMAND_TEXT,
@@ -85,6 +95,12 @@ static const struct command_option options[] = {
 	 .doc = "what was live at the peak of the heap ('peak', the default), at the end ('end', "
 		"what "
 		"was never freed), or so many seconds after the start"},
+	{.name = "census",
+	 .value = "WHICH",
+	 .kind = COMMAND_TEXT,
+	 .target = &settings.census,
+	 .doc = "with --by type: what was live at the snapshot with this label or number, or at "
+		"the end ('end'); default is the last one that the log has"},
 	{.name = "temporary",
 	 .kind = COMMAND_SWITCH,
 	 .target = &temporary,
@@ -136,7 +152,8 @@ static const struct command_option options[] = {
 	 .target = &as_json,
 	 .doc = "print an array of objects with file, line, function, bytes, count and stack; "
 		"where rows "
-		"add up several stacks, stack is the one with most bytes"},
+		"add up several stacks, stack is the one with most bytes; with --by type also with "
+		"type"},
 	{.name = NULL},
 };
 
@@ -149,7 +166,11 @@ const struct command cmd_top = {
 	       "Blocks without a Python frame are shown as '<no Python frame>'. Several logs, or "
 	       "the "
 	       "logs of a folder, make one report: at the peak means each process at its own peak, "
-	       "added up.",
+	       "added up. By type are counted the blocks of PyObject_Malloc and its relatives, "
+	       "with "
+	       "the bytes that were asked for: an object with the words that Python keeps before "
+	       "it, without what it holds in blocks of its own. '<no object>' are such blocks, "
+	       "'<free list>' are dead objects that Python keeps for later.",
 	.options = options,
 	.run = run,
 };

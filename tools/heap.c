@@ -257,6 +257,27 @@ bool heap_take(struct heap *heap, uint64_t addr, struct heap_block *old)
 	return true;
 }
 
+static const struct heap_slot *look(const struct heap_table *table, uint64_t hash)
+{
+	if (table->count == 0)
+		return NULL;
+	const size_t i = find(table, hash);
+
+	return holds(table, i, hash) ? &table->slots[i] : NULL;
+}
+
+bool heap_look(const struct heap *heap, uint64_t addr, struct heap_block *block)
+{
+	const struct heap_slot *slot = look(&heap->blocks, mix(heap->blocks.factor, addr));
+
+	if (slot == NULL)
+		return false;
+	*block = (struct heap_block){slot->size, slot->site, slot->sequence};
+	if (slot->size == SIZE_LARGE && (slot = look(&heap->large, slot->hash)) != NULL)
+		block->size_bytes = (uint64_t)slot->sequence << 32 | slot->size;
+	return true;
+}
+
 size_t heap_footprint(const struct heap *heap)
 {
 	return (heap->blocks.size + heap->large.size) * sizeof(struct heap_slot);

@@ -48,6 +48,9 @@ bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
 /* Take the block at ADDR out, into OLD. False: there is none. */
 bool heap_take(struct heap *heap, uint64_t addr, struct heap_block *old);
 
+/* The block at ADDR, into BLOCK. False: there is none. */
+bool heap_look(const struct heap *heap, uint64_t addr, struct heap_block *block);
+
 static inline size_t heap_count(const struct heap *heap)
 {
 	return heap->blocks.count;

@@ -326,6 +326,13 @@ static void on_other(struct replay *replay, const struct pmt_record *record)
 	case PMT_REC_rss_detail:
 		on_rss_detail(replay, &record->rss_detail);
 		break;
+	case PMT_REC_census:
+	case PMT_REC_type_live:
+	case PMT_REC_type_name:
+		if (replay->census != NULL)
+			census_add(replay->census, record, replay->last_ns, &replay->heap,
+				   &replay->blocks);
+		break;
 	case PMT_REC_lost:
 		replay->lost += record->lost.count;
 		break;

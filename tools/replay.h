@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #include "account.h"
+#include "census.h"
 #include "early.h"
 #include "heap.h"
 #include "mappings.h"
@@ -109,9 +110,10 @@ struct replay {
 	uint64_t mapped_peak_ns;
 	uint64_t last_ns; /* time of the last event, since the start */
 	/* Set these between replay_init() and the first event. */
-	bool by_stack;	    /* tell stacks apart; else all have the stack 0 */
-	uint32_t threshold; /* 1 */
-	uint64_t until_ns;  /* replay_run() stops at later events; CLOCK_MONOTONIC; no end */
+	bool by_stack;	       /* tell stacks apart; else all have the stack 0 */
+	uint32_t threshold;    /* 1 */
+	struct census *census; /* takes in the census records, NULL: nobody does */
+	uint64_t until_ns;     /* replay_run() stops at later events; CLOCK_MONOTONIC; no end */
 	uint32_t realloc_kinds[REPLAY_REALLOCATORS]; /* the kind of a reallocator's blocks */
 	/* From the header. */
 	uint64_t start_ns;

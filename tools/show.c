@@ -191,6 +191,8 @@ SHOW_NAMED(linetable, "LINETABLE")
 SHOW_NAMED(accountreason, "ACCOUNTREASON")
 SHOW_NAMED(mallocstate, "MALLOCSTATE")
 SHOW_NAMED(memory, "MEMORY")
+SHOW_NAMED(moment, "MOMENT")
+SHOW_NAMED(typekind, "TYPEKIND")
 #undef SHOW_NAMED
 
 /* prot: as in /proc/PID/maps, and further bits as a number. */

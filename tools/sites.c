@@ -28,7 +28,7 @@ void sites_fini(struct sites *sites)
 static inline uint32_t hash_key(const struct sites *sites, uint64_t stack, uint32_t thread,
 				uint32_t kind)
 {
-	const uint64_t rest = (uint64_t)thread << 8 | (kind & 0xff);
+	const uint64_t rest = (uint64_t)thread << 32 | kind;
 
 	return (uint32_t)(mix(sites->factors[0], stack + rest * sites->factors[1]) >> 32);
 }

@@ -6,9 +6,12 @@
 #include "top.h"
 
 #include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "census.h"
 #include "damage.h"
 #include "error.h"
 #include "mix.h"
@@ -37,6 +40,7 @@ void top_fini(struct top *top)
 {
 	for (size_t i = 0; i < top->process_count; i++) {
 		free(top->processes[i].path);
+		free(top->processes[i].census);
 		threads_fini(&top->processes[i].threads);
 	}
 	free(top->processes);
@@ -133,7 +137,15 @@ static struct frame innermost(const struct top *top, uint32_t stack)
 	return top->frames.frames[stack];
 }
 
-static struct top_key make_key(const struct top *top, const struct site *site, uint32_t stack)
+static uint32_t type_text(struct top *top, const struct census *census, uint32_t type)
+{
+	char buffer[32];
+
+	return frames_text(&top->frames, census_name(census, type, buffer));
+}
+
+static struct top_key make_key(struct top *top, const struct site *site, uint32_t stack,
+			       const struct census *census)
 {
 	const struct frame frame = innermost(top, stack);
 	const uint32_t process = (uint32_t)top->process_count;
@@ -162,6 +174,9 @@ static struct top_key make_key(const struct top *top, const struct site *site, u
 	case TOP_BY_PROCESS:
 		key.process = process;
 		break;
+	case TOP_BY_TYPE:
+		key.type = type_text(top, census, site->kind);
+		break;
 	}
 	return key;
 }
@@ -179,7 +194,8 @@ static struct amount site_amount(const struct top *top, const struct sites *site
 	}
 }
 
-static void add_sites(struct top *top, struct reader *reader, const struct sites *sites)
+static void add_sites(struct top *top, struct reader *reader, const struct sites *sites,
+		      const struct census *census)
 {
 	struct top_process *process = &top->processes[top->process_count - 1];
 	struct idmap known = {0};
@@ -195,7 +211,7 @@ static void add_sites(struct top *top, struct reader *reader, const struct sites
 		add_amount(&process->amount, &amount);
 		if (!wanted(top, innermost(top, stack).file))
 			continue;
-		const struct top_key key = make_key(top, site, stack);
+		const struct top_key key = make_key(top, site, stack, census);
 		const uint32_t row = find_row(top, &key);
 
 		add_amount(&top->rows[row - 1].amount, &amount);
@@ -259,10 +275,54 @@ static int open_log(const struct top *top, const char *path, struct reader **rea
 	return -1;
 }
 
+/* Which census it is, as a text of its own. */
+static char *name_census(const struct census *census)
+{
+	const size_t size = strlen(census->label) + 48;
+	char *name = need_memory(size);
+
+	if (census->moment == PMT_MOMENT_END)
+		snprintf(name, size, "the end");
+	else
+		snprintf(name, size, "snapshot %" PRIu64 " '%s'", census->number, census->label);
+	return name;
+}
+
+/* After the replay: what the census says of it. Returns the exit status. */
+static int take_census(struct top *top, const struct reader *reader, struct census *census)
+{
+	struct top_process *process = &top->processes[top->process_count - 1];
+
+	census_finish(census);
+	if (!census->found && top->options.census != NULL)
+		error("%s: no snapshot '%s'", reader_path(reader), top->options.census);
+	else if (!census->found)
+		error("%s: its objects were not told by type: it was traced without the word pymem "
+		      "or with TYPES=off, or was killed",
+		      reader_path(reader));
+	if (!census->found)
+		return EXIT_DATA;
+	process->census = name_census(census);
+	process->moment_ns = census->time_ns;
+	if (!census_complete(census))
+		error("warning: %s: the types of some blocks are missing", reader_path(reader));
+	return EXIT_OK;
+}
+
+/* The sites that the report is about. */
+static const struct sites *choose_sites(const struct top *top, const struct replay *replay)
+{
+	if (top->options.by == TOP_BY_TYPE)
+		return &replay->census->sites;
+	return top->options.mappings ? &replay->mapped : &replay->blocks;
+}
+
 int top_add(struct top *top, const char *path)
 {
 	struct reader *reader;
 	struct replay replay;
+	struct census census;
+	int status = EXIT_OK;
 
 	if (open_log(top, path, &reader) != 0)
 		return EXIT_DATA;
@@ -271,22 +331,28 @@ int top_add(struct top *top, const char *path)
 	replay.threshold =
 		top->options.threshold < UINT32_MAX ? (uint32_t)top->options.threshold : UINT32_MAX;
 	replay.until_ns = until_ns(top, reader_header(reader));
+	census_init(&census, top->options.census);
+	if (top->options.by == TOP_BY_TYPE)
+		replay.census = &census;
 	const int result = replay_run(&replay, reader);
 	struct top_process *process = new_process(top, reader);
-	const struct sites *sites = top->options.mappings ? &replay.mapped : &replay.blocks;
 
 	process->moment_ns = replay.last_ns;
 	if (top->options.what == TOP_AT_PEAK)
 		process->moment_ns =
 			top->options.mappings ? replay.mapped_peak_ns : replay.blocks_peak_ns;
+	if (top->options.by == TOP_BY_TYPE)
+		status = take_census(top, reader, &census);
 	top->hides_blocks |= report_hides_blocks(reader);
 	top->held_bytes += reader_held_bytes(reader);
-	add_sites(top, reader, sites);
+	add_sites(top, reader, choose_sites(top, &replay), &census);
 	warn(top, reader);
 	process->threads = replay.threads;
 	threads_init(&replay.threads);
 	replay_fini(&replay);
-	const int status = result != 0 ? EXIT_DATA : damage_status(reader);
+	census_fini(&census);
+	if (result != 0 || damage_status(reader) != EXIT_OK)
+		status = EXIT_DATA;
 
 	reader_close(reader);
 	return status;
@@ -362,6 +428,7 @@ static int by_size(const void *left, const void *right, void *context)
 	const int orders[] = {
 		compare_numbers(b->amount.bytes, a->amount.bytes),
 		compare_numbers(b->amount.count, a->amount.count),
+		compare_texts(top, a->key.type, b->key.type),
 		compare_texts(top, a->key.file, b->key.file),
 		compare_numbers(a->key.line, b->key.line),
 		compare_texts(top, a->key.function, b->key.function),

@@ -20,21 +20,24 @@ enum top_by {
 	TOP_BY_THREAD,
 	TOP_BY_ALLOCATOR,
 	TOP_BY_PROCESS,
+	TOP_BY_TYPE,
 };
 
-#define TOP_BY_WORDS "line|function|file|stack|thread|allocator|process"
+#define TOP_BY_WORDS "line|function|file|stack|thread|allocator|process|type"
 
 enum top_what {
 	TOP_AT_PEAK,
 	TOP_AT_END,
 	TOP_AT_TIME,
 	TOP_TEMPORARY,
+	TOP_AT_CENSUS, /* only by type */
 };
 
 struct top_options {
 	int by; /* enum top_by */
 	enum top_what what;
-	uint64_t at_ns; /* TOP_AT_TIME: since the start of each log */
+	uint64_t at_ns;	    /* TOP_AT_TIME: since the start of each log */
+	const char *census; /* TOP_AT_CENSUS: label or number; NULL: the last one */
 	uint64_t threshold;
 	bool mappings;	  /* memory mappings in place of the heap's blocks */
 	bool per_process; /* tell processes apart in whatever BY says */
@@ -52,6 +55,7 @@ struct top_key {
 	uint32_t file;
 	uint32_t function;
 	uint32_t line;
+	uint32_t type; /* text number */
 };
 
 struct top_row {
@@ -65,6 +69,7 @@ struct top_process {
 	uint32_t pid;
 	uint64_t moment_ns;   /* the peak's, or the last event's that counts; since the start */
 	struct amount amount; /* all, also what include and exclude leave out */
+	char *census;	      /* which it was: "the end", "snapshot 2, 'label'"; NULL: none */
 	struct threads threads;
 };
 

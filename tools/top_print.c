@@ -84,6 +84,8 @@ static void print_name(const struct top *top, const struct top_row *row)
 		print_thread(top, row);
 	else if (top->options.by == TOP_BY_ALLOCATOR)
 		fputs(replay_kind_name(row->key.kind - 1, buffer), stdout);
+	else if (top->options.by == TOP_BY_TYPE)
+		print_text(top, row->key.type);
 	else if (frame_of(top, row, &frame))
 		print_frame(top, &frame);
 }
@@ -164,6 +166,14 @@ static void print_subject(const struct top *top)
 	case TOP_AT_TIME:
 		printf("%s %.3f s after the start", what, report_seconds(top->options.at_ns));
 		break;
+	case TOP_AT_CENSUS:
+		fputs("live Python objects at ", stdout);
+		if (top->process_count > 1 || top->processes[0].census == NULL)
+			fputs(top->options.census == NULL ? "the last census" : "the snapshot",
+			      stdout);
+		else
+			escape_terminal(stdout, top->processes[0].census, ESCAPE_LENGTH);
+		break;
 	case TOP_TEMPORARY:
 		printf("short-lived: freed after at most %" PRIu64 " further allocation%s",
 		       top->options.threshold, top->options.threshold == 1 ? "" : "s");
@@ -183,7 +193,9 @@ static void print_held(const struct top *top)
 
 static void print_head(const struct top *top)
 {
-	const bool at_moment = top->options.what == TOP_AT_PEAK || top->options.what == TOP_AT_END;
+	const bool at_moment = top->options.what == TOP_AT_PEAK ||
+			       top->options.what == TOP_AT_END ||
+			       top->options.what == TOP_AT_CENSUS;
 
 	print_subject(top);
 	if (top->process_count == 1 && at_moment && top->all.count != 0)
@@ -205,12 +217,23 @@ static void print_head(const struct top *top)
 
 static void print_notes(const struct top *top)
 {
-	if (top->hides_blocks && !top->options.mappings)
+	if (top->hides_blocks && !top->options.mappings && top->options.what != TOP_AT_CENSUS)
 		puts("\nnote: " REPORT_PYTHON_NOTE);
+}
+
+/* Without any census there is nothing to tell; that was said already. */
+static bool has_census(const struct top *top)
+{
+	for (size_t i = 0; i < top->process_count; i++)
+		if (top->processes[i].census != NULL)
+			return true;
+	return false;
 }
 
 void top_print(const struct top *top, uint64_t limit)
 {
+	if (top->options.what == TOP_AT_CENSUS && !has_census(top))
+		return;
 	print_head(top);
 	if (top->count != 0)
 		print_rows(top, limit);
@@ -292,6 +315,8 @@ static json_t *json_row(const struct top *top, const struct top_row *row)
 	if (top->options.by == TOP_BY_ALLOCATOR)
 		json_object_set_new(object, "allocator",
 				    json_string(replay_kind_name(row->key.kind - 1, buffer)));
+	if (top->options.by == TOP_BY_TYPE)
+		put_text(object, "type", top, row->key.type);
 	json_object_set_new(object, "stack", json_stack(top, row->stack));
 	return object;
 }

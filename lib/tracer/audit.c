@@ -5,12 +5,15 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "census.h"
+#include "ending.h"
 #include "names.h"
 #include "process.h"
 #include "pymem.h"
 #include "python.h"
 #include "sampler.h"
 #include "trace.h"
+#include "types.h"
 
 /*
  * The interpreter allocates an entry for the hook now, with the raw allocator as it is, and frees
@@ -95,6 +98,9 @@ static void on_cpython_event(const char *event)
 		python_check_compiler();
 		trace_life(PMT_LIFE_PYTHON_START, 0);
 	}
+	/* From 3.12 on another interpreter may have a lock of its own. */
+	if (strcmp(event, "PyInterpreterState_New") == 0 && python.is_initialized())
+		types_several();
 }
 
 /* Runs for every audit event, in every thread; must not run Python code. */
@@ -113,6 +119,8 @@ static int on_event(const char *event, void *args, void *data)
 		if (process_traces(PMT_TRACED_PYMEM))
 			pymem_check();
 	}
+	if (process_traces_types())
+		ending_arm(census_at_end);
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
 		on_cpython_event(event + 8);
 	else if ((event[0] == 'o' || event[0] == 's') && python.version >= 0x030c0000 &&

@@ -8,6 +8,7 @@
 #include "hash.h"
 #include "lock.h"
 #include "python.h"
+#include "pytext.h"
 #include "stack.h"
 #include "thread.h"
 
@@ -43,57 +44,11 @@ static int64_t long_at(const void *object, uint32_t offset)
 	return n;
 }
 
-static uint32_t put_utf8(uint8_t *out, uint32_t c)
-{
-	if (c < 0x80) {
-		out[0] = (uint8_t)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (uint8_t)(0xc0 | c >> 6);
-		out[1] = (uint8_t)(0x80 | (c & 63));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (uint8_t)(0xe0 | c >> 12);
-		out[1] = (uint8_t)(0x80 | (c >> 6 & 63));
-		out[2] = (uint8_t)(0x80 | (c & 63));
-		return 3;
-	}
-	out[0] = (uint8_t)(0xf0 | (c >> 18 & 7));
-	out[1] = (uint8_t)(0x80 | (c >> 12 & 63));
-	out[2] = (uint8_t)(0x80 | (c >> 6 & 63));
-	out[3] = (uint8_t)(0x80 | (c & 63));
-	return 4;
-}
-
 /* A str object as UTF-8 in codes.scratch, cut at TEXT_MAX. */
 static struct pmt_bytes read_text(const void *text)
 {
-	const struct python_layout *l = &python.layout;
-	struct pmt_bytes out = {codes.scratch, 0};
-	uint32_t state, kind;
-	int64_t length;
-
-	if (text == NULL)
-		return out;
-	memcpy(&state, (const char *)text + l->text_state, sizeof(state));
-	state >>= l->text_kind_shift;
-	kind = state & 7;
-	length = long_at(text, l->text_length);
-	/* Bit 3: compact (the characters follow the head). Bit 4: only ASCII. */
-	if (!(state & 8) || (kind != 1 && kind != 2 && kind != 4) || length < 0)
-		return out;
-	const uint8_t *data =
-		(const uint8_t *)text + (state & 16 ? l->text_ascii : l->text_compact);
-
-	for (int64_t i = 0; i < length && out.size < TEXT_MAX; i++) {
-		uint32_t c = 0;
-
-		memcpy(&c, data + (uint64_t)i * kind, kind);
-		out.size += put_utf8(codes.scratch + out.size, c);
-	}
-	return out;
+	return (struct pmt_bytes){codes.scratch,
+				  pytext_utf8(text, UINT64_MAX, codes.scratch, TEXT_MAX)};
 }
 
 /* A bytes object, in place. */

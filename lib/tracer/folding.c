@@ -119,22 +119,29 @@ void fold_change_site(struct thread *t, struct pmt_fold_site *site, uint64_t key
 	site->key = key;
 }
 
-void fold_flush(struct thread *t)
+int fold_write_blocks(struct thread *t)
 {
-	const struct pmt_fold *head = t->fold.head;
+	const uint32_t count = t->fold.head == NULL ? 0 : t->fold.head->blocks;
 
-	if (head == NULL)
-		return;
-	for (uint32_t i = 0; i < head->blocks; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct pmt_fold_block *block = &t->fold.blocks[i];
 
 		if (block->addr == 0)
 			continue;
 		if (writer_room(&t->writer, 2 * PMT_RECORD_MAX) != 0)
-			return;
+			return -1;
 		fold_put_late(t, block);
 		fold_empty(t, block);
 	}
+	return 0;
+}
+
+void fold_flush(struct thread *t)
+{
+	const struct pmt_fold *head = t->fold.head;
+
+	if (head == NULL || fold_write_blocks(t) != 0)
+		return;
 	for (uint32_t i = 0; i < head->sites; i++) {
 		struct pmt_fold_site *site = &t->fold.sites[i];
 

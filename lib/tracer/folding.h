@@ -22,6 +22,8 @@
 void fold_init(uint64_t window);
 /* A table for T, if it has none. Without one every event is written. */
 void fold_open(struct thread *t);
+/* Write the blocks in T's table, for what is said of all live ones. 0, or -1: the log is full. */
+int fold_write_blocks(struct thread *t);
 /* Write what T's table holds and empty it: another thread takes it over. */
 void fold_flush(struct thread *t);
 /* Seal T's table, where it is. */

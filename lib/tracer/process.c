@@ -14,6 +14,7 @@
 #include "account.h"
 #include "arena.h"
 #include "audit.h"
+#include "census.h"
 #include "clock.h"
 #include "code.h"
 #include "folding.h"
@@ -30,6 +31,8 @@
 #include "sys.h"
 #include "thread.h"
 #include "trace.h"
+#include "typeinfo.h"
+#include "types.h"
 
 struct process_shared process_shared;
 
@@ -209,6 +212,10 @@ static int start_log(unsigned flags)
 	}
 	process_shared.traced = process.options.trace;
 	account_start(process.options.trace >> PMT_TRACED_RSS & 1);
+	process_shared.types = process.options.types && process_traces(PMT_TRACED_PYMEM) &&
+			       python.found && typeinfo_start() == 0;
+	if (python.free_threaded)
+		types_several();
 	sampler_start(rss_interval_ns(), under_valgrind());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
@@ -342,6 +349,7 @@ static void start_tracing(unsigned flags)
 	(void)at_quick_exit(process_exit_now);
 	if (start_log(flags) != 0) {
 		process_shared.traced = 0;
+		process_shared.types = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
@@ -416,8 +424,10 @@ static void start_child(void)
 	account_reset();
 	process.malloc_sound = process.by_handlers;
 	process.by_handlers = 0;
+	census_reset();
 	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0) {
 		process_shared.traced = 0;
+		process_shared.types = 0;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 	}
 }
@@ -471,9 +481,17 @@ void process_stop(unsigned reason)
 	finish(0);
 }
 
+static void end_log(int malloc_sound)
+{
+	/* A child of vfork() has its parent's objects. */
+	if (process_is_own() && sys_getpid() == process.pid)
+		census_at_end();
+	finish(malloc_sound);
+}
+
 void process_exit_now(void)
 {
-	finish(0);
+	end_log(0);
 }
 
 /*
@@ -482,7 +500,7 @@ void process_exit_now(void)
  */
 void process_exit_from(const void *caller)
 {
-	finish(process_is_own() && account_is_python(caller));
+	end_log(process_is_own() && account_is_python(caller));
 }
 
 __attribute__((constructor)) static void loaded(void)
@@ -492,5 +510,5 @@ __attribute__((constructor)) static void loaded(void)
 
 __attribute__((destructor)) static void unloaded(void)
 {
-	finish(1);
+	end_log(1);
 }

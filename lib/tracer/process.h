@@ -21,6 +21,7 @@ enum process_mode {
 struct process_shared {
 	_Atomic int mode;
 	uint64_t traced; /* bit set of PMT_TRACED_* */
+	int types;	 /* Python's objects are told by type */
 };
 
 extern struct process_shared process_shared;
@@ -37,6 +38,11 @@ static inline int process_traces(unsigned what)
 
 /* process_now() without a sampler. */
 uint64_t process_coarse_now(void);
+
+static inline int process_traces_types(void)
+{
+	return process_shared.types;
+}
 
 /* The time for a record made now, ns: the sampler's tick, or the coarse clock without sampler. */
 static inline uint64_t process_now(void)

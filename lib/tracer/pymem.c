@@ -11,6 +11,7 @@
 #include "python.h"
 #include "thread.h"
 #include "trace.h"
+#include "types.h"
 
 enum { GENERATIONS = 4 };
 
@@ -38,6 +39,7 @@ static const struct numbers numbers[PYMEM_DOMAINS] = {
 struct layer {
 	struct pymem_allocator below;
 	const struct numbers *numbers;
+	int typed; /* its blocks are told by type: see types.h */
 };
 
 static struct {
@@ -53,6 +55,8 @@ static void *wrap_malloc(void *ctx, size_t size)
 	void *p = layer->below.malloc(layer->below.ctx, size);
 
 	pymem.probed = 1;
+	if (p != NULL && layer->typed)
+		types_born(p);
 	if (p != NULL)
 		trace_inside_alloc(t, p, size, layer->numbers->malloc);
 	else
@@ -66,6 +70,8 @@ static void *wrap_calloc(void *ctx, size_t count, size_t size)
 	struct thread *t = thread_inside();
 	void *p = layer->below.calloc(layer->below.ctx, count, size);
 
+	if (p != NULL && layer->typed)
+		types_born(p);
 	if (p != NULL)
 		trace_inside_alloc(t, p, count * size, layer->numbers->calloc);
 	else
@@ -82,7 +88,11 @@ static void *wrap_realloc(void *ctx, void *block, size_t size)
 	if (block != NULL)
 		trace_leaving(order_entry((uintptr_t)block));
 	t = thread_inside();
+	if (block != NULL && layer->typed)
+		types_died(block);
 	p = layer->below.realloc(layer->below.ctx, block, size);
+	if (layer->typed && (p != NULL || block != NULL))
+		types_born(p != NULL ? p : block);
 	/* Unlike the C library's, these never give a block back for size 0. */
 	if (p == NULL)
 		thread_outside(t);
@@ -98,6 +108,8 @@ static void wrap_free(void *ctx, void *block)
 	struct layer *layer = ctx;
 	struct thread *t = block != NULL ? trace_inside_free(block, layer->numbers->free) : NULL;
 
+	if (block != NULL && layer->typed)
+		types_died(block);
 	layer->below.free(layer->below.ctx, block);
 	thread_outside(t);
 }
@@ -111,6 +123,7 @@ static void wrap(unsigned domain)
 		return;
 	layer = &pymem.layers[domain][pymem.generations[domain]++];
 	layer->numbers = &numbers[domain];
+	layer->typed = domain == PYMEM_OBJ && process_traces_types();
 	python.get_allocator(domain, &layer->below);
 	ours.ctx = layer;
 	python.set_allocator(domain, &ours);

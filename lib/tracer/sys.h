@@ -8,11 +8,13 @@
 #ifndef PMT_TRACER_SYS_H
 #define PMT_TRACER_SYS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #if defined(__x86_64__)
@@ -55,6 +57,9 @@ static inline long sys_call(long nr, long a, long b, long c, long d, long e, lon
 #define SYS2(nr, a, b) sys_call((nr), (long)(a), (long)(b), 0, 0, 0, 0)
 #define SYS3(nr, a, b, c) sys_call((nr), (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define SYS4(nr, a, b, c, d) sys_call((nr), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+#define SYS6(nr, a, b, c, d, e, f)                                                                 \
+	sys_call((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* True for the value of a failed call that would return a pointer. */
 static inline int sys_failed(const void *p)
@@ -105,6 +110,24 @@ static inline long sys_write(int fd, const void *data, size_t size)
 static inline long sys_readlink(const char *path, char *data, size_t size)
 {
 	return SYS4(SYS_readlinkat, AT_FDCWD, path, data, size);
+}
+
+/*
+ * Copy SIZE bytes at FROM, which need not be there, in process PID, which is this one. Returns 0,
+ * or -1 when not all of them can be read.
+ */
+static inline int sys_peek(int pid, void *data, uintptr_t from, size_t size)
+{
+	struct iovec to = {data, size}, at = {(void *)from, size};
+
+	return SYS6(SYS_process_vm_readv, pid, &to, 1, &at, 1, 0) == (long)size ? 0 : -1;
+}
+
+/* False if any of the SIZE bytes at ADDR, a page's beginning, is not mapped. PAGES has a byte for
+ * each. */
+static inline int sys_is_mapped(uintptr_t addr, size_t size, unsigned char *pages)
+{
+	return SYS3(SYS_mincore, addr, size, pages) != -ENOMEM;
 }
 
 static inline int sys_getpid(void)

@@ -16,6 +16,8 @@
  *	rss RESIDENT SHARED OWN REPEATS | detail ANON FILE SHMEM SWAP HUGETLB PEAK
  *	range ACCOUNT KIND ADDR SIZE RESIDENT SWAP
  *	account NUMBER REASON RESIDENT MALLOC FREE ARENA
+ *	census NUMBER MOMENT LABEL | live NUMBER ADDR:TYPE... | packed NUMBER ADDR COUNT BYTES
+ *	type ID KIND COUNT MODULE:NAME
  *	mark TEXT | process NUMBER VALUE | lost COUNT
  *	slot N			the slot of the threads and events that follow; 1 at first
  *	order N			the order number from here on, in this slot
@@ -337,6 +339,61 @@ static int slot_line(const char *key, char *rest)
 	return 1;
 }
 
+static void live_line(char *rest)
+{
+	struct log_block blocks[64];
+	uint64_t n[NUMBERS];
+	size_t count = 0;
+
+	rest = read_numbers(rest, 1, n);
+	for (char *word = strtok(rest, " "); word != NULL && count < 64; word = strtok(NULL, " ")) {
+		char *type = strchr(word, ':');
+
+		if (type == NULL)
+			fail(word);
+		blocks[count].addr = strtoull(word, NULL, 0);
+		blocks[count++].type = strtoull(type + 1, NULL, 0);
+	}
+	log_type_live(log_writer, 1, n[0], blocks, count);
+}
+
+static int census_line(const char *key, char *rest)
+{
+	uint64_t n[NUMBERS];
+
+	if (strcmp(key, "census") == 0) {
+		rest = read_numbers(rest, 2, n);
+		unescape(rest);
+		log_census(log_writer, 1, n[0], n[1], rest);
+	} else if (strcmp(key, "live") == 0) {
+		live_line(rest);
+	} else if (strcmp(key, "packed") == 0) {
+		rest = read_numbers(rest, 3, n);
+		const struct pmt_bytes bytes = {(uint8_t *)rest, (uint32_t)unescape(rest)};
+
+		log_put_long(log_writer, 1, bytes.size, type_live, 0, .census = n[0], .addr = n[1],
+			     .count = n[2], .blocks = bytes);
+	} else if (strcmp(key, "type") == 0) {
+		rest = read_numbers(rest, 3, n);
+		char *name = strchr(rest, ':');
+
+		if (name == NULL)
+			fail(rest);
+		*name++ = '\0';
+		const uint32_t size = (uint32_t)unescape(name);
+
+		log_type_name(log_writer, 1,
+			      &(struct pmt_type_name){n[0],
+						      n[1],
+						      n[2],
+						      {(uint8_t *)rest, (uint32_t)strlen(rest)},
+						      {(uint8_t *)name, size}});
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
 static void one_line(char *line)
 {
 	char *rest = strchr(line, ' ');
@@ -346,7 +403,7 @@ static void one_line(char *line)
 	*rest++ = '\0';
 	if (!header_line(line, rest) && !text_line(line, rest) && !block_line(line, rest) &&
 	    !mapping_line(line, rest) && !other_line(line, rest) && !fold_line(line, rest) &&
-	    !slot_line(line, rest))
+	    !slot_line(line, rest) && !census_line(line, rest))
 		fail(line);
 }
 

@@ -196,6 +196,42 @@ static struct logwriter *folded_written(bool block)
 	return w;
 }
 
+/* Two censuses, of a snapshot and of the end. */
+static struct logwriter *with_census(void)
+{
+	static const struct log_block blocks[] = {
+		{0x7f0000001000, 1},   {0x7f0000001010, 3}, {0x7f0000001030, 3},
+		{0x7f0000002000, 300}, {0x7f0000100000, 2},
+	};
+	static const struct pmt_type_name names[] = {
+		{1, PMT_TYPEKIND_NONE, 1, {NULL, 0}, {NULL, 0}},
+		{2, PMT_TYPEKIND_FREE, 1, {NULL, 0}, {NULL, 0}},
+		{3,
+		 PMT_TYPEKIND_OBJECT,
+		 2,
+		 {(const uint8_t *)"builtins", 8},
+		 {(const uint8_t *)"str", 3}},
+		{300, 99, 1, {(const uint8_t *)"m\033[0m", 5}, {(const uint8_t *)"\xffO.\"I\n", 6}},
+	};
+	struct logwriter *w = begin();
+	uint64_t stack = put_stacks(w);
+
+	log_thread(w, 1, 1, 1234);
+	log_put(w, 1, time, 0, .time_ns = LOGWRITER_START_NS + 1500000);
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		log_put(w, 1, alloc, PMT_ALLOCATOR_PYOBJECT_MALLOC, .addr = blocks[i].addr,
+			.size = 10 + i, .stack = stack);
+	for (uint64_t number = 1; number <= 2; number++) {
+		log_census(w, 1, number, number == 1 ? PMT_MOMENT_SNAPSHOT : PMT_MOMENT_END,
+			   number == 1 ? "after\tload \xff" : "");
+		log_type_live(w, 1, number, blocks, 4);
+		log_type_live(w, 1, number, blocks + 4, 1);
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			log_type_name(w, 1, &names[i]);
+	}
+	return w;
+}
+
 /* An account of the resident set: later than the records of every_record(). */
 static struct logwriter *with_account(void)
 {
@@ -343,6 +379,7 @@ int main(int argc, char **argv)
 	save_log(every_record(), "bad-chunk-damaged.pmt", PMT_STATE_CLOSED, chunk_damaged);
 	save_log(every_record(), "bad-cut.pmt", PMT_STATE_CLOSED, cut);
 	save_log(begin(), "bad-cut-in-header.pmt", PMT_STATE_CLOSED, cut_in_header);
+	save_log(with_census(), "good-census.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(folded(), "good-folded.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(folded_written(true), "good-folded-killed-block.pmt", PMT_STATE_OPEN, NULL);
 	save_log(folded_written(false), "good-folded-killed-site.pmt", PMT_STATE_OPEN, NULL);

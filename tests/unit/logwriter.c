@@ -241,6 +241,41 @@ void log_fold(struct logwriter *w, uint32_t slot, const struct pmt_fold *fold,
 	w->folds++;
 }
 
+void log_census(struct logwriter *w, uint32_t slot, uint64_t number, uint64_t moment,
+		const char *label)
+{
+	uint32_t size = (uint32_t)strlen(label);
+
+	log_put_long(w, slot, size, census, 0, .number = number, .moment = moment,
+		     .label = {(const uint8_t *)label, size});
+}
+
+void log_type_live(struct logwriter *w, uint32_t slot, uint64_t census,
+		   const struct log_block *blocks, size_t count)
+{
+	uint8_t bytes[8000];
+	struct pmt_encoder e = {.cur = bytes};
+	uint64_t last = blocks[0].addr, type = 0;
+
+	for (size_t i = 0; i < count && e.cur < bytes + sizeof(bytes) - 20; i++) {
+		codec_put_uint(&e, (blocks[i].addr - last) / 16 * 2 + (blocks[i].type == type));
+		if (blocks[i].type != type)
+			codec_put_uint(&e, blocks[i].type);
+		last = blocks[i].addr;
+		type = blocks[i].type;
+	}
+	uint32_t size = (uint32_t)(e.cur - bytes);
+
+	log_put_long(w, slot, size, type_live, 0, .census = census, .addr = blocks[0].addr,
+		     .count = count, .blocks = {bytes, size});
+}
+
+void log_type_name(struct logwriter *w, uint32_t slot, const struct pmt_type_name *name)
+{
+	pmt_put_type_name(logwriter_room(w, slot, name->module.size + name->name.size), 0, name);
+	logwriter_commit(w, slot);
+}
+
 void logwriter_finish(struct logwriter *w, unsigned state)
 {
 	struct pmt_header *h = &w->head.header;

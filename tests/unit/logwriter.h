@@ -79,6 +79,17 @@ void log_thread(struct logwriter *w, uint32_t slot, uint32_t thread, uint32_t ti
 void log_thread_name(struct logwriter *w, uint32_t slot, uint32_t thread, const char *name);
 void log_mark(struct logwriter *w, uint32_t slot, const char *text);
 
+/* A census: its head, COUNT blocks by rising addresses, and what a type is called. */
+struct log_block {
+	uint64_t addr;
+	uint64_t type;
+};
+void log_census(struct logwriter *w, uint32_t slot, uint64_t number, uint64_t moment,
+		const char *label);
+void log_type_live(struct logwriter *w, uint32_t slot, uint64_t census,
+		   const struct log_block *blocks, size_t count);
+void log_type_name(struct logwriter *w, uint32_t slot, const struct pmt_type_name *name);
+
 /*
  * A fold chunk in a slot of its own, SLOT; FOLD says how long the tables are. The log gets the
  * feature bit. Seal it with logwriter_seal(), or leave that to logwriter_finish().
