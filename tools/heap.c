@@ -10,8 +10,8 @@
  *
  * A search goes from the home until the hashes are larger; taking out closes the gap, so there are
  * no tombstones. Because the order is the same for any number of homes, the table grows in place by
- * two straight passes over memory, in steps of a third: that keeps it between 64 and 86 percent
- *full.
+ * two straight passes over memory, in steps of a third: that keeps it between 51 and 68 percent
+ * full.
  */
 #include "heap.h"
 
@@ -22,15 +22,14 @@
 #include "error.h"
 #include "mix.h"
 
-/* The hash is the key: it is a bijection of the address. Packed: 20 bytes instead of 24. */
+/* The hash is the key: it is a bijection of the address. */
 struct heap_slot {
 	uint64_t hash;
-	uint32_t size; /* SIZE_LARGE: the size is in the other table */
+	uint32_t size; /* SIZE_LARGE: there may be more of it in the other table */
 	uint32_t site; /* 0: the slot is empty */
-	uint32_t sequence;
-} __attribute__((packed, aligned(4)));
+};
 
-_Static_assert(sizeof(struct heap_slot) == 20, "the memory of a block");
+_Static_assert(sizeof(struct heap_slot) == 16, "the memory of a block");
 
 enum {
 	HOMES_FIRST = 1024,
@@ -45,12 +44,14 @@ void heap_init(struct heap *heap)
 	memset(heap, 0, sizeof(*heap));
 	heap->blocks.factor = mix_factor();
 	heap->large.factor = heap->blocks.factor;
+	heap->births.factor = heap->blocks.factor;
 }
 
 void heap_fini(struct heap *heap)
 {
 	free(heap->blocks.slots);
 	free(heap->large.slots);
+	free(heap->births.slots);
 	memset(heap, 0, sizeof(*heap));
 }
 
@@ -135,32 +136,36 @@ static void grow(struct heap_table *table)
 	spread(table->slots, pack(table->slots, table->size, size), size, homes);
 	table->homes = homes;
 	table->size = size;
-	table->limit = homes - homes / 7;
+	table->limit = homes / 16 * 11;
 }
 
-/* Make room for an entry at slot I. Returns false when there is none: the run reaches the end. */
-static bool open_gap(struct heap_table *table, size_t i)
+/*
+ * Put ENTRY into slot I and move the run from there up by one. Returns false when the run reaches
+ * the end of the table: then all is as before.
+ */
+static inline bool insert(struct heap_table *table, size_t i, const struct heap_slot *entry)
 {
+	struct heap_slot *slots = table->slots;
 	size_t end = i;
 
-	while (table->slots[end].site != 0)
+	while (slots[end].site != 0)
 		end++;
 	if (end + 1 >= table->size)
 		return false;
-	memmove(&table->slots[i + 1], &table->slots[i], (end - i) * sizeof(*table->slots));
+	for (; end > i; end--)
+		slots[end] = slots[end - 1];
+	slots[i] = *entry;
 	return true;
 }
 
 /* Take the entry at slot I out and draw up those behind it that are not at home. */
-static void close_gap(struct heap_table *table, size_t i)
+static inline void close_gap(struct heap_table *table, size_t i)
 {
 	struct heap_slot *slots = table->slots;
-	size_t end = i + 1;
 
-	while (slots[end].site != 0 && home_of(slots[end].hash, table->homes) < end)
-		end++;
-	memmove(&slots[i], &slots[i + 1], (end - 1 - i) * sizeof(*slots));
-	slots[end - 1].site = 0;
+	for (; slots[i + 1].site != 0 && home_of(slots[i + 1].hash, table->homes) <= i; i++)
+		slots[i] = slots[i + 1];
+	slots[i].site = 0;
 }
 
 /* Put ENTRY in; when its hash is there, OLD gets what was there. Returns whether it was. */
@@ -176,11 +181,10 @@ static bool table_put(struct heap_table *table, const struct heap_slot *entry,
 		table->slots[i] = *entry;
 		return true;
 	}
-	while (!open_gap(table, i)) {
+	while (!insert(table, i, entry)) {
 		grow(table);
 		i = find(table, entry->hash);
 	}
-	table->slots[i] = *entry;
 	table->count++;
 	return false;
 }
@@ -199,51 +203,56 @@ static bool table_take(struct heap_table *table, uint64_t hash, struct heap_slot
 	return true;
 }
 
-/* Take the true size of a block over 4 GiB out of the other table. */
-static uint64_t take_large(struct heap *heap, uint64_t hash)
+/* What is kept aside of a block; false where there is nothing. */
+static bool take_aside(struct heap_table *table, uint64_t hash, struct heap_slot *slot)
 {
-	struct heap_slot slot = {0};
-
-	table_take(&heap->large, hash, &slot);
-	return (uint64_t)slot.sequence << 32 | slot.size;
+	return table->count != 0 && table_take(table, hash, slot);
 }
 
-static void unpack(struct heap *heap, const struct heap_slot *slot, struct heap_block *block)
-{
-	block->size_bytes = slot->size == SIZE_LARGE ? take_large(heap, slot->hash) : slot->size;
-	block->site = slot->site;
-	block->sequence = slot->sequence;
-}
-
-/* Keep the true size of a block over 4 GiB. */
-static void put_large(struct heap *heap, uint64_t hash, uint64_t size_bytes)
+static void put_aside(struct heap_table *table, const struct heap_slot *slot)
 {
 	struct heap_slot old;
-	const struct heap_slot slot = {.hash = hash,
-				       .size = (uint32_t)size_bytes,
-				       .site = 1,
-				       .sequence = (uint32_t)(size_bytes >> 32)};
 
-	table_put(&heap->large, &slot, &old);
+	table_put(table, slot, &old);
+}
+
+/* The block that was in SLOT, with what was kept aside of it. */
+static inline void unpack(struct heap *heap, const struct heap_slot *slot, struct heap_block *block)
+{
+	struct heap_slot aside;
+
+	block->size_bytes = slot->size;
+	block->site = slot->site;
+	block->sequence = 0;
+	if (slot->size == SIZE_LARGE && take_aside(&heap->large, slot->hash, &aside))
+		block->size_bytes = (uint64_t)aside.site << 32 | aside.size;
+	if (heap->with_sequences && take_aside(&heap->births, slot->hash, &aside))
+		block->sequence = aside.size;
 }
 
 bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
 	      struct heap_block *old)
 {
-	const bool large = block->size_bytes >= SIZE_LARGE;
+	const uint32_t upper = (uint32_t)(block->size_bytes >> 32);
 	struct heap_slot before;
 	const struct heap_slot slot = {.hash = mix(heap->blocks.factor, addr),
-				       .size = large ? SIZE_LARGE : (uint32_t)block->size_bytes,
-				       .site = block->site,
-				       .sequence = block->sequence};
+				       .size = upper != 0 ? SIZE_LARGE
+							  : (uint32_t)block->size_bytes,
+				       .site = block->site};
 
 	assert(block->site != 0);
 	bool replaced = table_put(&heap->blocks, &slot, &before);
 
 	if (replaced)
 		unpack(heap, &before, old);
-	if (large)
-		put_large(heap, slot.hash, block->size_bytes);
+	if (upper != 0)
+		put_aside(&heap->large, &(struct heap_slot){.hash = slot.hash,
+							    .size = (uint32_t)block->size_bytes,
+							    .site = upper});
+	if (heap->with_sequences)
+		put_aside(
+			&heap->births,
+			&(struct heap_slot){.hash = slot.hash, .size = block->sequence, .site = 1});
 	return replaced;
 }
 
@@ -259,7 +268,8 @@ bool heap_take(struct heap *heap, uint64_t addr, struct heap_block *old)
 
 size_t heap_footprint(const struct heap *heap)
 {
-	return (heap->blocks.size + heap->large.size) * sizeof(struct heap_slot);
+	return (heap->blocks.size + heap->large.size + heap->births.size) *
+	       sizeof(struct heap_slot);
 }
 
 void heap_prefetch(const struct heap *heap, uint64_t addr)
