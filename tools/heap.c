@@ -24,7 +24,7 @@
 
 /* The hash is the key: it is a bijection of the address. */
 struct heap_slot {
-	uint64_t hash;
+	uint64_t hash; /* HASH_EMPTY when the slot is empty: not less than any */
 	uint32_t size; /* SIZE_LARGE: there may be more of it in the other table */
 	uint32_t site; /* 0: the slot is empty */
 };
@@ -34,9 +34,11 @@ _Static_assert(sizeof(struct heap_slot) == 16, "the memory of a block");
 enum {
 	HOMES_FIRST = 1024,
 	TAIL = 64, /* slots behind the last home, for the entries whose home is near the end */
+	LOOK = 4,  /* slots that a search looks at together; so many at the end are always empty */
 };
 
 #define SIZE_LARGE UINT32_MAX
+#define HASH_EMPTY UINT64_MAX
 #define HOMES_MAX ((size_t)1 << 31)
 
 void heap_init(struct heap *heap)
@@ -61,14 +63,26 @@ static inline size_t home_of(uint64_t hash, size_t homes)
 	return (size_t)(((hash >> 32) * homes) >> 32);
 }
 
-/* Where HASH is or belongs; the table has slots. */
+static const struct heap_slot no_entry = {.hash = HASH_EMPTY};
+
+/*
+ * Where HASH is or belongs; the table has slots. Hashes only grow from its home on, empty slots left
+ * out, so counting the smaller ones saves a branch for each, which nobody could predict.
+ */
 static inline size_t find(const struct heap_table *table, uint64_t hash)
 {
 	size_t i = home_of(hash, table->homes);
 
-	while (table->slots[i].site != 0 && table->slots[i].hash < hash)
-		i++;
-	return i;
+	for (;;) {
+		const struct heap_slot *slots = &table->slots[i];
+		size_t smaller = 0;
+
+		for (size_t j = 0; j < LOOK; j++)
+			smaller += slots[j].hash < hash;
+		i += smaller;
+		if (smaller < LOOK)
+			return i;
+	}
 }
 
 static inline bool holds(const struct heap_table *table, size_t i, uint64_t hash)
@@ -116,11 +130,12 @@ static void spread(struct heap_slot *slots, size_t from, size_t size, size_t hom
 
 		if (place < next)
 			place = next;
-		memset(&slots[next], 0, (place - next) * sizeof(*slots));
-		slots[place] = entry;
-		next = place + 1;
+		while (next < place)
+			slots[next++] = no_entry;
+		slots[next++] = entry;
 	}
-	memset(&slots[next], 0, (size - next) * sizeof(*slots));
+	while (next < size)
+		slots[next++] = no_entry;
 }
 
 static void grow(struct heap_table *table)
@@ -141,21 +156,19 @@ static void grow(struct heap_table *table)
 
 /*
  * Put ENTRY into slot I and move the run from there up by one. Returns false when the run reaches
- * the end of the table: then all is as before.
+ * the end of the table: then ENTRY is the last one of the run, which has no place now.
  */
-static inline bool insert(struct heap_table *table, size_t i, const struct heap_slot *entry)
+static inline bool insert(struct heap_table *table, size_t i, struct heap_slot *entry)
 {
-	struct heap_slot *slots = table->slots;
-	size_t end = i;
+	for (; i + LOOK < table->size; i++) {
+		const struct heap_slot moved = table->slots[i];
 
-	while (slots[end].site != 0)
-		end++;
-	if (end + 1 >= table->size)
-		return false;
-	for (; end > i; end--)
-		slots[end] = slots[end - 1];
-	slots[i] = *entry;
-	return true;
+		table->slots[i] = *entry;
+		if (moved.site == 0)
+			return true;
+		*entry = moved;
+	}
+	return false;
 }
 
 /* Take the entry at slot I out and draw up those behind it that are not at home. */
@@ -165,31 +178,31 @@ static inline void close_gap(struct heap_table *table, size_t i)
 
 	for (; slots[i + 1].site != 0 && home_of(slots[i + 1].hash, table->homes) <= i; i++)
 		slots[i] = slots[i + 1];
-	slots[i].site = 0;
+	slots[i] = no_entry;
 }
 
 /* Put ENTRY in; when its hash is there, OLD gets what was there. Returns whether it was. */
-static bool table_put(struct heap_table *table, const struct heap_slot *entry,
-		      struct heap_slot *old)
+static inline bool table_put(struct heap_table *table, struct heap_slot entry,
+			     struct heap_slot *old)
 {
 	if (table->count >= table->limit)
 		grow(table);
-	size_t i = find(table, entry->hash);
+	size_t i = find(table, entry.hash);
 
-	if (holds(table, i, entry->hash)) {
+	if (holds(table, i, entry.hash)) {
 		*old = table->slots[i];
-		table->slots[i] = *entry;
+		table->slots[i] = entry;
 		return true;
 	}
-	while (!insert(table, i, entry)) {
-		grow(table);
-		i = find(table, entry->hash);
-	}
 	table->count++;
+	while (!insert(table, i, &entry)) {
+		grow(table);
+		i = find(table, entry.hash);
+	}
 	return false;
 }
 
-static bool table_take(struct heap_table *table, uint64_t hash, struct heap_slot *old)
+static inline bool table_take(struct heap_table *table, uint64_t hash, struct heap_slot *old)
 {
 	if (table->count == 0)
 		return false;
@@ -209,11 +222,11 @@ static bool take_aside(struct heap_table *table, uint64_t hash, struct heap_slot
 	return table->count != 0 && table_take(table, hash, slot);
 }
 
-static void put_aside(struct heap_table *table, const struct heap_slot *slot)
+static void put_aside(struct heap_table *table, uint64_t hash, uint32_t size, uint32_t site)
 {
 	struct heap_slot old;
 
-	table_put(table, slot, &old);
+	table_put(table, (struct heap_slot){hash, size, site}, &old);
 }
 
 /* The block that was in SLOT, with what was kept aside of it. */
@@ -233,26 +246,23 @@ static inline void unpack(struct heap *heap, const struct heap_slot *slot, struc
 bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
 	      struct heap_block *old)
 {
+	const uint64_t hash = mix(heap->blocks.factor, addr);
 	const uint32_t upper = (uint32_t)(block->size_bytes >> 32);
+	const uint32_t lower = (uint32_t)block->size_bytes;
 	struct heap_slot before;
-	const struct heap_slot slot = {.hash = mix(heap->blocks.factor, addr),
-				       .size = upper != 0 ? SIZE_LARGE
-							  : (uint32_t)block->size_bytes,
-				       .site = block->site};
 
 	assert(block->site != 0);
-	bool replaced = table_put(&heap->blocks, &slot, &before);
+	const bool replaced =
+		table_put(&heap->blocks,
+			  (struct heap_slot){hash, upper != 0 ? SIZE_LARGE : lower, block->site},
+			  &before);
 
 	if (replaced)
 		unpack(heap, &before, old);
 	if (upper != 0)
-		put_aside(&heap->large, &(struct heap_slot){.hash = slot.hash,
-							    .size = (uint32_t)block->size_bytes,
-							    .site = upper});
+		put_aside(&heap->large, hash, lower, upper);
 	if (heap->with_sequences)
-		put_aside(
-			&heap->births,
-			&(struct heap_slot){.hash = slot.hash, .size = block->sequence, .site = 1});
+		put_aside(&heap->births, hash, block->sequence, 1);
 	return replaced;
 }
 
