@@ -66,8 +66,8 @@ static inline size_t home_of(uint64_t hash, size_t homes)
 static const struct heap_slot no_entry = {.hash = HASH_EMPTY};
 
 /*
- * Where HASH is or belongs; the table has slots. Hashes only grow from its home on, empty slots left
- * out, so counting the smaller ones saves a branch for each, which nobody could predict.
+ * Where HASH is or belongs; the table has slots. Hashes only grow from its home on, empty slots
+ * left out, so counting the smaller ones saves a branch for each, which nobody could predict.
  */
 static inline size_t find(const struct heap_table *table, uint64_t hash)
 {
@@ -252,10 +252,9 @@ bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
 	struct heap_slot before;
 
 	assert(block->site != 0);
-	const bool replaced =
-		table_put(&heap->blocks,
-			  (struct heap_slot){hash, upper != 0 ? SIZE_LARGE : lower, block->site},
-			  &before);
+	const bool replaced = table_put(
+		&heap->blocks,
+		(struct heap_slot){hash, upper != 0 ? SIZE_LARGE : lower, block->site}, &before);
 
 	if (replaced)
 		unpack(heap, &before, old);
@@ -286,7 +285,11 @@ void heap_prefetch(const struct heap *heap, uint64_t addr)
 {
 	const struct heap_table *table = &heap->blocks;
 
-	if (table->count != 0)
-		__builtin_prefetch(&table->slots[home_of(mix(table->factor, addr), table->homes)],
-				   1);
+	if (table->count == 0)
+		return;
+	const struct heap_slot *home =
+		&table->slots[home_of(mix(table->factor, addr), table->homes)];
+
+	__builtin_prefetch(home, 1);
+	__builtin_prefetch(home + LOOK - 1, 1);
 }
