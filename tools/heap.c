@@ -10,8 +10,8 @@
  *
  * A search goes from the home until the hashes are larger; taking out closes the gap, so there are
  * no tombstones. Because the order is the same for any number of homes, the table grows in place by
- * two straight passes over memory, in steps of a third: that keeps it between 64 and 86 percent
- *full.
+ * two straight passes over memory, in steps of a third: that keeps it between 51 and 68 percent
+ * full.
  */
 #include "heap.h"
 
@@ -22,22 +22,23 @@
 #include "error.h"
 #include "mix.h"
 
-/* The hash is the key: it is a bijection of the address. Packed: 20 bytes instead of 24. */
+/* The hash is the key: it is a bijection of the address. */
 struct heap_slot {
-	uint64_t hash;
-	uint32_t size; /* SIZE_LARGE: the size is in the other table */
+	uint64_t hash; /* HASH_EMPTY when the slot is empty: not less than any */
+	uint32_t size; /* SIZE_LARGE: there may be more of it in the other table */
 	uint32_t site; /* 0: the slot is empty */
-	uint32_t sequence;
-} __attribute__((packed, aligned(4)));
+};
 
-_Static_assert(sizeof(struct heap_slot) == 20, "the memory of a block");
+_Static_assert(sizeof(struct heap_slot) == 16, "the memory of a block");
 
 enum {
 	HOMES_FIRST = 1024,
 	TAIL = 64, /* slots behind the last home, for the entries whose home is near the end */
+	LOOK = 4,  /* slots that a search looks at together; so many at the end are always empty */
 };
 
 #define SIZE_LARGE UINT32_MAX
+#define HASH_EMPTY UINT64_MAX
 #define HOMES_MAX ((size_t)1 << 31)
 
 void heap_init(struct heap *heap)
@@ -45,12 +46,14 @@ void heap_init(struct heap *heap)
 	memset(heap, 0, sizeof(*heap));
 	heap->blocks.factor = mix_factor();
 	heap->large.factor = heap->blocks.factor;
+	heap->births.factor = heap->blocks.factor;
 }
 
 void heap_fini(struct heap *heap)
 {
 	free(heap->blocks.slots);
 	free(heap->large.slots);
+	free(heap->births.slots);
 	memset(heap, 0, sizeof(*heap));
 }
 
@@ -60,14 +63,26 @@ static inline size_t home_of(uint64_t hash, size_t homes)
 	return (size_t)(((hash >> 32) * homes) >> 32);
 }
 
-/* Where HASH is or belongs; the table has slots. */
+static const struct heap_slot no_entry = {.hash = HASH_EMPTY};
+
+/*
+ * Where HASH is or belongs; the table has slots. Hashes only grow from its home on, empty slots
+ * left out, so counting the smaller ones saves a branch for each, which nobody could predict.
+ */
 static inline size_t find(const struct heap_table *table, uint64_t hash)
 {
 	size_t i = home_of(hash, table->homes);
 
-	while (table->slots[i].site != 0 && table->slots[i].hash < hash)
-		i++;
-	return i;
+	for (;;) {
+		const struct heap_slot *slots = &table->slots[i];
+		size_t smaller = 0;
+
+		for (size_t j = 0; j < LOOK; j++)
+			smaller += slots[j].hash < hash;
+		i += smaller;
+		if (smaller < LOOK)
+			return i;
+	}
 }
 
 static inline bool holds(const struct heap_table *table, size_t i, uint64_t hash)
@@ -115,11 +130,12 @@ static void spread(struct heap_slot *slots, size_t from, size_t size, size_t hom
 
 		if (place < next)
 			place = next;
-		memset(&slots[next], 0, (place - next) * sizeof(*slots));
-		slots[place] = entry;
-		next = place + 1;
+		while (next < place)
+			slots[next++] = no_entry;
+		slots[next++] = entry;
 	}
-	memset(&slots[next], 0, (size - next) * sizeof(*slots));
+	while (next < size)
+		slots[next++] = no_entry;
 }
 
 static void grow(struct heap_table *table)
@@ -135,57 +151,58 @@ static void grow(struct heap_table *table)
 	spread(table->slots, pack(table->slots, table->size, size), size, homes);
 	table->homes = homes;
 	table->size = size;
-	table->limit = homes - homes / 7;
+	table->limit = homes / 16 * 11;
 }
 
-/* Make room for an entry at slot I. Returns false when there is none: the run reaches the end. */
-static bool open_gap(struct heap_table *table, size_t i)
+/*
+ * Put ENTRY into slot I and move the run from there up by one. Returns false when the run reaches
+ * the end of the table: then ENTRY is the last one of the run, which has no place now.
+ */
+static inline bool insert(struct heap_table *table, size_t i, struct heap_slot *entry)
 {
-	size_t end = i;
+	for (; i + LOOK < table->size; i++) {
+		const struct heap_slot moved = table->slots[i];
 
-	while (table->slots[end].site != 0)
-		end++;
-	if (end + 1 >= table->size)
-		return false;
-	memmove(&table->slots[i + 1], &table->slots[i], (end - i) * sizeof(*table->slots));
-	return true;
-}
-
-/* Take the entry at slot I out and draw up those behind it that are not at home. */
-static void close_gap(struct heap_table *table, size_t i)
-{
-	struct heap_slot *slots = table->slots;
-	size_t end = i + 1;
-
-	while (slots[end].site != 0 && home_of(slots[end].hash, table->homes) < end)
-		end++;
-	memmove(&slots[i], &slots[i + 1], (end - 1 - i) * sizeof(*slots));
-	slots[end - 1].site = 0;
-}
-
-/* Put ENTRY in; when its hash is there, OLD gets what was there. Returns whether it was. */
-static bool table_put(struct heap_table *table, const struct heap_slot *entry,
-		      struct heap_slot *old)
-{
-	if (table->count >= table->limit)
-		grow(table);
-	size_t i = find(table, entry->hash);
-
-	if (holds(table, i, entry->hash)) {
-		*old = table->slots[i];
 		table->slots[i] = *entry;
-		return true;
+		if (moved.site == 0)
+			return true;
+		*entry = moved;
 	}
-	while (!open_gap(table, i)) {
-		grow(table);
-		i = find(table, entry->hash);
-	}
-	table->slots[i] = *entry;
-	table->count++;
 	return false;
 }
 
-static bool table_take(struct heap_table *table, uint64_t hash, struct heap_slot *old)
+/* Take the entry at slot I out and draw up those behind it that are not at home. */
+static inline void close_gap(struct heap_table *table, size_t i)
+{
+	struct heap_slot *slots = table->slots;
+
+	for (; slots[i + 1].site != 0 && home_of(slots[i + 1].hash, table->homes) <= i; i++)
+		slots[i] = slots[i + 1];
+	slots[i] = no_entry;
+}
+
+/* Put ENTRY in; when its hash is there, OLD gets what was there. Returns whether it was. */
+static inline bool table_put(struct heap_table *table, struct heap_slot entry,
+			     struct heap_slot *old)
+{
+	if (table->count >= table->limit)
+		grow(table);
+	size_t i = find(table, entry.hash);
+
+	if (holds(table, i, entry.hash)) {
+		*old = table->slots[i];
+		table->slots[i] = entry;
+		return true;
+	}
+	table->count++;
+	while (!insert(table, i, &entry)) {
+		grow(table);
+		i = find(table, entry.hash);
+	}
+	return false;
+}
+
+static inline bool table_take(struct heap_table *table, uint64_t hash, struct heap_slot *old)
 {
 	if (table->count == 0)
 		return false;
@@ -199,51 +216,52 @@ static bool table_take(struct heap_table *table, uint64_t hash, struct heap_slot
 	return true;
 }
 
-/* Take the true size of a block over 4 GiB out of the other table. */
-static uint64_t take_large(struct heap *heap, uint64_t hash)
+/* What is kept aside of a block; false where there is nothing. */
+static bool take_aside(struct heap_table *table, uint64_t hash, struct heap_slot *slot)
 {
-	struct heap_slot slot = {0};
-
-	table_take(&heap->large, hash, &slot);
-	return (uint64_t)slot.sequence << 32 | slot.size;
+	return table->count != 0 && table_take(table, hash, slot);
 }
 
-static void unpack(struct heap *heap, const struct heap_slot *slot, struct heap_block *block)
-{
-	block->size_bytes = slot->size == SIZE_LARGE ? take_large(heap, slot->hash) : slot->size;
-	block->site = slot->site;
-	block->sequence = slot->sequence;
-}
-
-/* Keep the true size of a block over 4 GiB. */
-static void put_large(struct heap *heap, uint64_t hash, uint64_t size_bytes)
+static void put_aside(struct heap_table *table, uint64_t hash, uint32_t size, uint32_t site)
 {
 	struct heap_slot old;
-	const struct heap_slot slot = {.hash = hash,
-				       .size = (uint32_t)size_bytes,
-				       .site = 1,
-				       .sequence = (uint32_t)(size_bytes >> 32)};
 
-	table_put(&heap->large, &slot, &old);
+	table_put(table, (struct heap_slot){hash, size, site}, &old);
+}
+
+/* The block that was in SLOT, with what was kept aside of it. */
+static inline void unpack(struct heap *heap, const struct heap_slot *slot, struct heap_block *block)
+{
+	struct heap_slot aside;
+
+	block->size_bytes = slot->size;
+	block->site = slot->site;
+	block->sequence = 0;
+	if (slot->size == SIZE_LARGE && take_aside(&heap->large, slot->hash, &aside))
+		block->size_bytes = (uint64_t)aside.site << 32 | aside.size;
+	if (heap->with_sequences && take_aside(&heap->births, slot->hash, &aside))
+		block->sequence = aside.size;
 }
 
 bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
 	      struct heap_block *old)
 {
-	const bool large = block->size_bytes >= SIZE_LARGE;
+	const uint64_t hash = mix(heap->blocks.factor, addr);
+	const uint32_t upper = (uint32_t)(block->size_bytes >> 32);
+	const uint32_t lower = (uint32_t)block->size_bytes;
 	struct heap_slot before;
-	const struct heap_slot slot = {.hash = mix(heap->blocks.factor, addr),
-				       .size = large ? SIZE_LARGE : (uint32_t)block->size_bytes,
-				       .site = block->site,
-				       .sequence = block->sequence};
 
 	assert(block->site != 0);
-	bool replaced = table_put(&heap->blocks, &slot, &before);
+	const bool replaced = table_put(
+		&heap->blocks,
+		(struct heap_slot){hash, upper != 0 ? SIZE_LARGE : lower, block->site}, &before);
 
 	if (replaced)
 		unpack(heap, &before, old);
-	if (large)
-		put_large(heap, slot.hash, block->size_bytes);
+	if (upper != 0)
+		put_aside(&heap->large, hash, lower, upper);
+	if (heap->with_sequences)
+		put_aside(&heap->births, hash, block->sequence, 1);
 	return replaced;
 }
 
@@ -272,22 +290,27 @@ bool heap_look(const struct heap *heap, uint64_t addr, struct heap_block *block)
 
 	if (slot == NULL)
 		return false;
-	*block = (struct heap_block){slot->size, slot->site, slot->sequence};
+	*block = (struct heap_block){slot->size, slot->site, 0};
 	if (slot->size == SIZE_LARGE && (slot = look(&heap->large, slot->hash)) != NULL)
-		block->size_bytes = (uint64_t)slot->sequence << 32 | slot->size;
+		block->size_bytes = (uint64_t)slot->site << 32 | slot->size;
 	return true;
 }
 
 size_t heap_footprint(const struct heap *heap)
 {
-	return (heap->blocks.size + heap->large.size) * sizeof(struct heap_slot);
+	return (heap->blocks.size + heap->large.size + heap->births.size) *
+	       sizeof(struct heap_slot);
 }
 
 void heap_prefetch(const struct heap *heap, uint64_t addr)
 {
 	const struct heap_table *table = &heap->blocks;
 
-	if (table->count != 0)
-		__builtin_prefetch(&table->slots[home_of(mix(table->factor, addr), table->homes)],
-				   1);
+	if (table->count == 0)
+		return;
+	const struct heap_slot *home =
+		&table->slots[home_of(mix(table->factor, addr), table->homes)];
+
+	__builtin_prefetch(home, 1);
+	__builtin_prefetch(home + LOOK - 1, 1);
 }

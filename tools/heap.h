@@ -2,9 +2,9 @@
 /*
  * The blocks that are live at one moment of a log: address -> size, site, birth number.
  *
- * A block takes 20 bytes, 24 to 31 with the free room of the table, once there are more than a few
- * thousand. Any 64-bit number is an address; addresses chosen to collide do not slow the table
- * down.
+ * A block takes 16 bytes, 24 to 32 with the free room of the table, once there are more than a few
+ * thousand; twice that with its birth number. Any 64-bit number is an address; addresses chosen to
+ * collide do not slow the table down.
  */
 #ifndef PMT_TOOLS_HEAP_H
 #define PMT_TOOLS_HEAP_H
@@ -16,7 +16,7 @@
 struct heap_block {
 	uint64_t size_bytes;
 	uint32_t site;	   /* whatever the caller keeps; never 0 */
-	uint32_t sequence; /* number of the allocation in its thread, modulo 2^32 */
+	uint32_t sequence; /* number of the allocation in its thread, modulo 2^32; else 0 */
 };
 
 struct heap_slot;
@@ -32,7 +32,9 @@ struct heap_table {
 
 struct heap {
 	struct heap_table blocks;
-	struct heap_table large; /* the sizes of blocks over 4 GiB */
+	struct heap_table large;  /* the sizes of blocks over 4 GiB */
+	struct heap_table births; /* sequences */
+	bool with_sequences;	  /* set it before the first block; else they are lost */
 };
 
 /* Caller-owned; no memory is taken before the first block. */
@@ -48,7 +50,7 @@ bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
 /* Take the block at ADDR out, into OLD. False: there is none. */
 bool heap_take(struct heap *heap, uint64_t addr, struct heap_block *old);
 
-/* The block at ADDR, into BLOCK. False: there is none. */
+/* The block at ADDR, into BLOCK but for its sequence. False: there is none. */
 bool heap_look(const struct heap *heap, uint64_t addr, struct heap_block *block);
 
 static inline size_t heap_count(const struct heap *heap)

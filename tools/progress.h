@@ -26,4 +26,11 @@ static inline void progress_step(uint64_t done)
 		progress_show(done);
 }
 
+/* The same after COUNT events at once. */
+static inline void progress_steps(uint64_t done, uint64_t count)
+{
+	if (((done ^ (done + count)) & ~(uint64_t)0xffff) != 0)
+		progress_show(done);
+}
+
 #endif

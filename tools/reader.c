@@ -274,10 +274,17 @@ static enum stream_state merge_run(struct merge *m, struct stream_run *run)
 
 int reader_run(struct reader *r, reader_visit visit, void *context)
 {
+	return reader_run_blocks(r, visit, NULL, context);
+}
+
+int reader_run_blocks(struct reader *r, reader_visit visit, reader_visit_blocks blocks,
+		      void *context)
+{
 	struct stream_run run = {
 		.file = &r->file,
 		.damage = &r->damage,
 		.visit = visit,
+		.visit_blocks = blocks,
 		.context = context,
 		.kind = PMT_CHUNK_EVENTS,
 	};

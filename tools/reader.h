@@ -48,6 +48,32 @@ struct reader_event {
 	uint8_t soon;	 /* free, realloc: 1 + the distance of a `soon` before it; 0: none */
 };
 
+/* An alloc or free, as short as can be. */
+struct reader_block {
+	uint64_t addr;
+	uint64_t size_bytes;
+	uint64_t stack;
+	uint64_t order;
+	uint32_t kind; /* allocator; READER_FREE: a free, of which only address, order and soon
+			  count */
+	uint32_t soon; /* as in struct reader_event */
+};
+
+#define READER_FREE UINT32_MAX
+#define READER_BLOCKS_MAX 64
+
+/* Blocks' events in a row, of one thread and time. */
+struct reader_blocks {
+	uint64_t time_ns;
+	uint64_t number; /* of the first one */
+	uint32_t slot;
+	uint32_t thread;
+	uint32_t count;
+	struct reader_block blocks[READER_BLOCKS_MAX];
+};
+
+typedef int (*reader_visit_blocks)(void *context, const struct reader_blocks *blocks);
+
 /*
  * Called for each event record: not for definitions, for time and order, and for the prefixes birth
  * and soon, which are fields of the event they belong to. Non-zero ends the reading.
@@ -81,6 +107,9 @@ bool reader_late_elsewhere(const struct reader *reader, uint32_t slot);
  * or -1 after an I/O error.
  */
 int reader_run(struct reader *reader, reader_visit visit, void *context);
+/* The same, but BLOCKS gets most alloc and free events, all in their place among the others. */
+int reader_run_blocks(struct reader *reader, reader_visit visit, reader_visit_blocks blocks,
+		      void *context);
 
 /*
  * Visit all definition records (string, code, code_lines, frame), in the order in which they were

@@ -49,12 +49,18 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 	account_init(&replay->account, header);
 	for (uint32_t i = 0; i < REPLAY_REALLOCATORS; i++)
 		replay->realloc_kinds[i] = realloc_kind(i);
-	replay->threshold = 1;
 	replay->until_ns = UINT64_MAX;
 	replay->start_ns = header->start_ns;
 	replay->inherits =
 		(header->live.flags & (1U << PMT_FLAG_FORKED | 1U << PMT_FLAG_LATE)) != 0;
 	replay->folded_log = (header->features_incompatible & PMT_FEATURE_FOLDED) != 0;
+}
+
+void replay_find_temporary(struct replay *replay, uint32_t threshold)
+{
+	replay->temporary = true;
+	replay->threshold = threshold;
+	replay->heap.with_sequences = !replay->folded_log;
 }
 
 void replay_fini(struct replay *replay)
@@ -75,17 +81,17 @@ static uint64_t *unknown_frees(struct replay *replay)
 }
 
 /* A free that meets no block; it may have come too early. */
-static void note_unknown(struct replay *replay, const struct replay_block *end)
+static void note_unknown(struct replay *replay, uint32_t slot, const struct reader_block *end)
 {
 	*unknown_frees(replay) += 1;
 	if (replay->folded_log &&
-	    (replay->reader == NULL || reader_late_elsewhere(replay->reader, end->slot)))
-		early_add(&replay->early, end->addr, end->order, end->slot);
+	    (replay->reader == NULL || reader_late_elsewhere(replay->reader, slot)))
+		early_add(&replay->early, end->addr, end->order, slot);
 }
 
 /* Whether the block OLD of SITE, freed by END, was temporary. */
 static bool was_temporary(const struct replay *replay, const struct site *site,
-			  const struct heap_block *old, const struct replay_block *end,
+			  const struct heap_block *old, const struct reader_block *end,
 			  const struct thread *thread)
 {
 	if (site->thread != thread->number)
@@ -95,43 +101,49 @@ static bool was_temporary(const struct replay *replay, const struct site *site,
 	return thread->sequence - old->sequence <= replay->threshold;
 }
 
-/* The block at END's address goes because of an event of THREAD. */
-static void remove_block(struct replay *replay, const struct thread *thread,
-			 const struct replay_block *end)
+/* Who makes the events of blocks that are replayed. */
+struct maker {
+	struct thread *thread;
+	uint32_t slot;
+};
+
+/* The block at END's address goes. */
+static void remove_block(struct replay *replay, const struct maker *maker,
+			 const struct reader_block *end)
 {
 	struct heap_block old;
 
 	replay->frees.count++;
 	if (!heap_take(&replay->heap, end->addr, &old)) {
-		note_unknown(replay, end);
+		note_unknown(replay, maker->slot, end);
 		return;
 	}
 	sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
 	struct site *site = &replay->blocks.sites[old.site];
 
 	account_block(&replay->account, end->addr, old.size_bytes, site->kind, -1);
-	if (was_temporary(replay, site, &old, end, thread)) {
+	if (replay->temporary && was_temporary(replay, site, &old, end, maker->thread)) {
 		site->temporary.bytes += old.size_bytes;
 		site->temporary.count++;
 	}
 }
 
-static void add_block(struct replay *replay, const struct thread *thread,
-		      const struct replay_block *birth)
+static void add_block(struct replay *replay, const struct maker *maker,
+		      const struct reader_block *birth)
 {
 	struct heap_block old;
 	const uint64_t stack = replay->by_stack ? birth->stack : 0;
 	const struct heap_block block = {
 		.size_bytes = birth->size_bytes,
-		.site = sites_find(&replay->blocks, stack, thread->number, birth->kind),
-		.sequence = thread->sequence,
+		.site = sites_find(&replay->blocks, stack, maker->thread->number, birth->kind),
+		.sequence = maker->thread->sequence,
 	};
 	struct site *site = &replay->blocks.sites[block.site];
 
 	site->total.bytes += birth->size_bytes;
 	site->total.count++;
 	if (!early_empty(&replay->early) &&
-	    early_take(&replay->early, birth->addr, birth->order, birth->slot)) {
+	    early_take(&replay->early, birth->addr, birth->order, maker->slot)) {
 		*unknown_frees(replay) -= 1;
 		return;
 	}
@@ -151,64 +163,69 @@ static void settle_blocks(struct replay *replay, uint64_t time_ns)
 		replay->blocks_peak_ns = since_start(replay, time_ns);
 }
 
-static void on_block(struct replay *replay, const struct replay_block *block)
+static inline void on_block(struct replay *replay, const struct maker *maker, uint64_t time_ns,
+			    const struct reader_block *block)
 {
-	struct thread *thread = threads_get(&replay->threads, block->thread);
-
 	if (block->addr == 0)
 		return;
-	if (block->kind == REPLAY_KINDS) {
-		remove_block(replay, thread, block);
+	if (block->kind == READER_FREE) {
+		remove_block(replay, maker, block);
 		return;
 	}
-	thread->sequence++;
-	add_block(replay, thread, block);
-	settle_blocks(replay, block->time_ns);
+	maker->thread->sequence++;
+	add_block(replay, maker, block);
+	settle_blocks(replay, time_ns);
 }
 
-/* The alloc or free record of EVENT. */
-static inline struct replay_block make_block(const struct reader_event *event)
+static struct maker maker_of(struct replay *replay, uint32_t thread, uint32_t slot)
 {
-	const struct pmt_record *record = &event->record;
+	return (struct maker){threads_get(&replay->threads, thread), slot};
+}
 
-	if (record->type == PMT_REC_free)
-		return (struct replay_block){.addr = record->free.addr,
-					     .order = event->order,
-					     .slot = event->slot,
-					     .thread = event->thread,
-					     .kind = REPLAY_KINDS,
-					     .soon = event->soon};
-	return (struct replay_block){.addr = record->alloc.addr,
-				     .size_bytes = record->alloc.size,
-				     .stack = record->alloc.stack,
-				     .time_ns = event->time_ns,
-				     .order = event->order,
-				     .slot = event->slot,
-				     .thread = event->thread,
-				     .kind = (uint32_t)record->alloc.allocator};
+static void on_alloc(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_alloc *record = &event->record.alloc;
+	const struct maker maker = maker_of(replay, event->thread, event->slot);
+	const struct reader_block block = {.addr = record->addr,
+					   .size_bytes = record->size,
+					   .stack = record->stack,
+					   .order = event->order,
+					   .kind = (uint32_t)record->allocator};
+
+	on_block(replay, &maker, event->time_ns, &block);
+}
+
+static void on_free(struct replay *replay, const struct reader_event *event)
+{
+	const struct maker maker = maker_of(replay, event->thread, event->slot);
+	const struct reader_block block = {.addr = event->record.free.addr,
+					   .order = event->order,
+					   .kind = READER_FREE,
+					   .soon = event->soon};
+
+	on_block(replay, &maker, event->time_ns, &block);
 }
 
 static void on_realloc(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_realloc *record = &event->record.realloc;
-	struct thread *thread = threads_get(&replay->threads, event->thread);
-
-	if (record->addr != 0)
-		thread->sequence++;
-	struct replay_block block = {
+	const struct maker maker = maker_of(replay, event->thread, event->slot);
+	struct reader_block block = {
 		.addr = record->old_addr,
 		.size_bytes = record->size,
 		.stack = record->stack,
 		.order = event->order,
-		.slot = event->slot,
 		.kind = replay->realloc_kinds[record->reallocator % REPLAY_REALLOCATORS],
 		.soon = event->soon,
 	};
+
+	if (record->addr != 0)
+		maker.thread->sequence++;
 	if (record->old_addr != 0)
-		remove_block(replay, thread, &block);
+		remove_block(replay, &maker, &block);
 	block.addr = record->addr;
 	if (record->addr != 0)
-		add_block(replay, thread, &block);
+		add_block(replay, &maker, &block);
 	settle_blocks(replay, event->time_ns);
 }
 
@@ -345,14 +362,13 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 {
 	replay->events += event->record.type != PMT_REC_folded;
 	replay->last_ns = since_start(replay, event->time_ns);
-	struct replay_block block;
-
 	account_record(&replay->account, &event->record, replay->last_ns);
 	switch (event->record.type) {
 	case PMT_REC_alloc:
+		on_alloc(replay, event);
+		break;
 	case PMT_REC_free:
-		block = make_block(event);
-		on_block(replay, &block);
+		on_free(replay, event);
 		break;
 	case PMT_REC_realloc:
 		on_realloc(replay, event);
@@ -375,46 +391,46 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	}
 }
 
-static void replay_oldest(struct replay *replay)
-{
-	on_block(replay, &replay->ahead[replay->ahead_first++ % REPLAY_AHEAD]);
-}
-
-static void replay_waiting(struct replay *replay)
-{
-	while (replay->ahead_first != replay->ahead_end)
-		replay_oldest(replay);
-}
-
-static inline void replay_later(struct replay *replay, const struct reader_event *event)
-{
-	struct replay_block *block = &replay->ahead[replay->ahead_end % REPLAY_AHEAD];
-
-	if (replay->ahead_end - replay->ahead_first == REPLAY_AHEAD)
-		replay_oldest(replay);
-	*block = make_block(event);
-	replay->ahead_end++;
-	heap_prefetch(&replay->heap, block->addr);
-	if (replay->by_stack && block->kind != REPLAY_KINDS)
-		sites_prefetch(&replay->blocks, block->stack, block->thread, block->kind);
-}
-
 static int visit(void *context, const struct reader_event *event)
 {
 	struct replay *replay = context;
-	const enum pmt_type type = event->record.type;
 
 	progress_step(event->number);
 	if (event->time_ns > replay->until_ns)
 		return 1;
-	if (type == PMT_REC_alloc || type == PMT_REC_free) {
-		replay->events++;
-		replay->last_ns = since_start(replay, event->time_ns);
-		replay_later(replay, event);
-	} else {
-		replay_waiting(replay);
-		replay_event(replay, event);
+	replay_event(replay, event);
+	return 0;
+}
+
+/*
+ * With more live blocks than fit the processor's cache, most of the time goes into waiting for
+ * memory. So the slots of all blocks are fetched first.
+ */
+static void fetch(struct replay *replay, const struct reader_blocks *blocks)
+{
+	for (uint32_t i = 0; i < blocks->count; i++) {
+		const struct reader_block *block = &blocks->blocks[i];
+
+		heap_prefetch(&replay->heap, block->addr);
+		if (replay->by_stack && block->kind != READER_FREE)
+			sites_prefetch(&replay->blocks, block->stack, blocks->thread, block->kind);
 	}
+}
+
+static int visit_blocks(void *context, const struct reader_blocks *blocks)
+{
+	struct replay *replay = context;
+
+	progress_steps(blocks->number, blocks->count);
+	if (blocks->time_ns > replay->until_ns)
+		return 1;
+	fetch(replay, blocks);
+	const struct maker maker = maker_of(replay, blocks->thread, blocks->slot);
+
+	for (uint32_t i = 0; i < blocks->count; i++)
+		on_block(replay, &maker, blocks->time_ns, &blocks->blocks[i]);
+	replay->events += blocks->count;
+	replay->last_ns = since_start(replay, blocks->time_ns);
 	return 0;
 }
 
@@ -422,9 +438,8 @@ int replay_run(struct replay *replay, struct reader *reader)
 {
 	replay->reader = reader;
 	progress_begin(reader_path(reader));
-	const int result = reader_run(reader, visit, replay);
+	const int result = reader_run_blocks(reader, visit, visit_blocks, replay);
 
-	replay_waiting(replay);
 	progress_end();
 	return result < 0 ? -1 : 0;
 }

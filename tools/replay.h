@@ -53,25 +53,6 @@ enum {
 	REPLAY_KINDS = REPLAY_KIND_MAPPING + MAPPING_CLASSES,
 };
 
-/*
- * With more live blocks than fit the processor's cache, most of the time goes into waiting for
- * memory. So events wait here for some turns while their slots of the heap are fetched.
- */
-#define REPLAY_AHEAD 16U
-
-/* An allocation or a free, as short as can be. */
-struct replay_block {
-	uint64_t addr;
-	uint64_t size_bytes;
-	uint64_t stack;
-	uint64_t time_ns;
-	uint64_t order;
-	uint32_t slot;
-	uint32_t thread;
-	uint32_t kind; /* of the allocation; REPLAY_KINDS: it is a free */
-	uint32_t soon; /* of a free: as in struct reader_event */
-};
-
 struct replay_frees {
 	uint64_t count; /* all, the next two included */
 	uint64_t unmatched;
@@ -111,9 +92,10 @@ struct replay {
 	uint64_t last_ns; /* time of the last event, since the start */
 	/* Set these between replay_init() and the first event. */
 	bool by_stack;	       /* tell stacks apart; else all have the stack 0 */
-	uint32_t threshold;    /* 1 */
 	struct census *census; /* takes in the census records, NULL: nobody does */
 	uint64_t until_ns;     /* replay_run() stops at later events; CLOCK_MONOTONIC; no end */
+	bool temporary;	       /* by replay_find_temporary() */
+	uint32_t threshold;
 	uint32_t realloc_kinds[REPLAY_REALLOCATORS]; /* the kind of a reallocator's blocks */
 	/* From the header. */
 	uint64_t start_ns;
@@ -121,14 +103,13 @@ struct replay {
 	bool folded_log;
 	/* Set by replay_run(), or before the first event; NULL: not known. */
 	const struct reader *reader;
-	/* Events of blocks that replay_run() has read and not replayed yet. */
-	struct replay_block ahead[REPLAY_AHEAD];
-	uint32_t ahead_first; /* the oldest is at this position, modulo REPLAY_AHEAD */
-	uint32_t ahead_end;
 };
 
 void replay_init(struct replay *replay, const struct pmt_header *header);
 void replay_fini(struct replay *replay);
+
+/* Before the first event: find out what is temporary, too. */
+void replay_find_temporary(struct replay *replay, uint32_t threshold);
 
 /* Replay one event. */
 void replay_event(struct replay *replay, const struct reader_event *event);

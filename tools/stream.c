@@ -163,6 +163,96 @@ static bool take_other(struct stream *s, struct stream_run *run)
 	return stream_visit(run);
 }
 
+/* Hand the blocks out that were collected. Returns false when the visitor wants no more. */
+static bool hand_out(struct stream *s, struct stream_run *run)
+{
+	struct reader_blocks *blocks = &run->blocks;
+
+	if (blocks->count == 0)
+		return true;
+	blocks->time_ns = s->key.time_ns;
+	blocks->number = run->event.number;
+	blocks->slot = s->key.slot;
+	blocks->thread = s->thread;
+	run->event.number += blocks->count;
+	run->stop = run->visit_blocks(run->context, blocks);
+	blocks->count = 0;
+	return run->stop == 0;
+}
+
+/*
+ * Decode one alloc or free or a prefix of one, if that is next and simple. BLOCK gets it, and NEXT
+ * is moved on behind a block's event.
+ */
+static inline bool take_near(struct stream *s, struct pmt_decoder *d, struct reader_block **next)
+{
+	struct reader_block *block = *next;
+	const unsigned tag = *d->cur++;
+	struct pmt_alloc alloc;
+	struct pmt_free release;
+	struct pmt_birth birth;
+
+	if (tag - PMT_TAG_alloc < PMT_VARIANTS_alloc) {
+		if (pmt_near_alloc(d, tag - PMT_TAG_alloc, &alloc) != 0)
+			return false;
+		*block = (struct reader_block){alloc.addr,
+					       alloc.size,
+					       alloc.stack,
+					       s->late ? birth_order(s) : s->key.order,
+					       (uint32_t)alloc.allocator,
+					       0};
+		s->late = false;
+		*next = block + 1;
+	} else if (tag - PMT_TAG_free < PMT_VARIANTS_free) {
+		if (pmt_near_free(d, tag - PMT_TAG_free, &release) != 0)
+			return false;
+		*block = (struct reader_block){release.addr, 0,		  0,
+					       s->key.order, READER_FREE, s->soon};
+		s->soon = 0;
+		*next = block + 1;
+	} else if (tag == PMT_TAG_birth) {
+		if (pmt_near_birth(d, 0, &birth) != 0)
+			return false;
+		s->late = true;
+		s->back = birth.back;
+	} else if (tag - PMT_TAG_soon < PMT_VARIANTS_soon) {
+		s->soon = (uint8_t)(1 + tag - PMT_TAG_soon);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* Hand out blocks' events up to something else. Returns false when the visitor wants no more. */
+static bool take_blocks(struct stream *s, struct stream_run *run)
+{
+	struct reader_block *const first = run->blocks.blocks;
+	struct reader_block *const end = first + READER_BLOCKS_MAX;
+	struct pmt_decoder d = s->decoder;
+	bool near = true;
+
+	while (near) {
+		struct reader_block *next = first;
+
+		while (next != end && d.end - d.cur >= PMT_NEAR_MAX) {
+			const struct pmt_decoder before = d;
+
+			near = take_near(s, &d, &next);
+			if (near)
+				continue;
+			d = before;
+			break;
+		}
+		near &= next == end;
+		run->blocks.count = (uint32_t)(next - first);
+		if (!hand_out(s, run))
+			return false;
+	}
+	s->prefixed = s->late || s->soon != 0;
+	s->decoder = d;
+	return true;
+}
+
 /* The end of a chunk: keep its last record where whoever reads fold chunks must know it. */
 static void note_last(struct stream *s, const struct pmt_record *record)
 {
@@ -194,7 +284,12 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 	int rc;
 
 	place(s, &run->event);
-	while ((rc = pmt_get_record(&s->decoder, &run->event.record)) > 0) {
+	for (;;) {
+		if (run->visit_blocks != NULL && !take_blocks(s, run))
+			return STREAM_STOP;
+		rc = pmt_get_record(&s->decoder, &run->event.record);
+		if (rc <= 0)
+			break;
 		switch (run->event.record.type) {
 		case PMT_REC_alloc:
 		case PMT_REC_free:

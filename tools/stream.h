@@ -49,6 +49,8 @@ struct stream_run {
 	struct reader_damage *damage;
 	struct reader_event event; /* of the last record; `number` is that of the next one */
 	reader_visit visit;
+	reader_visit_blocks visit_blocks; /* NULL: visit blocks' events like others */
+	struct reader_blocks blocks;	  /* empty between calls */
 	void *context;
 	unsigned kind; /* PMT_CHUNK_*: visit the records of these chunks */
 	int stop;      /* what the visitor returned, if not zero */

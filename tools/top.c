@@ -328,8 +328,10 @@ int top_add(struct top *top, const char *path)
 		return EXIT_DATA;
 	replay_init(&replay, reader_header(reader));
 	replay.by_stack = true;
-	replay.threshold =
-		top->options.threshold < UINT32_MAX ? (uint32_t)top->options.threshold : UINT32_MAX;
+	if (top->options.what == TOP_TEMPORARY)
+		replay_find_temporary(&replay, top->options.threshold < UINT32_MAX
+						       ? (uint32_t)top->options.threshold
+						       : UINT32_MAX);
 	replay.until_ns = until_ns(top, reader_header(reader));
 	census_init(&census, top->options.census);
 	if (top->options.by == TOP_BY_TYPE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How single fields are stored: pairs codec_put_CODEC and codec_get_CODEC, and the state that both
- * sides keep.
+ * sides keep. codec_near_CODEC is the fast half of codec_get_CODEC, for where bytes are in plenty.
  *
  * The encoder never checks for room: a writer makes sure of PMT_RECORD_MAX bytes (plus the length
  * of its byte strings) before it puts a record. The decoder checks every byte.
@@ -14,6 +14,8 @@
 
 /* No record without byte strings is longer than this. */
 #define PMT_RECORD_MAX 128
+/* Bytes that codec_near_CODEC may look at, for all fields of a COMPACT record and its tag. */
+#define PMT_NEAR_MAX 48
 /* A SIZED record's payload is shorter than this; a writer splits or cuts longer byte strings. */
 #define PMT_PAYLOAD_MAX 16384
 
@@ -123,6 +125,31 @@ static inline int codec_get_uint(struct pmt_decoder *d, uint64_t *value)
 	return codec_get_uint_long(d, value);
 }
 
+/*
+ * The same without a branch for each byte: PMT_NEAR_MAX bytes can be read, whether or not they
+ * belong to the record. Returns -1 for numbers of nine and ten bytes, which the other one reads,
+ * too.
+ */
+static inline int codec_near_uint(struct pmt_decoder *d, unsigned variant, uint64_t *value)
+{
+	uint64_t word;
+
+	(void)variant;
+	memcpy(&word, d->cur, sizeof(word));
+	const uint64_t ends = ~word & 0x8080808080808080ULL;
+
+	if (ends == 0)
+		return -1;
+	/* Up to the lowest top bit that is clear; then out of each byte its seven bits. */
+	word &= (ends & (0 - ends)) - 1;
+	word = (word & 0x007f007f007f007fULL) | (word & 0x7f007f007f007f00ULL) >> 1;
+	word = (word & 0x00003fff00003fffULL) | (word & 0x3fff00003fff0000ULL) >> 2;
+	word = (word & 0x000000000fffffffULL) | (word & 0x0fffffff00000000ULL) >> 4;
+	d->cur += ((unsigned)__builtin_ctzll(ends) + 1) / 8;
+	*value = word;
+	return 0;
+}
+
 /* Zigzag: small numbers of either sign become small unsigned numbers. */
 static inline uint64_t codec_zigzag(uint64_t delta)
 {
@@ -151,17 +178,33 @@ static inline void codec_put_addr(struct pmt_encoder *e, uint64_t addr)
 	codec_put_uint_wide(e, magnitude << 1 | sign);
 }
 
+static inline uint64_t codec_step_addr(struct pmt_decoder *d, uint64_t value)
+{
+	uint64_t magnitude = value >> 1;
+	const uint64_t sign = 0 - (value & 1);
+
+	magnitude = (magnitude & ((1ULL << 60) - 1)) << 3 | magnitude >> 60;
+	d->state.addr += (magnitude ^ sign) - sign;
+	return d->state.addr;
+}
+
 static inline int codec_get_addr(struct pmt_decoder *d, uint64_t *addr)
 {
 	uint64_t value;
 
 	if (codec_get_uint(d, &value) != 0)
 		return -1;
-	uint64_t magnitude = value >> 1;
+	*addr = codec_step_addr(d, value);
+	return 0;
+}
 
-	magnitude = (magnitude & ((1ULL << 60) - 1)) << 3 | magnitude >> 60;
-	d->state.addr += (value & 1) ? 0 - magnitude : magnitude;
-	*addr = d->state.addr;
+static inline int codec_near_addr(struct pmt_decoder *d, unsigned variant, uint64_t *addr)
+{
+	uint64_t value;
+
+	if (codec_near_uint(d, variant, &value) != 0)
+		return -1;
+	*addr = codec_step_addr(d, value);
 	return 0;
 }
 
@@ -177,6 +220,17 @@ static inline int codec_get_stack(struct pmt_decoder *d, uint64_t *stack)
 	uint64_t value;
 
 	if (codec_get_uint(d, &value) != 0)
+		return -1;
+	d->state.stack += codec_unzigzag(value);
+	*stack = d->state.stack;
+	return 0;
+}
+
+static inline int codec_near_stack(struct pmt_decoder *d, unsigned variant, uint64_t *stack)
+{
+	uint64_t value;
+
+	if (codec_near_uint(d, variant, &value) != 0)
 		return -1;
 	d->state.stack += codec_unzigzag(value);
 	*stack = d->state.stack;
@@ -252,5 +306,17 @@ static inline int codec_get_variant(struct pmt_decoder *d, uint64_t *value)
 	(void)value;
 	return 0;
 }
+
+static inline int codec_near_variant(struct pmt_decoder *d, unsigned variant, uint64_t *value)
+{
+	(void)d;
+	*value = variant;
+	return 0;
+}
+
+/* Not in any record that there are many of. */
+#define codec_near_time(d, variant, value) (-1)
+#define codec_near_order(d, variant, value) (-1)
+#define codec_near_bytes(d, variant, value) (-1)
 
 #endif

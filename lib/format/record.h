@@ -48,6 +48,17 @@ enum pmt_tag {
 	PMT_TAG_SIZED = 0x60, /* from here on a length follows the tag */
 };
 
+/* PMT_VARIANTS_NAME: so many tags from the first one on. */
+enum pmt_variants {
+#define PMT_RECORD(name, tag, variants, form, doc) PMT_VARIANTS_##name = (variants),
+#define PMT_FIELD(record, codec, field, show, doc)
+#define PMT_END(name)
+#include "records.def"
+#undef PMT_RECORD
+#undef PMT_FIELD
+#undef PMT_END
+};
+
 struct pmt_record {
 	enum pmt_type type;
 	union {
@@ -136,6 +147,29 @@ static inline void pmt_finish_SIZED(struct pmt_encoder *e, uint8_t *start,
  * Returns 1 for a record, 0 at the end, -1 when the bytes are not a record (d->cur is unchanged).
  */
 int pmt_get_record(struct pmt_decoder *d, struct pmt_record *out);
+
+/*
+ * pmt_near_NAME(decoder, variant, record): the fields of a COMPACT record, behind its tag, when
+ * PMT_NEAR_MAX bytes are there from its tag on. Returns 0, or -1 and a decoder in disorder when it
+ * is a case for pmt_get_record().
+ */
+#define PMT_RECORD(name, tag, variants, form, doc)                                                 \
+	static inline int pmt_near_##name(struct pmt_decoder *d, unsigned variant,                 \
+					  struct pmt_##name *r)                                    \
+	{
+#define PMT_FIELD(record, codec, field, show, doc)                                                 \
+	if (codec_near_##codec(d, variant, &r->field) != 0)                                        \
+		return -1;
+#define PMT_END(name)                                                                              \
+	(void)d;                                                                                   \
+	(void)variant;                                                                             \
+	(void)r;                                                                                   \
+	return 0;                                                                                  \
+	}
+#include "records.def"
+#undef PMT_RECORD
+#undef PMT_FIELD
+#undef PMT_END
 
 /* How the fields of a record look, for whoever prints them. */
 struct pmt_field {

@@ -184,8 +184,10 @@ def storm(argv: list[str], output: Path, reports: int) -> dict[int, int]:
     ) as child:
         assert child.stdout
         data = bytearray()
-        while len(data) < reports * 8:
+        seen: set[int] = set()
+        while len(data) < reports * 8 or len(seen) < int(argv[-1]):
             data += os.read(child.stdout.fileno(), 1 << 16)
+            seen |= {thread for thread, _ in struct.iter_unpack("II", data[: len(data) // 8 * 8])}
         os.kill(child.pid, signal.SIGKILL)
         data += child.stdout.read()
     last: dict[int, int] = {}

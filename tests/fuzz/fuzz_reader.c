@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: the reader, and text and JSON output. Whatever a log holds, JSON must parse and text
- * must hold no control character.
+ * Fuzz target: the reader, and text and JSON output. Whatever a log holds, JSON must parse, text
+ * must hold no control character, and blocks in rows must be the same events as blocks one by one.
  *
  * The first byte of the input says what follows:
  *	even	a log file; its checksums are put right
@@ -185,6 +185,61 @@ static void check_json(struct reader *reader)
 	free(text);
 }
 
+/* Sums over all events, the same whether blocks come in rows or one by one. */
+struct sums {
+	uint64_t events;
+	uint64_t blocks;
+};
+
+static void add_block(struct sums *sums, const struct reader_block *block, uint64_t time_ns)
+{
+	const uint64_t freed = block->kind == READER_FREE;
+	const uint64_t birth = freed ? 0 : block->size_bytes * 3 + block->stack * 5 + block->kind;
+
+	sums->blocks += (++sums->events) * (block->addr + birth + block->order * 7 + time_ns * 11 +
+					    block->soon + freed);
+}
+
+static int sum_event(void *context, const struct reader_event *event)
+{
+	struct sums *sums = context;
+	const struct pmt_record *record = &event->record;
+	struct reader_block block = {.order = event->order, .soon = event->soon};
+
+	if (record->type == PMT_REC_alloc) {
+		block.addr = record->alloc.addr;
+		block.size_bytes = record->alloc.size;
+		block.stack = record->alloc.stack;
+		block.kind = (uint32_t)record->alloc.allocator;
+	} else if (record->type == PMT_REC_free) {
+		block.addr = record->free.addr;
+		block.kind = READER_FREE;
+	} else {
+		sums->events++;
+		return 0;
+	}
+	add_block(sums, &block, event->time_ns);
+	return 0;
+}
+
+static int sum_blocks(void *context, const struct reader_blocks *blocks)
+{
+	for (uint32_t i = 0; i < blocks->count; i++)
+		add_block(context, &blocks->blocks[i], blocks->time_ns);
+	return 0;
+}
+
+static void check_rows(struct reader *reader)
+{
+	struct sums one = {0}, rows = {0};
+
+	if (reader_run(reader, sum_event, &one) != 0 ||
+	    reader_run_blocks(reader, sum_event, sum_blocks, &rows) != 0)
+		abort();
+	if (one.events != rows.events || one.blocks != rows.blocks)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader *reader;
@@ -204,6 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rc == 0) {
 		check_text(reader);
 		check_json(reader);
+		check_rows(reader);
 		reader_close(reader);
 	}
 	readlog_destroy(&log);

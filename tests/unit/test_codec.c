@@ -237,6 +237,72 @@ static void nonsense(void)
 	REFUSED(PMT_TAG_order, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01);
 }
 
+/* Bytes that are mostly small numbers, or anything. */
+static void near_bytes(uint8_t bytes[PMT_NEAR_MAX])
+{
+	const uint64_t often = check_random() % 3;
+
+	for (size_t i = 0; i < PMT_NEAR_MAX; i++) {
+		bytes[i] = (uint8_t)check_random();
+		if (often == 0 || (often == 1 && check_random() % 2))
+			bytes[i] &= 0x7f;
+	}
+}
+
+/* The fast decoder of NAME against the other one. Returns whether it decoded. */
+#define CHECK_NEAR(name, bytes)                                                                    \
+	do {                                                                                       \
+		struct pmt_decoder slow = {bytes, bytes + PMT_NEAR_MAX, {1000, 50, 7, 9}};         \
+		struct pmt_decoder fast = slow;                                                    \
+		struct pmt_record want = {0};                                                      \
+		struct pmt_##name got;                                                             \
+		const unsigned variant = (unsigned)check_random() % PMT_VARIANTS_##name;           \
+                                                                                                   \
+		bytes[0] = (uint8_t)(PMT_TAG_##name + variant);                                    \
+		fast.cur++;                                                                        \
+		if (pmt_near_##name(&fast, variant, &got) != 0)                                    \
+			break;                                                                     \
+		done++;                                                                            \
+		CHECK_EQ(pmt_get_record(&slow, &want), 1);                                         \
+		CHECK_EQ(want.type, PMT_REC_##name);                                               \
+		CHECK(memcmp(&got, &want.name, sizeof(got)) == 0);                                 \
+		CHECK(fast.cur == slow.cur);                                                       \
+		CHECK(memcmp(&fast.state, &slow.state, sizeof(slow.state)) == 0);                  \
+	} while (0)
+
+static void near_is_the_same(void)
+{
+	uint64_t done = 0;
+
+	for (int round = 0; round < 20000; round++) {
+		uint8_t bytes[PMT_NEAR_MAX];
+
+		near_bytes(bytes);
+		CHECK_NEAR(alloc, bytes);
+		CHECK_NEAR(free, bytes);
+		CHECK_NEAR(realloc, bytes);
+		CHECK_NEAR(birth, bytes);
+		CHECK_NEAR(soon, bytes);
+	}
+	CHECK(done > 80000);
+}
+
+/* Numbers of each length: up to eight bytes are near. */
+static void near_lengths(void)
+{
+	for (unsigned bits = 0; bits < 64; bits++) {
+		uint8_t bytes[PMT_NEAR_MAX] = {0};
+		struct pmt_encoder e = {.cur = bytes};
+		struct pmt_decoder d = {bytes, bytes + PMT_NEAR_MAX, {0}};
+		uint64_t value = 0;
+
+		codec_put_uint(&e, 1ULL << bits | 1);
+		CHECK_EQ(codec_near_uint(&d, 0, &value), bits < 56 ? 0 : -1);
+		CHECK_EQ(value, bits < 56 ? (1ULL << bits | 1) : 0);
+		CHECK(bits >= 56 || d.cur == e.cur);
+	}
+}
+
 int main(void)
 {
 	static const struct check_test tests[] = {
@@ -245,6 +311,8 @@ int main(void)
 		{"unknown records are skipped", unknown_records},
 		{"records of other versions", other_versions},
 		{"nonsense is refused", nonsense},
+		{"the fast decoder does the same", near_is_the_same},
+		{"the fast decoder of numbers", near_lengths},
 		{0},
 	};
 

@@ -321,7 +321,8 @@ static void header_messages(void)
 	HEADER_MESSAGE(h->version_major = 2; h->version_minor = 7);
 	CHECK_STR(o.message, "written by format version 2.7; this program reads version 1\n");
 	HEADER_MESSAGE(h->features_incompatible = 0x10);
-	CHECK_STR(o.message, "uses features that this program does not know (0x10)\n");
+	CHECK_STR(o.message, "uses features that this program does not know (0x10); "
+			     "a later version reads it\n");
 	HEADER_MESSAGE(h->chunk_bytes = 1000);
 	CHECK_STR(o.message, "the header makes no sense (sizes 4096 and 1000)\n");
 	HEADER_MESSAGE(h->chunk_bytes = 1U << 31);

@@ -828,7 +828,7 @@ static void replay_log(struct replay *replay, struct logwriter *w, uint32_t thre
 
 	replay_init(replay, reader_header(reader));
 	replay->by_stack = true;
-	replay->threshold = threshold;
+	replay_find_temporary(replay, threshold);
 	CHECK_EQ(replay_run(replay, reader), 0);
 	CHECK_EQ(reader_damage(reader)->chunks_damaged, 0);
 	CHECK_EQ(reader_damage(reader)->records_damaged, 0);
@@ -871,6 +871,110 @@ static bool same(struct replay *a, struct replay *b)
 	return a->frees.count == b->frees.count && a->frees.unmatched == b->frees.unmatched &&
 	       a->frees.replaced == b->frees.replaced && a->events == b->events &&
 	       same_sites(&a->blocks, &b->blocks) && same_sites(&b->blocks, &a->blocks);
+}
+
+/* --- blocks in rows and one by one --- */
+
+/* What an event is: the same of a block in a row and of an event on its own. */
+struct flat {
+	uint64_t number, time_ns, order, addr, size, stack;
+	uint32_t type, kind, thread, slot, soon, unused; /* no padding: compared as bytes */
+};
+
+static struct {
+	struct flat *events;
+	size_t count;
+	size_t rows; /* calls with more than one block */
+	size_t limit;
+} flat;
+
+static int flat_add(const struct flat *event)
+{
+	flat.events = realloc(flat.events, (flat.count + 1) * sizeof(*event));
+	flat.events[flat.count++] = *event;
+	return flat.count >= flat.limit ? 7 : 0;
+}
+
+static int flat_event(void *context, const struct reader_event *event)
+{
+	struct flat f = {.number = event->number,
+			 .time_ns = event->time_ns,
+			 .order = event->order,
+			 .type = event->record.type,
+			 .thread = event->thread,
+			 .slot = event->slot,
+			 .soon = event->soon};
+
+	(void)context;
+	if (event->record.type == PMT_REC_alloc) {
+		f.addr = event->record.alloc.addr;
+		f.size = event->record.alloc.size;
+		f.stack = event->record.alloc.stack;
+		f.kind = (uint32_t)event->record.alloc.allocator;
+	} else if (event->record.type == PMT_REC_free) {
+		f.addr = event->record.free.addr;
+		f.kind = READER_FREE;
+	}
+	return flat_add(&f);
+}
+
+static int flat_blocks(void *context, const struct reader_blocks *blocks)
+{
+	int result = 0;
+
+	(void)context;
+	CHECK(blocks->count > 0 && blocks->count <= READER_BLOCKS_MAX);
+	flat.rows += blocks->count > 1;
+	for (uint32_t i = 0; i < blocks->count; i++) {
+		const struct reader_block *block = &blocks->blocks[i];
+		const bool freed = block->kind == READER_FREE;
+		const struct flat f = {blocks->number + i,
+				       blocks->time_ns,
+				       block->order,
+				       block->addr,
+				       freed ? 0 : block->size_bytes,
+				       freed ? 0 : block->stack,
+				       freed ? PMT_REC_free : PMT_REC_alloc,
+				       block->kind,
+				       blocks->thread,
+				       blocks->slot,
+				       block->soon,
+				       0};
+
+		result |= flat_add(&f);
+	}
+	return result;
+}
+
+static void rows_are_the_events(void)
+{
+	for (int round = 0; round < 20; round++) {
+		sim_begin(UINT64_MAX);
+		sim.seed = (uint64_t)round;
+		for (int i = 0; i < 3000; i++)
+			sim_event();
+		sim_end();
+		logwriter_destroy(round % 2 ? sim.plain : sim.folded);
+		struct reader *reader =
+			open_log(round % 2 ? sim.folded : sim.plain, PMT_STATE_OPEN);
+
+		memset(&flat, 0, sizeof(flat));
+		flat.limit = round < 18 ? SIZE_MAX : 1000;
+		CHECK_EQ(reader_run(reader, flat_event, NULL), round < 18 ? 0 : 7);
+		struct flat *events = flat.events;
+		const size_t count = flat.count;
+
+		flat.events = NULL;
+		flat.count = 0;
+		CHECK_EQ(reader_run_blocks(reader, flat_event, flat_blocks, NULL),
+			 round < 18 ? 0 : 7);
+		CHECK(round < 18 ? flat.count == count : flat.count >= count);
+		CHECK(memcmp(events, flat.events, count * sizeof(*events)) == 0);
+		CHECK(flat.rows > 10);
+		free(events);
+		free(flat.events);
+		reader_close(reader);
+	}
 }
 
 static void same_sums(void)
@@ -957,6 +1061,7 @@ int main(void)
 		{"early frees like a list", early_like_a_list},
 		{"early frees in the worst order", early_is_not_slow},
 		{"frees wait where they may be early", waits_where_it_may},
+		{"blocks in rows are the same events", rows_are_the_events},
 		{"the same sums, folded and not", same_sums},
 		{"killed between any two stores", killed_anywhere},
 		{0},

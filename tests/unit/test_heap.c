@@ -74,6 +74,7 @@ static void like_an_array(void)
 	size_t live = 0;
 
 	heap_init(&heap);
+	heap.with_sequences = true;
 	for (size_t i = 0; i < 600000; i++) {
 		const size_t place = check_random() % PLACES;
 		/* Half of the time it grows, half of the time it shrinks. */
@@ -90,6 +91,7 @@ static void like_an_array(void)
 	CHECK_EQ(live, 0);
 	CHECK_EQ(heap_count(&heap), 0);
 	CHECK_EQ(heap.large.count, 0);
+	CHECK_EQ(heap.births.count, 0);
 	heap_fini(&heap);
 }
 

@@ -19,6 +19,7 @@ static void begin(uint64_t flags)
 	header.live.flags = flags;
 	replay_init(&replay, &header);
 	replay.by_stack = true;
+	replay_find_temporary(&replay, 1);
 	clock_ns = 1000;
 }
 
@@ -529,7 +530,7 @@ static void like_a_list_of_blocks(void)
 
 		replay_init(&replay, reader_header(reader));
 		replay.by_stack = true;
-		replay.threshold = (uint32_t)model.threshold;
+		replay_find_temporary(&replay, (uint32_t)model.threshold);
 		CHECK_EQ(replay_run(&replay, reader), 0);
 		CHECK_EQ(replay.blocks.peak.bytes, model.peak_bytes);
 		for (uint64_t i = 0; i < STACKS; i++) {
