@@ -33,6 +33,8 @@ CALLBACKS = ("c_calls_python", "foreign_thread", "bare_thread")
 
 def trace(tracer: Tracer, python: Python, case: str, **keywords) -> Run:
     env = {}
+    if case == "trees":  # every event with its deep stack would be gigabytes of JSON
+        keywords["options"] = {"FOLD": "on", **keywords.get("options", {})}
     if case in CALLBACKS:
         env["PMT_CALLBACK"] = str(compile_library("callback.c"))
     return tracer.python(python, "stacks.py", case, env=env, **keywords)

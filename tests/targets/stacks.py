@@ -535,7 +535,7 @@ def long_line_table():
 def trees():
     """Calls of all kinds, in trees that grow and shrink at random, with blocks on the way."""
     state = [12345]
-    size = iter(range(10000, 12000))
+    size = iter(range(10000, 11200))
 
     def dice(sides):
         state[0] = state[0] * 1103515245 + 12345 & 0x7FFFFFFF
@@ -650,11 +650,11 @@ def trees():
     def deep(depth, then):
         return deep(depth - 1, then) if depth else then(3)
 
-    for turn in range(12):
+    for turn in range(3):
         step(5 + turn % 3)
         for _ in range(3):
-            deep(turn * 40, step)
-            deep(turn * 40, step)
+            deep(turn * 20, step)
+            deep(turn * 20, step)
         try:
             step(4)
         except ValueError:
