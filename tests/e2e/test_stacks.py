@@ -51,7 +51,7 @@ def test_stack(tracer: Tracer, python: Python, case: str) -> None:
 def test_trees(tracer: Tracer, python: Python, words: str) -> None:
     """Walks that end at frames known from the last walk: a great many changes of the stack."""
     run = trace(tracer, python, "trees", options={"TRACE": words})
-    check_notes(run, 1000)
+    check_notes(run, 300)
 
 
 def test_line_of_the_allocation(tracer: Tracer, python: Python) -> None:

@@ -535,14 +535,14 @@ def long_line_table():
 def trees():
     """Calls of all kinds, in trees that grow and shrink at random, with blocks on the way."""
     state = [12345]
-    size = iter(range(10000, 11200))
+    size = iter(range(10000, 10400))
 
     def dice(sides):
         state[0] = state[0] * 1103515245 + 12345 & 0x7FFFFFFF
         return (state[0] >> 8) % sides
 
     def maybe():
-        if dice(3) == 0:
+        if dice(9) == 0:
             number = next(size, None)
             if number:
                 note(number, (valloc_held if dice(2) else valloc)(number))
@@ -650,7 +650,7 @@ def trees():
     def deep(depth, then):
         return deep(depth - 1, then) if depth else then(3)
 
-    for turn in range(3):
+    for turn in range(6):
         step(5 + turn % 3)
         for _ in range(3):
             deep(turn * 20, step)
