@@ -277,6 +277,17 @@ class Log:
             file.seek(0)
             return file.read().decode().splitlines()
 
+    def _stream(self) -> Iterable[str]:
+        """The lines; those of a large log, which may take gigabytes, are not kept."""
+        if self.path.stat().st_size < 2 << 20:
+            yield from self.lines
+            return
+        command = [str(TOOL), "json", "--stacks", str(self.path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_env()) as child:
+            assert child.stdout
+            yield from child.stdout
+        assert child.returncode == 0
+
     @functools.cached_property
     def events(self) -> list[Event]:
         """All events in order, with stacks, between the header and the end."""
@@ -313,7 +324,7 @@ class Log:
         ]
         found = [
             json.loads(line)
-            for line in self.lines
+            for line in self._stream()
             if line.startswith(starts) and all(part in line for part in parts)
         ]
         return [e for e in found if all(e.get(k) == v for k, v in fields.items())]
