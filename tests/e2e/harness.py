@@ -382,8 +382,15 @@ class Run:
         return found
 
 
-# Most tests look at single events. test_folding.py compares with what is counted instead.
-EVERY_EVENT = {"FOLD": "off"}
+# Most tests look at single events, of the C library's functions: Python's own blocks would be a
+# great many more. test_folding.py compares with what is counted instead.
+EVERY_EVENT = {"FOLD": "off", "TRACE": "malloc,mmap,rss"}
+EVERYTHING = {"TRACE": "malloc,mmap,pymem,rss"}
+
+
+def variables(options: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of options; None: not set."""
+    return {"PYMEMTRACE_" + k: str(v) for k, v in options.items() if v is not None}
 
 
 class Tracer:
@@ -407,7 +414,7 @@ class Tracer:
         return Run(outcome, [], read_report(report), folder)
 
     def traced(self, argv: Sequence[Any], **keywords: Any) -> Run:
-        """options={NAME: value} are PYMEMTRACE_NAME; the logs are those that appear in run/logs."""
+        """options={NAME: value} are PYMEMTRACE_NAME, None is not set; the logs are those that appear in run/logs."""
         folder, report = self._prepare()
         logs = folder / "logs"
         logs.mkdir()
@@ -416,7 +423,7 @@ class Tracer:
         env = {
             "PMT_REPORT": str(report),
             "LD_PRELOAD": ":".join([str(LIBRARY), *map(str, preload)]),
-            **{"PYMEMTRACE_" + name: str(value) for name, value in options.items()},
+            **variables(options),
             **keywords.pop("env", {}),
         }
         keywords.setdefault("cwd", folder)
@@ -470,7 +477,7 @@ class Tracer:
             if traced:
                 env["LD_PRELOAD"] = str(LIBRARY)
                 env["PYMEMTRACE_OUTPUT"] = str(folder / "logs" / "%p.pmt")
-                env.update({"PYMEMTRACE_" + k: str(v) for k, v in options.items()})
+                env.update(variables(options))
             words = [f"{k}={v}" for k, v in env.items()]
             command = [*python.enter, "/usr/bin/env", "-C", str(folder), *words]
             outcome = execute([*command, python.path, *argv], **keywords)

@@ -29,7 +29,7 @@ from collections import Counter, defaultdict
 from types import CodeType
 from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
-from harness import TARGETS, Log, Python, Run, Tracer, is_mark, marks
+from harness import EVERYTHING, TARGETS, Log, Python, Run, Tracer, is_mark, marks
 from replay import Replay, Stack
 
 SCRIPT = TARGETS / "lines.py"
@@ -170,7 +170,7 @@ def test_lines_equal_tracemalloc(tracer: Tracer, python: Python) -> None:
         ((r["file"], r["line"]), r["size"]) for r in counted.report if "size" in r
     )
     # Only the two innermost frames matter, here.
-    run = tracer.python(python, SCRIPT.name, options={"STACK_DEPTH": 4})
+    run = tracer.python(python, SCRIPT.name, options={**EVERYTHING, "STACK_DEPTH": 4})
     replay = replay_to_mark(run.log)
     check_top(run, replay)
     live = {

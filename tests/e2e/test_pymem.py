@@ -86,7 +86,7 @@ def test_absent_without_the_word(tracer: Tracer, python: Python) -> None:
 
 def test_domains_are_seen_from_the_first_block(tracer: Tracer, python: Python) -> None:
     """By default, and nothing is given back that was not seen being handed out."""
-    run = tracer.python_argv(python, ["-c", "import json"])
+    run = tracer.python_argv(python, ["-c", "import json"], options={"TRACE": None})
     stats = run.log.stats
     assert stats["frees"]["unmatched"] == 0
     names = {d for d in map(domain, stats["by_allocator"]) if d is not None}

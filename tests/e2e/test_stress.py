@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness import TARGETS, Log, Python, Tracer
+from harness import EVERYTHING, TARGETS, Log, Python, Tracer
 from replay import Amounts, Replay, frames_of
 
 # Options of the tracer with which everything here runs. An option that changes how events are
@@ -92,7 +92,7 @@ def check(log: Log) -> None:
 @pytest.mark.slow
 @environments
 def test_stress(tracer: Tracer, python: Python, environment: dict[str, str]) -> None:
-    run = tracer.python(python, "stress.py", options={**SHORT, **environment})
+    run = tracer.python(python, "stress.py", options={**EVERYTHING, **SHORT, **environment})
     assert run.outcome.status == 7 and run.outcome.out.count(b"\n") == 11
     assert len(run.logs) == PROCESSES
     for log in run.logs:
@@ -108,7 +108,8 @@ def totals(tracer: Tracer, python: Python, environment: dict[str, str]) -> Amoun
     # What stands in the environment is allocated, too: so it is always as long.
     padding = "x" * (100 - sum(map(len, environment.values())))
     argv = ["-S", str(TARGETS / "stress.py"), *ALONE]
-    run = tracer.python_argv(python, argv, options=environment, env={"PMT_PADDING": padding})
+    options = {**EVERYTHING, **environment}
+    run = tracer.python_argv(python, argv, options=options, env={"PMT_PADDING": padding})
     found = heap_totals(run.log)
     found["free"] = (run.log.stats["frees"]["count"], 0)
     assert sum(count for count, _ in found.values()) > 20_000
