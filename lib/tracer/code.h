@@ -19,8 +19,8 @@
 #define CODE_LEFT_OUT UINT32_MAX
 
 struct code_shared {
-	struct table numbers;	 /* address of the code object -> number */
-	_Atomic uint64_t deaths; /* numbered code objects that died: older walks prove nothing */
+	struct table numbers;	  /* address of the code object -> number */
+	_Atomic uint64_t deaths;  /* numbered code objects that died: older walks prove nothing */
 	const void *_Atomic glue; /* the code object that was left out last: there is but one */
 };
 

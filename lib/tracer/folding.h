@@ -148,8 +148,8 @@ static inline void fold_count(struct thread *t, struct pmt_fold_block *block)
 {
 	const uint32_t distance = t->fold.number - block->number;
 	struct pmt_fold_site *site = fold_site(t, pmt_fold_key(block->stack, block->allocator));
-	uint64_t *word = &site->words[distance < PMT_FOLD_DISTANCES ? distance
-								     : PMT_FOLD_DISTANCES - 1];
+	uint64_t *word =
+		&site->words[distance < PMT_FOLD_DISTANCES ? distance : PMT_FOLD_DISTANCES - 1];
 	const uint64_t all = site->words[0] ^ site->words[1] ^ site->words[2];
 
 	t->fold.head->journal = pmt_fold_journal(block->number, (all >> PMT_FOLD_BYTES_BITS) + 1);

@@ -109,7 +109,7 @@ static const struct python_layout layouts[] = {
 struct offsets_layout {
 	uint32_t version;
 	uint32_t tstate_frame;
-	uint32_t frame_previous; /* executable, instr_ptr, localsplus, owner follow */
+	uint32_t frame_previous;     /* executable, instr_ptr, localsplus, owner follow */
 	uint32_t frame_stackpointer; /* 0: a height, behind instr_ptr in the frame itself */
 	uint32_t frame_tlbc_index;
 	uint32_t code_filename; /* name, qualname, linetable, firstlineno follow */
@@ -176,8 +176,8 @@ static int read_offsets(const char *offsets, const struct offsets_layout *o)
 	l->has_owner = 1;
 	l->locals = word(offsets, o->frame_previous + LOCALS_AFTER_PREVIOUS);
 	l->mark_kind = o->frame_stackpointer == 0 ? PYTHON_MARK_INDEX : PYTHON_MARK_POINTER;
-	l->mark = o->frame_stackpointer == 0 ? l->position + 8
-					     : word(offsets, o->frame_stackpointer);
+	l->mark =
+		o->frame_stackpointer == 0 ? l->position + 8 : word(offsets, o->frame_stackpointer);
 	l->filename = word(offsets, o->code_filename);
 	l->name = word(offsets, o->code_filename + 8);
 	l->qualname = word(offsets, o->code_filename + 16);

@@ -162,7 +162,8 @@ static inline struct walk walk(struct thread *t, const char *tstate)
 			inner = NULL;
 			continue;
 		}
-		/* Glue waits for a call from the start, before anything is put on its value stack. */
+		/* Glue waits for a call from the start, before anything is put on its value stack.
+		 */
 		if (seen->code != glue)
 			seen->place = mark_place(l, frame, inner);
 		inner = frame;
@@ -398,8 +399,8 @@ static inline int is_outermost(const struct thread *t, const struct python_layou
 	if (outer != NULL && l->has_owner &&
 	    (unsigned char)outer[l->owner] >= PYTHON_OWNER_INTERPRETER)
 		outer = (const char *)word_at(outer, l->previous);
-	return outer == NULL && t->stack_epoch == atomic_load_explicit(&code_shared.deaths,
-								       memory_order_acquire);
+	return outer == NULL &&
+	       t->stack_epoch == atomic_load_explicit(&code_shared.deaths, memory_order_acquire);
 }
 
 /* Is the innermost frame, FRAME, in the same call as when it was the last of the list? */

@@ -116,9 +116,8 @@ static struct thread *make(void)
 
 	if (t == NULL || thread_more_frames(t) != 0)
 		return NULL;
-	t->memos = arena_pages((sizeof(*t->memos) << THREAD_MEMOS_BITS) +
-				       (1U << THREAD_GUESSES_BITS),
-			       0);
+	t->memos = arena_pages(
+		(sizeof(*t->memos) << THREAD_MEMOS_BITS) + (1U << THREAD_GUESSES_BITS), 0);
 	if (t->memos == NULL)
 		return NULL;
 	t->fold.guesses = (uint8_t *)(t->memos + (1U << THREAD_MEMOS_BITS));

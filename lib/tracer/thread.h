@@ -37,8 +37,8 @@ struct thread_frame {
 	const void *code;   /* NULL: frames left out here */
 	uintptr_t position; /* instruction pointer or index, as the version has it */
 	union {
-		char *place; /* of a walk: where its mark goes, NULL: nowhere */
-		struct {     /* of a list */
+		char *place;		 /* of a walk: where its mark goes, NULL: nowhere */
+		struct {		 /* of a list */
 			uint32_t stack;	 /* id of the stack up to it */
 			uint32_t number; /* of the code object, 0: not looked up */
 		};
@@ -83,9 +83,9 @@ struct thread {
 	/* stack.c */
 	uint32_t frames_room;
 	uint32_t frames_used;
-	uint32_t stacks_used; /* so many frames have the id of their stack */
-	uint32_t stack;	      /* id of the last stack */
-	uint64_t stack_epoch; /* value of the code epoch when it was taken */
+	uint32_t stacks_used;	     /* so many frames have the id of their stack */
+	uint32_t stack;		     /* id of the last stack */
+	uint64_t stack_epoch;	     /* value of the code epoch when it was taken */
 	struct thread_frame *frames; /* the last stack, outermost first */
 	struct thread_frame *walked; /* room for a walk, innermost first */
 	struct thread_memo *memos;

@@ -172,8 +172,9 @@ static void put_realloc(struct thread *t, void *old, void *block, size_t size, u
 {
 	const unsigned entry = order_entry((uintptr_t)block);
 	const struct pmt_free gone = {.addr = (uintptr_t)old};
-	const struct pmt_realloc r = {0, gone.addr, (uintptr_t)block, size,
-				      stack_current(t, reallocator >= PMT_REALLOCATOR_PYMEM_REALLOC)};
+	const struct pmt_realloc r = {
+		0, gone.addr, (uintptr_t)block, size,
+		stack_current(t, reallocator >= PMT_REALLOCATOR_PYMEM_REALLOC)};
 
 	if (fold_realloc(t, gone.addr)) {
 		order_pass(t, entry);
