@@ -73,6 +73,7 @@ def test_same_totals(tracer: Tracer, python: Python) -> None:
     assert plain.stats.get("folded", {"count": 0})["count"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [16, 512])
 def test_window(tracer: Tracer, a_python: Python, window: int) -> None:
     folded = young(tracer, a_python, **ON, FOLD_WINDOW=f"{window:03}")
@@ -81,6 +82,7 @@ def test_window(tracer: Tracer, a_python: Python, window: int) -> None:
     assert by_site(folded) == by_site(plain)
 
 
+@pytest.mark.slow
 def test_small_chunks(tracer: Tracer, a_python: Python) -> None:
     """The least room for counts: many records of counts."""
     more = {"CHUNK_SIZE": "32K", "FOLD_WINDOW": "512"}
@@ -98,6 +100,7 @@ def test_peak_is_bounded(tracer: Tracer, python: Python) -> None:
     assert folded["peak_heap_bytes"] <= plain["peak_heap_bytes"] <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", ["0", "1"])
 def test_temporary(tracer: Tracer, python: Python, threshold: str) -> None:
     """Also of large blocks and of those that left the table."""
@@ -138,6 +141,7 @@ def test_threads(tracer: Tracer, case: str) -> None:
         assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_passing_many_times(tracer: Tracer) -> None:
     """Races between a free and the table that the block is in show only now and then."""
     for _ in range(20):
@@ -196,6 +200,7 @@ def storm(argv: list[str], output: Path, reports: int) -> dict[int, int]:
     return last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_killed(tmp_path: Path, threads: int) -> None:
     """Nothing is lost by SIGKILL, wherever it strikes, and nothing counts twice."""

@@ -163,6 +163,7 @@ def differences(theirs: Sizes, ours: Sizes) -> dict[Line, tuple[Any, Any]]:
     return {line: (dict(a), dict(b)) for line, (a, b) in both.items() if a or b}
 
 
+@pytest.mark.slow
 def test_lines_equal_tracemalloc(tracer: Tracer, python: Python) -> None:
     counted = tracer.untraced([*python.enter, python.path, SCRIPT], env={"PYTHONTRACEMALLOC": "1"})
     assert counted.outcome.visible == (0, b"", b"")

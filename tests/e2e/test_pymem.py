@@ -118,6 +118,7 @@ def test_traced_in_children(tracer: Tracer, python: Python, how: str) -> None:
     assert sorted(counts) == [0, 5]
 
 
+@pytest.mark.slow
 def test_stack_of_a_small_block(tracer: Tracer, python: Python, tmp_path) -> None:
     script = tmp_path / "small.py"
     script.write_text("def make():\n    return bytes(347)\n\n\nkeep = make()\n")

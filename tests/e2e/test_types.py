@@ -74,6 +74,7 @@ def check_objects(run: Run) -> None:
     assert not [name for name in rows if name.startswith("<") and name not in KINDS]
 
 
+@pytest.mark.slow
 def test_counts_equal_those_of_the_program(tracer: Tracer, python: Python) -> None:
     run = tracer.python(python, "objects.py", options=TYPED)
     check_objects(run)
