@@ -29,6 +29,8 @@ from collections import Counter, defaultdict
 from types import CodeType
 from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
+import pytest
+
 from harness import EVERYTHING, TARGETS, Log, Python, Run, Tracer, is_mark, marks
 from replay import Replay, Stack
 
