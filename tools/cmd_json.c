@@ -111,6 +111,32 @@ static void set_texts(json_t *object, const struct reader *reader)
 	set_text(object, "options", reader, PMT_TEXT_OPTIONS);
 }
 
+/* Events that are only in the totals: these, with what they were. */
+static json_t *json_dropped(const struct reader *reader)
+{
+	const struct dropped *dropped = reader_dropped(reader);
+	json_t *object = json_object();
+	json_t *sites = json_array();
+
+	for (size_t i = 0; i < dropped->count; i++) {
+		const struct dropped_site *site = &dropped->sites[i];
+		json_t *entry = json_object();
+		char buffer[32];
+
+		json_object_set_new(entry, "allocator",
+				    json_string(replay_kind_name(site->allocator, buffer)));
+		set_number(entry, "stack", site->stack);
+		set_number(entry, "count", site->count);
+		set_number(entry, "bytes", site->bytes);
+		json_array_append_new(sites, entry);
+	}
+	set_number(object, "events", dropped->events);
+	json_object_set_new(object, "until_s", json_real(report_dropped_seconds(reader)));
+	set_number(object, "frees", dropped->numbers.frees);
+	json_object_set_new(object, "allocations", sites);
+	return object;
+}
+
 static void print_header(const struct reader *reader)
 {
 	const struct pmt_header *h = reader_header(reader);
@@ -135,6 +161,8 @@ static void print_header(const struct reader *reader)
 	set_number(object, "max_stack_depth", h->max_stack_depth);
 	set_number(object, "page_bytes", h->page_bytes);
 	set_number(object, "pointer_bytes", h->pointer_bytes);
+	if (reader_dropped(reader) != NULL)
+		json_object_set_new(object, "dropped", json_dropped(reader));
 	print_object(object);
 }
 

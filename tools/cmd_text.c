@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pymemtrace text: every record of a log as a line. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "command.h"
@@ -73,6 +74,10 @@ static void print_header(const struct reader *reader)
 	print_bits("TRACED", h->traced);
 	printf("# flags:");
 	print_bits("FLAG", h->live.flags);
+	if (reader_dropped(reader) != NULL)
+		printf("# dropped: %" PRIu64 " events up to %.3f s, in totals of %zu sites\n",
+		       reader_dropped(reader)->events, report_dropped_seconds(reader),
+		       reader_dropped(reader)->count);
 	printf("# columns: seconds, thread, event, fields\n");
 }
 

@@ -16,6 +16,7 @@
 #include "record.h"
 
 struct reader;
+struct dropped;
 
 /* What could not be read. A log that was cut or killed is not damaged: see `truncated`. */
 struct reader_damage {
@@ -56,7 +57,8 @@ struct reader_block {
 	uint64_t order;
 	uint32_t kind; /* allocator; READER_FREE: a free, of which only address, order and soon
 			  count */
-	uint32_t soon; /* as in struct reader_event */
+	uint16_t soon; /* as in struct reader_event */
+	uint16_t late; /* of an allocation: the same */
 };
 
 #define READER_FREE UINT32_MAX
@@ -95,6 +97,8 @@ long reader_text(const struct reader *reader, unsigned key, const char **data);
 const struct reader_damage *reader_damage(const struct reader *reader);
 /* Whether short-lived blocks were counted and not written. */
 bool reader_folded(const struct reader *reader);
+/* What is known of events that were dropped at the size limit; NULL: none were. */
+const struct dropped *reader_dropped(const struct reader *reader);
 /* At no moment were so many bytes in blocks that had no record yet, but existed. */
 uint64_t reader_held_bytes(const struct reader *reader);
 /* Whether a block may be written late by another slot than SLOT. */
