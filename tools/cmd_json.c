@@ -111,29 +111,26 @@ static void set_texts(json_t *object, const struct reader *reader)
 	set_text(object, "options", reader, PMT_TEXT_OPTIONS);
 }
 
-/* Events that are only in the totals: these, with what they were. */
+static void print_totals(const struct show *show)
+{
+	const struct dropped *dropped = reader_dropped(show->reader);
+
+	for (size_t i = 0; dropped != NULL && i < dropped->count; i++) {
+		begin_object();
+		show_totals_json(show, &dropped->sites[i]);
+		end_object();
+	}
+}
+
+/* Events that are only in the totals. */
 static json_t *json_dropped(const struct reader *reader)
 {
 	const struct dropped *dropped = reader_dropped(reader);
 	json_t *object = json_object();
-	json_t *sites = json_array();
 
-	for (size_t i = 0; i < dropped->count; i++) {
-		const struct dropped_site *site = &dropped->sites[i];
-		json_t *entry = json_object();
-		char buffer[32];
-
-		json_object_set_new(entry, "allocator",
-				    json_string(replay_kind_name(site->allocator, buffer)));
-		set_number(entry, "stack", site->stack);
-		set_number(entry, "count", site->count);
-		set_number(entry, "bytes", site->bytes);
-		json_array_append_new(sites, entry);
-	}
 	set_number(object, "events", dropped->events);
 	json_object_set_new(object, "until_s", json_real(report_dropped_seconds(reader)));
 	set_number(object, "frees", dropped->numbers.frees);
-	json_object_set_new(object, "allocations", sites);
 	return object;
 }
 
@@ -210,6 +207,7 @@ static int print_log(const char *path)
 	state.lost = 0;
 	progress_begin_output(path);
 	print_header(reader);
+	print_totals(&show);
 	if (opts.definitions)
 		rc = reader_definitions(reader, visit_definition, &show);
 	if (rc == 0)

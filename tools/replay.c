@@ -271,6 +271,13 @@ static void settle_mapped(struct replay *replay, uint64_t time_ns)
 		replay->mapped_peak_ns = since_start(replay, time_ns);
 }
 
+/* Whether all that happened to a mapping after EVENT is in the log. */
+static bool is_known_from(const struct replay *replay, const struct reader_event *event)
+{
+	return replay->dropped == NULL || dropped_before(replay->dropped, event->time_ns,
+							 event->order, event->slot, false);
+}
+
 static void on_mmap(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_mmap *record = &event->record.mmap;
@@ -279,7 +286,8 @@ static void on_mmap(struct replay *replay, const struct reader_event *event)
 
 	site->total.bytes += record->size;
 	site->total.count++;
-	mappings_mmap(&replay->mappings, record, number);
+	if (is_known_from(replay, event))
+		mappings_mmap(&replay->mappings, record, number);
 	settle_mapped(replay, event->time_ns);
 }
 
@@ -295,6 +303,8 @@ static void on_mremap(struct replay *replay, const struct reader_event *event)
 	const struct pmt_mremap *record = &event->record.mremap;
 	const uint32_t class = mappings_class_at(&replay->mappings, record->old_addr);
 
+	if (!is_known_from(replay, event))
+		return;
 	mappings_mremap(&replay->mappings, record,
 			mapping_site(replay, event, record->stack, class));
 	settle_mapped(replay, event->time_ns);

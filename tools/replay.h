@@ -17,7 +17,7 @@
  *	- What was dropped counts as allocated and freed, but is never live; its events and lost ones
  *	  count, too.
  *	- A block is live only if no event after its allocation can have been dropped. Another one
- *	  just counts as allocated.
+ *	  just counts as allocated. The same goes for mappings.
  *	- A free of an address that is not live counts as `dropped`.
  *	- The equation above holds no more.
  *

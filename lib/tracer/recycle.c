@@ -199,6 +199,12 @@ static void add_record(struct drop *drop, const struct pmt_record *r)
 	case PMT_REC_folded:
 		add_folded(drop, &r->folded);
 		break;
+	case PMT_REC_mmap:
+	case PMT_REC_munmap:
+	case PMT_REC_mremap:
+		drop->frees = 1; /* of mappings */
+		drop->numbers.others++;
+		break;
 	case PMT_REC_lost:
 		drop->numbers.lost += r->lost.count;
 		drop->numbers.others++;

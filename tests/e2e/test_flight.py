@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import struct
@@ -61,13 +62,13 @@ def check_totals(log: Log, told: dict[str, Any], slack: int = 0) -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_totals(tracer: Tracer, tmp_path: Path, fold: str, limit: int, threads: int) -> None:
     told = tmp_path / "counters"
-    log, err = flight(tracer, threads, 300_000, told, FOLD=fold, MAX_SIZE=f"{limit}M")
+    log, err = flight(tracer, threads, 600_000 // threads, told, FOLD=fold, MAX_SIZE=f"{limit}M")
     assert log.path.stat().st_size <= limit * MIB
     assert err.startswith(SAID) and err.count(b"\n") == 1
     check_totals(log, counts(told))
     stats = log.stats
     assert stats["complete"] and stats["state"] == "closed"
-    assert stats["dropped"]["events"] > 10_000
+    assert stats["dropped"]["events"] > 1000
     # The newest blocks are all there, and alone are live; the events of the quiet thread, too.
     assert [e["size"] for e in log.of("alloc", thread=1) if e["size"] > 50_000] == LAST
     assert [e["size"] for e in log.of("alloc", thread=2)] == QUIET
@@ -153,26 +154,54 @@ last = [bytearray(70001 + i) for i in range(50)]
 """
 
 
+def by_site(log: Log) -> dict[Any, list[int]]:
+    """Allocations and their bytes, by stack and allocator, from events and totals."""
+    sums: dict[Any, list[int]] = {}
+
+    def add(event: Any, count: int, size: int) -> None:
+        # Functions of the program only; not what the interpreter does at its start and end.
+        if any(f["file"] == "<string>" for f in event["stack"]):
+            allocator = event.get("allocator") or event["reallocator"]
+            total = sums.setdefault((allocator, str(event["stack"])), [0, 0])
+            total[0] += count
+            total[1] += size
+
+    for event in log.of("totals"):
+        add(event, event["count"], event["bytes"])
+    for event in log.of("alloc", "realloc"):
+        add(event, 1, event["size"])
+    for event in log.of("folded"):
+        count = sum(event[k] for k in ("count0", "count1", "count"))
+        add(event, count, sum(event[k] for k in ("bytes0", "bytes1", "bytes")))
+    return sums
+
+
+def same_addresses() -> None:
+    """In the child: no random addresses. A few sizes in the interpreter depend on them."""
+    assert ctypes.CDLL(None).personality(0x0040000) != -1  # ADDR_NO_RANDOMIZE
+
+
 @FOLDS
 def test_python(tracer: Tracer, python: Python, fold: str) -> None:
     """Sums by allocator and stack are those of a run without a limit."""
-    sums = []
+    sites = []
     for limit in ("0", "1M"):
-        options = {"FOLD": fold, "MAX_SIZE": limit}
+        options = {"FOLD": fold, "MAX_SIZE": limit, "TRACE": "malloc,pymem"}
         run = tracer.python_argv(
-            python, ["-S", "-c", PROGRAM, ""], options=options, traced_only=True
+            python,
+            ["-S", "-c", PROGRAM, ""],
+            options=options,
+            traced_only=True,
+            preexec=same_addresses,
         )
-        sums.append(run.log.stats["allocations"])
-        assert [e["size"] // 1000 for e in run.log.of("alloc") if e["size"] > 70_000][-50:] == [
-            70
-        ] * 50
-        if limit == "1M":
-            assert run.log.stats["dropped"]["events"] > 100_000
-            assert run.log.path.stat().st_size < 2 * MIB
-            # Stacks are definitions: those of the newest blocks are known.
-            rows = run.log.top("--at", "end", "--by", "function")
-            assert any(r["function"] in ("<module>", "<listcomp>") for r in rows)
-    assert abs(sums[0]["count"] - sums[1]["count"]) < sums[0]["count"] // 1000
+        sites.append(by_site(run.log))
+        last = [e for e in run.log.of("alloc") if e["size"] > 70_000][-50:]
+        assert [e["size"] // 1000 for e in last] == [70] * 50
+        assert all(e["stack"][-1]["function"] == "<module>" for e in last)
+    assert run.log.stats["dropped"]["events"] > 100_000
+    assert run.log.path.stat().st_size < 2 * MIB
+    assert len(sites[0]) > 3
+    assert sites[0] == sites[1]
 
 
 def test_forked_child(tracer: Tracer, a_python: Python) -> None:
@@ -187,7 +216,7 @@ def test_forked_child(tracer: Tracer, a_python: Python) -> None:
         assert log.stats["frees"]["unmatched"] == 0
         assert log.path.stat().st_size <= 2 * MIB
     child = next(log for log in run.logs if "forked" in log.header["flags"])
-    assert 300_000 <= child.stats["allocations"]["count"] < 400_000
+    assert 300_000 <= child.stats["allocations"]["count"] < 600_000
 
 
 def test_compressed(tracer: Tracer, tmp_path: Path) -> None:
