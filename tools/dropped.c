@@ -28,8 +28,8 @@ static int valid_half(const struct pmt_totals_site *site, uint64_t dropped)
 static void take_sites(struct dropped *dropped, const struct pmt_totals_site *sites, uint64_t count,
 		       struct reader_damage *damage)
 {
-	dropped->sites = need_resize(dropped->sites,
-				     (dropped->count + count + 1) * sizeof(*dropped->sites));
+	dropped->sites =
+		need_resize(dropped->sites, (dropped->count + count + 1) * sizeof(*dropped->sites));
 	for (uint64_t i = 0; i < count; i++) {
 		const struct pmt_totals_site *site = &sites[i];
 		const int half = valid_half(site, dropped->chunks);
@@ -40,9 +40,9 @@ static void take_sites(struct dropped *dropped, const struct pmt_totals_site *si
 			damage->records_damaged++;
 			continue;
 		}
-		dropped->sites[dropped->count++] = (struct dropped_site){
-			site->stack, site->allocator, site->halves[half].count,
-			site->halves[half].bytes};
+		dropped->sites[dropped->count++] =
+			(struct dropped_site){site->stack, site->allocator,
+					      site->halves[half].count, site->halves[half].bytes};
 		dropped->events += site->halves[half].count;
 	}
 }

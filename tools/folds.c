@@ -73,8 +73,7 @@ static int examine(struct folds *folds, const struct chunk_file *file,
 	if (got == SOURCE_ERROR)
 		return -1;
 	if (got != (int64_t)sizeof(fold) || entry->ref.sequence != 0 ||
-	    !fit(&entry->ref, &fold, &tables) || 
-	    !(file->recycled || has_events(index, fold.slot)))
+	    !fit(&entry->ref, &fold, &tables) || !(file->recycled || has_events(index, fold.slot)))
 		return 0;
 	entry->slot = fold.slot;
 	const uint64_t most = (uint64_t)fold.blocks * PMT_FOLD_SIZE_MAX;

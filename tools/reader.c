@@ -46,8 +46,7 @@ static int open_file(struct reader *r)
 		return -1;
 	r->file.first = r->head.header.header_bytes;
 	r->file.chunk_bytes = r->head.header.chunk_bytes;
-	r->file.recycled =
-		(r->head.header.features_incompatible & PMT_FEATURE_RECYCLED) != 0;
+	r->file.recycled = (r->head.header.features_incompatible & PMT_FEATURE_RECYCLED) != 0;
 	return 0;
 }
 

@@ -57,8 +57,7 @@ struct reader_block {
 	uint64_t order;
 	uint32_t kind; /* allocator; READER_FREE: a free, of which only address, order and soon
 			  count */
-	uint16_t soon; /* as in struct reader_event */
-	uint16_t late; /* of an allocation: the same */
+	uint32_t soon; /* as in struct reader_event */
 };
 
 #define READER_FREE UINT32_MAX

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fold.h"
 #include "progress.h"
 
 static uint64_t since_start(const struct replay *replay, uint64_t time_ns)
@@ -131,6 +132,17 @@ static void remove_block(struct replay *replay, const struct maker *maker,
 	}
 }
 
+/*
+ * Whether all that happened to a block after its birth is in the log. With folding any small one may
+ * have been written later than it was made, also without a `birth`.
+ */
+static bool is_known(const struct replay *replay, const struct maker *maker,
+		     const struct reader_block *birth)
+{
+	return dropped_before(replay->dropped, maker->time_ns, birth->order, maker->slot,
+			      replay->folded_log && birth->size_bytes <= PMT_FOLD_SIZE_MAX);
+}
+
 static void add_block(struct replay *replay, const struct maker *maker,
 		      const struct reader_block *birth)
 {
@@ -150,8 +162,7 @@ static void add_block(struct replay *replay, const struct maker *maker,
 		*unknown_frees(replay) -= 1;
 		return;
 	}
-	if (replay->dropped != NULL && !dropped_before(replay->dropped, maker->time_ns, birth->order,
-						       maker->slot, birth->late))
+	if (replay->dropped != NULL && !is_known(replay, maker, birth))
 		return;
 	if (heap_put(&replay->heap, birth->addr, &block, &old)) {
 		replay->frees.replaced++;
@@ -197,8 +208,7 @@ static void on_alloc(struct replay *replay, const struct reader_event *event)
 					   .size_bytes = record->size,
 					   .stack = record->stack,
 					   .order = event->order,
-					   .kind = (uint32_t)record->allocator,
-					   .late = event->late};
+					   .kind = (uint32_t)record->allocator};
 
 	on_block(replay, &maker, event->time_ns, &block);
 }
@@ -274,8 +284,8 @@ static void settle_mapped(struct replay *replay, uint64_t time_ns)
 /* Whether all that happened to a mapping after EVENT is in the log. */
 static bool is_known_from(const struct replay *replay, const struct reader_event *event)
 {
-	return replay->dropped == NULL || dropped_before(replay->dropped, event->time_ns,
-							 event->order, event->slot, false);
+	return replay->dropped == NULL ||
+	       dropped_before(replay->dropped, event->time_ns, event->order, event->slot, false);
 }
 
 static void on_mmap(struct replay *replay, const struct reader_event *event)

@@ -14,8 +14,8 @@
  * So always: live blocks = allocations - (frees - unmatched - inherited) - replaced.
  *
  * Logs that reached their size limit (totals.h):
- *	- What was dropped counts as allocated and freed, but is never live; its events and lost ones
- *	  count, too.
+ *	- What was dropped counts as allocated and freed, but is never live; its events and lost
+ *ones count, too.
  *	- A block is live only if no event after its allocation can have been dropped. Another one
  *	  just counts as allocated. The same goes for mappings.
  *	- A free of an address that is not live counts as `dropped`.

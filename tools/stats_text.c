@@ -97,7 +97,8 @@ static void print_process(const struct stats *stats)
 	print_line("threads", "%" PRIu32, threads);
 	print_line("log", "%s", report_state(stats->reader, state));
 	if (reader_dropped(stats->reader) != NULL)
-		print_line("flight recorder", "events up to %.3f s are only in the totals, %s of them",
+		print_line("flight recorder",
+			   "events up to %.3f s are only in the totals, %s of them",
 			   report_dropped_seconds(stats->reader),
 			   report_count(reader_dropped(stats->reader)->events, version));
 }

@@ -200,15 +200,14 @@ static inline bool take_near(struct stream *s, struct pmt_decoder *d, struct rea
 					       alloc.stack,
 					       s->late ? birth_order(s) : s->key.order,
 					       (uint32_t)alloc.allocator,
-					       0,
-					       s->late};
+					       0};
 		s->late = false;
 		*next = block + 1;
 	} else if (tag - PMT_TAG_free < PMT_VARIANTS_free) {
 		if (pmt_near_free(d, tag - PMT_TAG_free, &release) != 0)
 			return false;
 		*block = (struct reader_block){release.addr, 0,		  0,
-					       s->key.order, READER_FREE, s->soon, 0};
+					       s->key.order, READER_FREE, s->soon};
 		s->soon = 0;
 		*next = block + 1;
 	} else if (tag == PMT_TAG_birth) {

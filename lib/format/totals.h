@@ -4,8 +4,8 @@
  * dropped because the log had reached its size limit.
  *
  * Behind the chunk's head stand struct pmt_totals, then `sites` places for sites. All totals chunks
- * are of one slot, which has no others; the first one (sequence 0) says how many chunks were dropped
- * and what else there was in them.
+ * are of one slot, which has no others; the first one (sequence 0) says how many chunks were
+ *dropped and what else there was in them.
  *
  * The process may be killed between two stores while a chunk is dropped, so everything that changes
  * is there twice. Chunks are dropped one after the other, and have numbers from 1:
@@ -13,9 +13,9 @@
  *	  with what the newer one has; and into numbers[N & 1].
  *	- Then `dropped` becomes N: this one store makes all of it valid.
  *	- Then the place of the chunk is cleared, and used again.
- * So a reader takes numbers[dropped & 1], and of each site the half with the greatest number that is
- * not above `dropped`. When it still finds the chunk that the numbers name as the last, it passes it
- * over.
+ * So a reader takes numbers[dropped & 1], and of each site the half with the greatest number that
+ *is not above `dropped`. When it still finds the chunk that the numbers name as the last, it passes
+ *it over.
  */
 #ifndef PMT_FORMAT_TOTALS_H
 #define PMT_FORMAT_TOTALS_H

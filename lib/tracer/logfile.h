@@ -31,9 +31,9 @@ int logfile_descriptor(void);
 int logfile_has_descriptor(void);
 
 /*
- * A chunk for KIND (PMT_CHUNK_*), zeroed, allocated on disk and mapped; *NUMBER becomes its number in
- * the file. At the size limit it is one of events that were dropped. NULL when there is none; then
- * the stop reason stands in the header and one line was printed.
+ * A chunk for KIND (PMT_CHUNK_*), zeroed, allocated on disk and mapped; *NUMBER becomes its number
+ * in the file. At the size limit it is one of events that were dropped. NULL when there is none;
+ * then the stop reason stands in the header and one line was printed.
  */
 struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number);
 /* The same, at the end of the file, whatever the limit. */

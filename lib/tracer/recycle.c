@@ -53,8 +53,7 @@ static int take(void)
 	while (!atomic_compare_exchange_strong(&totals.owner, &seen, self)) {
 		if (seen == self)
 			return -1;
-		if (SYS4(SYS_futex, &totals.owner, FUTEX_WAIT_PRIVATE, seen, &rest) ==
-			    -ETIMEDOUT &&
+		if (SYS4(SYS_futex, &totals.owner, FUTEX_WAIT_PRIVATE, seen, &rest) == -ETIMEDOUT &&
 		    SYS3(SYS_tgkill, pid, seen, 0) == -ESRCH)
 			return -1;
 		seen = 0;
@@ -92,8 +91,8 @@ static int more_sites(void)
 	chunk->sequence = totals.count;
 	chunk->committed = room;
 	totals.chunks[totals.count] = chunk;
-	body(totals.count)->sites = (uint32_t)((room - sizeof(struct pmt_totals)) /
-					       sizeof(struct pmt_totals_site));
+	body(totals.count)->sites =
+		(uint32_t)((room - sizeof(struct pmt_totals)) / sizeof(struct pmt_totals_site));
 	totals.count++;
 	totals.used = 0;
 	/* Last, so that a process killed above leaves no half-made head. */

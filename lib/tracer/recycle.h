@@ -12,7 +12,8 @@
 
 /*
  * A zeroed chunk, mapped, at a place that was used before; *NUMBER becomes its number in the file.
- * At least KEEP other sealed chunks of events stay. NULL: the file has to grow, or has been stopped.
+ * At least KEEP other sealed chunks of events stay. NULL: the file has to grow, or has been
+ * stopped.
  */
 struct pmt_chunk *recycle_chunk(uint64_t keep, uint64_t *number);
 /* The log ends: seal the totals. Nothing is dropped afterwards. */

@@ -375,12 +375,12 @@ static const struct {
 	const char *name;
 	int (*print)(void);
 } tables[] = {
-	{"header", print_header},     {"live", print_live},   {"chunk", print_chunk},
-	{"records", print_records},   {"names", print_names}, {"environment", print_environment},
-	{"example", print_example},   {"fold", print_fold},   {"foldblock", print_foldblock},
-	{"foldsite", print_foldsite},
-	{"totals", print_totals},
-	{"totalsnumbers", print_totalsnumbers},
+	{"header", print_header},	  {"live", print_live},
+	{"chunk", print_chunk},		  {"records", print_records},
+	{"names", print_names},		  {"environment", print_environment},
+	{"example", print_example},	  {"fold", print_fold},
+	{"foldblock", print_foldblock},	  {"foldsite", print_foldsite},
+	{"totals", print_totals},	  {"totalsnumbers", print_totalsnumbers},
 	{"totalssite", print_totalssite},
 };
 

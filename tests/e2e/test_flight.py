@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness import LIBRARY, Log, Python, Tracer, clean_env, compile_target, tool
 
 ALLOCATORS = ("memalign", "aligned_alloc", "reallocarray")
@@ -62,7 +63,7 @@ def check_totals(log: Log, told: dict[str, Any], slack: int = 0) -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_totals(tracer: Tracer, tmp_path: Path, fold: str, limit: int, threads: int) -> None:
     told = tmp_path / "counters"
-    log, err = flight(tracer, threads, 600_000 // threads, told, FOLD=fold, MAX_SIZE=f"{limit}M")
+    log, err = flight(tracer, threads, 900_000 // threads, told, FOLD=fold, MAX_SIZE=f"{limit}M")
     assert log.path.stat().st_size <= limit * MIB
     assert err.startswith(SAID) and err.count(b"\n") == 1
     check_totals(log, counts(told))

@@ -67,7 +67,8 @@ static unsigned kind_of(unsigned flags)
 	return flags & 1 ? PMT_CHUNK_DEFINITIONS : PMT_CHUNK_EVENTS;
 }
 
-/* One chunk of the records in DATA. Bits of FLAGS: definitions, sealed, cut off, fold chunk, totals. */
+/* One chunk of the records in DATA. Bits of FLAGS: definitions, sealed, cut off, fold chunk,
+ * totals. */
 static void make_chunk(unsigned flags, unsigned slot, const uint8_t *data, size_t size)
 {
 	struct pmt_chunk *chunk = (struct pmt_chunk *)(file.bytes + file.size);

@@ -263,9 +263,9 @@ static void hostile_sites(void)
 	memset(ones, 0xff, sizeof(ones));
 	ones[1].allocator = 31;
 	ones[1].dropped[0] = 5;
-	totals.numbers[1] = (struct pmt_totals_numbers){UINT64_MAX, UINT64_MAX, UINT64_MAX,
-							UINT64_MAX, UINT64_MAX, UINT64_MAX,
-							UINT64_MAX, 0, 0, UINT32_MAX, 0, UINT64_MAX};
+	totals.numbers[1] = (struct pmt_totals_numbers){
+		UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+		UINT64_MAX, 0,		0,	    UINT32_MAX, 0,	    UINT64_MAX};
 	log_put(w, 1, alloc, 0, .addr = 16, .size = 1);
 	log_totals(w, TOTALS_SLOT, &totals, ones);
 	struct reader *reader = open_log(w, PMT_STATE_OPEN, NULL);
