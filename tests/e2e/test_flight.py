@@ -141,13 +141,13 @@ def keep(n): return [bytearray(100 + i % 50) for i in range(n)]
 def drop(n):
     for i in range(n):
         bytearray(700)
-for turn in range(60):
+for turn in range(20):
     kept = keep(5000)
     drop(5000)
 if sys.argv[1] == "fork":
     child = os.fork()
     if child == 0:
-        for turn in range(30):
+        for turn in range(20):
             kept = keep(5000)
         os._exit(0)
     os.waitpid(child, 0)
@@ -199,7 +199,7 @@ def test_python(tracer: Tracer, python: Python, fold: str) -> None:
         last = [e for e in run.log.of("alloc") if e["size"] > 70_000][-50:]
         assert [e["size"] // 1000 for e in last] == [70] * 50
         assert all(e["stack"][-1]["function"] == "<module>" for e in last)
-    assert run.log.stats["dropped"]["events"] > 100_000
+    assert run.log.stats["dropped"]["events"] > 20_000
     assert run.log.path.stat().st_size < 2 * MIB
     assert len(sites[0]) > 3
     assert sites[0] == sites[1]
@@ -213,11 +213,11 @@ def test_forked_child(tracer: Tracer, a_python: Python) -> None:
     )
     assert run.outcome.status == 0 and len(run.logs) == 2
     for log in run.logs:
-        assert log.stats["dropped"]["events"] > 100_000
+        assert log.stats["dropped"]["events"] > 20_000
         assert log.stats["frees"]["unmatched"] == 0
         assert log.path.stat().st_size <= 2 * MIB
     child = next(log for log in run.logs if "forked" in log.header["flags"])
-    assert 300_000 <= child.stats["allocations"]["count"] < 600_000
+    assert 200_000 <= child.stats["allocations"]["count"] < 500_000
 
 
 def test_compressed(tracer: Tracer, tmp_path: Path) -> None:
