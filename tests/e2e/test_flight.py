@@ -54,7 +54,9 @@ def check_totals(log: Log, told: dict[str, Any], slack: int = 0) -> None:
         assert abs(got["bytes"] - told["by"][name]["bytes"]) <= slack * 2048
     # pthread_create() and other libraries of the C library free a little, too.
     assert -slack <= stats["frees"]["count"] - told["frees"] <= slack + 100
-    assert stats["frees"]["unmatched"] == stats["frees"]["replaced"] == stats["lost_records"] == 0
+    assert stats["frees"]["unmatched"] == stats["lost_records"] == 0
+    # The record of a realloc comes after the old address may have been handed out again.
+    assert stats["frees"]["replaced"] <= slack
     assert not any(stats["damage"].values())
 
 
