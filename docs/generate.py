@@ -245,7 +245,10 @@ def md_options(page: str) -> str:
     return "\n".join([*lines, ""])
 
 
-TABLES_OF_FORMAT = ("header", "live", "chunk", "fold", "foldblock", "foldsite", "records", "names")
+TABLES_OF_FORMAT = (
+    *("header", "live", "chunk", "fold", "foldblock", "foldsite"),
+    *("totals", "totalsnumbers", "totalssite", "records", "names"),
+)
 
 GENERATORS: dict[str, Callable[[str], str]] = {
     **{name: table(name) for name in TABLES_OF_FORMAT},

@@ -28,7 +28,7 @@ static bool head_makes_sense(const struct chunk_file *file, const struct pmt_chu
 	if (head->magic != PMT_CHUNK_MAGIC || head->sealed > 1)
 		return false;
 	if (head->kind != PMT_CHUNK_EVENTS && head->kind != PMT_CHUNK_DEFINITIONS &&
-	    head->kind != PMT_CHUNK_FOLD)
+	    head->kind != PMT_CHUNK_FOLD && head->kind != PMT_CHUNK_TOTALS)
 		return false;
 	return !head->sealed || head->committed <= file->chunk_bytes - HEAD;
 }
@@ -93,6 +93,9 @@ static void take_place(const struct scan *scan, uint64_t offset, const struct pm
 	uint64_t available = scan->index->end - offset;
 	struct chunk_ref ref = {.offset = offset};
 
+	/* The chunk was about to be replaced. */
+	if (scan->file->recycled && head->magic == 0)
+		return;
 	if (!head_makes_sense(scan->file, head)) {
 		lose_place(scan, offset);
 		return;
@@ -139,8 +142,8 @@ static int compare(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Sort, and note gaps. */
-static void put_in_order(struct chunk_index *index, struct reader_damage *damage)
+/* Sort, and note gaps. A slot's first chunks may have been dropped. */
+static void put_in_order(struct chunk_index *index, bool recycled, struct reader_damage *damage)
 {
 	struct chunk_ref *refs = index->refs;
 
@@ -149,6 +152,8 @@ static void put_in_order(struct chunk_index *index, struct reader_damage *damage
 		bool first = i == 0 || refs[i - 1].slot != refs[i].slot;
 		uint32_t last = first ? UINT32_MAX : refs[i - 1].sequence;
 
+		if (first && recycled && refs[i].kind == PMT_CHUNK_EVENTS)
+			continue;
 		index->missing += refs[i].sequence != last && refs[i].sequence != last + 1;
 	}
 	damage->chunks_damaged +=
@@ -169,7 +174,7 @@ int chunks_scan(const struct chunk_file *file, struct chunk_index *index,
 		if (offset == 0)
 			return -1;
 	}
-	put_in_order(index, damage);
+	put_in_order(index, file->recycled, damage);
 	return 0;
 }
 

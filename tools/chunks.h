@@ -14,6 +14,7 @@ struct chunk_file {
 	struct source *source;
 	uint64_t first; /* offset of the first chunk */
 	uint32_t chunk_bytes;
+	bool recycled; /* places may have been used again (PMT_FEATURE_RECYCLED) */
 };
 
 /* A chunk as it was when the log was opened: later records are not read. */

@@ -111,6 +111,29 @@ static void set_texts(json_t *object, const struct reader *reader)
 	set_text(object, "options", reader, PMT_TEXT_OPTIONS);
 }
 
+static void print_totals(const struct show *show)
+{
+	const struct dropped *dropped = reader_dropped(show->reader);
+
+	for (size_t i = 0; dropped != NULL && i < dropped->count; i++) {
+		begin_object();
+		show_totals_json(show, &dropped->sites[i]);
+		end_object();
+	}
+}
+
+/* Events that are only in the totals. */
+static json_t *json_dropped(const struct reader *reader)
+{
+	const struct dropped *dropped = reader_dropped(reader);
+	json_t *object = json_object();
+
+	set_number(object, "events", dropped->events);
+	json_object_set_new(object, "until_s", json_real(report_dropped_seconds(reader)));
+	set_number(object, "frees", dropped->numbers.frees);
+	return object;
+}
+
 static void print_header(const struct reader *reader)
 {
 	const struct pmt_header *h = reader_header(reader);
@@ -135,6 +158,8 @@ static void print_header(const struct reader *reader)
 	set_number(object, "max_stack_depth", h->max_stack_depth);
 	set_number(object, "page_bytes", h->page_bytes);
 	set_number(object, "pointer_bytes", h->pointer_bytes);
+	if (reader_dropped(reader) != NULL)
+		json_object_set_new(object, "dropped", json_dropped(reader));
 	print_object(object);
 }
 
@@ -182,6 +207,7 @@ static int print_log(const char *path)
 	state.lost = 0;
 	progress_begin_output(path);
 	print_header(reader);
+	print_totals(&show);
 	if (opts.definitions)
 		rc = reader_definitions(reader, visit_definition, &show);
 	if (rc == 0)

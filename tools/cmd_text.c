@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pymemtrace text: every record of a log as a line. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "command.h"
@@ -52,6 +53,18 @@ static void print_bits(const char *set, uint64_t bits)
 	putchar('\n');
 }
 
+static void print_totals(const struct show *show)
+{
+	const struct dropped *dropped = reader_dropped(show->reader);
+
+	if (dropped == NULL)
+		return;
+	printf("# dropped: %" PRIu64 " events up to %.3f s; of these, allocations:\n",
+	       dropped->events, report_dropped_seconds(show->reader));
+	for (size_t i = 0; i < dropped->count; i++)
+		show_totals_text(show, &dropped->sites[i]);
+}
+
 static void print_header(const struct reader *reader)
 {
 	const struct pmt_header *h = reader_header(reader);
@@ -73,7 +86,6 @@ static void print_header(const struct reader *reader)
 	print_bits("TRACED", h->traced);
 	printf("# flags:");
 	print_bits("FLAG", h->live.flags);
-	printf("# columns: seconds, thread, event, fields\n");
 }
 
 static void print_end(const struct reader *reader)
@@ -104,6 +116,8 @@ static int print_log(const char *path)
 
 	progress_begin_output(path);
 	print_header(reader);
+	print_totals(&show);
+	printf("# columns: seconds, thread, event, fields\n");
 	if (opts.definitions)
 		rc = reader_definitions(reader, visit, &show);
 	if (rc == 0)

@@ -73,7 +73,7 @@ static int examine(struct folds *folds, const struct chunk_file *file,
 	if (got == SOURCE_ERROR)
 		return -1;
 	if (got != (int64_t)sizeof(fold) || entry->ref.sequence != 0 ||
-	    !fit(&entry->ref, &fold, &tables) || !has_events(index, fold.slot))
+	    !fit(&entry->ref, &fold, &tables) || !(file->recycled || has_events(index, fold.slot)))
 		return 0;
 	entry->slot = fold.slot;
 	const uint64_t most = (uint64_t)fold.blocks * PMT_FOLD_SIZE_MAX;
@@ -266,9 +266,13 @@ static bool visit_blocks(const struct tables *tables, struct stream_run *run)
 	return goes_on;
 }
 
-/* The streams are in the order of their slots, and folds_find() saw the one of this slot. */
+/*
+ * The streams are in the order of their slots. All chunks of this slot may have been dropped: then
+ * what its last record was does not matter.
+ */
 static const struct stream *stream_of(uint32_t slot, const struct stream *streams, size_t count)
 {
+	static const struct stream none = {.last = {.type = PMT_REC_UNKNOWN}};
 	size_t low = 0;
 
 	while (count > 1) {
@@ -278,7 +282,7 @@ static const struct stream *stream_of(uint32_t slot, const struct stream *stream
 			low += half;
 		count -= half;
 	}
-	return &streams[low];
+	return streams[low].key.slot == slot ? &streams[low] : &none;
 }
 
 static enum stream_state visit_chunk(const struct pmt_chunk *chunk, const struct fold *entry,

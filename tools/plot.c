@@ -85,7 +85,7 @@ int plot_init(struct plot *plot, const char *path)
 	if (reader_open(path, &plot->reader) != 0)
 		return EXIT_DATA;
 	replay_init(&plot->replay, reader_header(plot->reader));
-	plot->replay.reader = plot->reader;
+	replay_begin(&plot->replay, plot->reader);
 	series_init(&plot->series);
 	progress_begin(path);
 	const int result = reader_run(plot->reader, visit, plot);

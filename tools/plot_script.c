@@ -38,7 +38,10 @@ void plot_write_data(const struct plot *plot, FILE *out)
 		[SERIES_SWAP] = "swap",
 	};
 
-	fputs(PLOT_SIGNATURE "# seconds", out);
+	fputs(PLOT_SIGNATURE, out);
+	if (reader_dropped(plot->reader) != NULL)
+		fprintf(out, "# " REPORT_DROPPED_NOTE "\n", report_dropped_seconds(plot->reader));
+	fputs("# seconds", out);
 	for (size_t i = 0; i < SERIES_COLUMNS; i++)
 		fprintf(out, " %s_bytes", names[i]);
 	fputc('\n', out);

@@ -7,6 +7,7 @@
 
 #include "chunks.h"
 #include "definitions.h"
+#include "dropped.h"
 #include "error.h"
 #include "folds.h"
 #include "header.h"
@@ -22,6 +23,7 @@ struct reader {
 	struct chunk_index definition_chunks;
 	struct definitions definitions;
 	struct folds folds;
+	struct dropped dropped;
 	struct reader_damage at_open; /* what opening found */
 	struct reader_damage damage;  /* and what reading found, too */
 };
@@ -44,6 +46,7 @@ static int open_file(struct reader *r)
 		return -1;
 	r->file.first = r->head.header.header_bytes;
 	r->file.chunk_bytes = r->head.header.chunk_bytes;
+	r->file.recycled = (r->head.header.features_incompatible & PMT_FEATURE_RECYCLED) != 0;
 	return 0;
 }
 
@@ -131,6 +134,7 @@ static int read_index(struct reader *r)
 	struct stream_run run = {.damage = &r->at_open, .visit = add_definition, .context = r};
 
 	if (find_chunks(r) != 0 || run_definitions(r, &run) != 0 ||
+	    dropped_find(&r->dropped, &r->file, &r->events, &r->at_open) != 0 ||
 	    folds_find(&r->folds, &r->file, &r->events, reader_folded(r), &r->at_open) != 0)
 		return -1;
 	note_end(r);
@@ -158,6 +162,7 @@ void reader_close(struct reader *r)
 	chunks_fini(&r->events);
 	chunks_fini(&r->definition_chunks);
 	folds_fini(&r->folds);
+	dropped_fini(&r->dropped);
 	definitions_fini(&r->definitions);
 	free(r->path);
 	free(r);
@@ -186,6 +191,11 @@ const struct reader_damage *reader_damage(const struct reader *reader)
 bool reader_folded(const struct reader *reader)
 {
 	return (reader->head.header.features_incompatible & PMT_FEATURE_FOLDED) != 0;
+}
+
+const struct dropped *reader_dropped(const struct reader *reader)
+{
+	return reader->dropped.chunks == 0 ? NULL : &reader->dropped;
 }
 
 uint64_t reader_held_bytes(const struct reader *reader)

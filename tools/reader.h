@@ -16,6 +16,7 @@
 #include "record.h"
 
 struct reader;
+struct dropped;
 
 /* What could not be read. A log that was cut or killed is not damaged: see `truncated`. */
 struct reader_damage {
@@ -95,6 +96,8 @@ long reader_text(const struct reader *reader, unsigned key, const char **data);
 const struct reader_damage *reader_damage(const struct reader *reader);
 /* Whether short-lived blocks were counted and not written. */
 bool reader_folded(const struct reader *reader);
+/* What is known of events that were dropped at the size limit; NULL: none were. */
+const struct dropped *reader_dropped(const struct reader *reader);
 /* At no moment were so many bytes in blocks that had no record yet, but existed. */
 uint64_t reader_held_bytes(const struct reader *reader);
 /* Whether a block may be written late by another slot than SLOT. */

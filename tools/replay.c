@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fold.h"
 #include "progress.h"
 
 static uint64_t since_start(const struct replay *replay, uint64_t time_ns)
@@ -77,6 +78,8 @@ void replay_fini(struct replay *replay)
 /* Where frees of blocks that are not live are counted. */
 static uint64_t *unknown_frees(struct replay *replay)
 {
+	if (replay->dropped != NULL)
+		return &replay->frees.dropped;
 	return replay->inherits ? &replay->frees.inherited : &replay->frees.unmatched;
 }
 
@@ -104,6 +107,7 @@ static bool was_temporary(const struct replay *replay, const struct site *site,
 /* Who makes the events of blocks that are replayed. */
 struct maker {
 	struct thread *thread;
+	uint64_t time_ns;
 	uint32_t slot;
 };
 
@@ -128,6 +132,17 @@ static void remove_block(struct replay *replay, const struct maker *maker,
 	}
 }
 
+/*
+ * Whether all that happened to a block after its birth is in the log. With folding any small one may
+ * have been written later than it was made, also without a `birth`.
+ */
+static bool is_known(const struct replay *replay, const struct maker *maker,
+		     const struct reader_block *birth)
+{
+	return dropped_before(replay->dropped, maker->time_ns, birth->order, maker->slot,
+			      replay->folded_log && birth->size_bytes <= PMT_FOLD_SIZE_MAX);
+}
+
 static void add_block(struct replay *replay, const struct maker *maker,
 		      const struct reader_block *birth)
 {
@@ -147,6 +162,8 @@ static void add_block(struct replay *replay, const struct maker *maker,
 		*unknown_frees(replay) -= 1;
 		return;
 	}
+	if (replay->dropped != NULL && !is_known(replay, maker, birth))
+		return;
 	if (heap_put(&replay->heap, birth->addr, &block, &old)) {
 		replay->frees.replaced++;
 		sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
@@ -177,15 +194,16 @@ static inline void on_block(struct replay *replay, const struct maker *maker, ui
 	settle_blocks(replay, time_ns);
 }
 
-static struct maker maker_of(struct replay *replay, uint32_t thread, uint32_t slot)
+static struct maker maker_of(struct replay *replay, uint32_t thread, uint32_t slot,
+			     uint64_t time_ns)
 {
-	return (struct maker){threads_get(&replay->threads, thread), slot};
+	return (struct maker){threads_get(&replay->threads, thread), time_ns, slot};
 }
 
 static void on_alloc(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_alloc *record = &event->record.alloc;
-	const struct maker maker = maker_of(replay, event->thread, event->slot);
+	const struct maker maker = maker_of(replay, event->thread, event->slot, event->time_ns);
 	const struct reader_block block = {.addr = record->addr,
 					   .size_bytes = record->size,
 					   .stack = record->stack,
@@ -197,7 +215,7 @@ static void on_alloc(struct replay *replay, const struct reader_event *event)
 
 static void on_free(struct replay *replay, const struct reader_event *event)
 {
-	const struct maker maker = maker_of(replay, event->thread, event->slot);
+	const struct maker maker = maker_of(replay, event->thread, event->slot, event->time_ns);
 	const struct reader_block block = {.addr = event->record.free.addr,
 					   .order = event->order,
 					   .kind = READER_FREE,
@@ -209,7 +227,7 @@ static void on_free(struct replay *replay, const struct reader_event *event)
 static void on_realloc(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_realloc *record = &event->record.realloc;
-	const struct maker maker = maker_of(replay, event->thread, event->slot);
+	const struct maker maker = maker_of(replay, event->thread, event->slot, event->time_ns);
 	struct reader_block block = {
 		.addr = record->old_addr,
 		.size_bytes = record->size,
@@ -263,6 +281,13 @@ static void settle_mapped(struct replay *replay, uint64_t time_ns)
 		replay->mapped_peak_ns = since_start(replay, time_ns);
 }
 
+/* Whether all that happened to a mapping after EVENT is in the log. */
+static bool is_known_from(const struct replay *replay, const struct reader_event *event)
+{
+	return replay->dropped == NULL ||
+	       dropped_before(replay->dropped, event->time_ns, event->order, event->slot, false);
+}
+
 static void on_mmap(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_mmap *record = &event->record.mmap;
@@ -271,7 +296,8 @@ static void on_mmap(struct replay *replay, const struct reader_event *event)
 
 	site->total.bytes += record->size;
 	site->total.count++;
-	mappings_mmap(&replay->mappings, record, number);
+	if (is_known_from(replay, event))
+		mappings_mmap(&replay->mappings, record, number);
 	settle_mapped(replay, event->time_ns);
 }
 
@@ -287,6 +313,8 @@ static void on_mremap(struct replay *replay, const struct reader_event *event)
 	const struct pmt_mremap *record = &event->record.mremap;
 	const uint32_t class = mappings_class_at(&replay->mappings, record->old_addr);
 
+	if (!is_known_from(replay, event))
+		return;
 	mappings_mremap(&replay->mappings, record,
 			mapping_site(replay, event, record->stack, class));
 	settle_mapped(replay, event->time_ns);
@@ -425,7 +453,7 @@ static int visit_blocks(void *context, const struct reader_blocks *blocks)
 	if (blocks->time_ns > replay->until_ns)
 		return 1;
 	fetch(replay, blocks);
-	const struct maker maker = maker_of(replay, blocks->thread, blocks->slot);
+	const struct maker maker = maker_of(replay, blocks->thread, blocks->slot, blocks->time_ns);
 
 	for (uint32_t i = 0; i < blocks->count; i++)
 		on_block(replay, &maker, blocks->time_ns, &blocks->blocks[i]);
@@ -434,9 +462,37 @@ static int visit_blocks(void *context, const struct reader_blocks *blocks)
 	return 0;
 }
 
-int replay_run(struct replay *replay, struct reader *reader)
+/* What was dropped is of no known thread, and was never live. */
+static void add_dropped(struct replay *replay, const struct dropped *dropped)
+{
+	threads_get(&replay->threads, 0);
+	for (size_t i = 0; i < dropped->count; i++) {
+		const struct dropped_site *part = &dropped->sites[i];
+		const uint32_t number = sites_find(
+			&replay->blocks, replay->by_stack ? part->stack : 0, 0, part->allocator);
+		struct site *site = &replay->blocks.sites[number];
+
+		site->total.count += part->count;
+		site->total.bytes += part->bytes;
+	}
+	replay->frees.count += dropped->numbers.frees;
+	replay->folded.count += dropped->numbers.folded;
+	replay->folded.bytes += dropped->numbers.folded_bytes;
+	replay->lost += dropped->numbers.lost;
+	replay->events += dropped->events;
+	replay->dropped = dropped;
+}
+
+void replay_begin(struct replay *replay, const struct reader *reader)
 {
 	replay->reader = reader;
+	if (reader_dropped(reader) != NULL)
+		add_dropped(replay, reader_dropped(reader));
+}
+
+int replay_run(struct replay *replay, struct reader *reader)
+{
+	replay_begin(replay, reader);
 	progress_begin(reader_path(reader));
 	const int result = reader_run_blocks(reader, visit, visit_blocks, replay);
 

@@ -13,6 +13,14 @@
  *	- A block of zero bytes is a block.
  * So always: live blocks = allocations - (frees - unmatched - inherited) - replaced.
  *
+ * Logs that reached their size limit (totals.h):
+ *	- What was dropped counts as allocated and freed, but is never live; its events and lost
+ *ones count, too.
+ *	- A block is live only if no event after its allocation can have been dropped. Another one
+ *	  just counts as allocated. The same goes for mappings.
+ *	- A free of an address that is not live counts as `dropped`.
+ *	- The equation above holds no more.
+ *
  * Logs with folding (fold.h):
  *	- Folded blocks count as allocated and as freed, and are never live.
  *	- A late allocation is live from its record on. When another thread freed the block, that
@@ -37,6 +45,7 @@
 
 #include "account.h"
 #include "census.h"
+#include "dropped.h"
 #include "early.h"
 #include "heap.h"
 #include "mappings.h"
@@ -54,9 +63,10 @@ enum {
 };
 
 struct replay_frees {
-	uint64_t count; /* all, the next two included */
+	uint64_t count; /* all, the next three included */
 	uint64_t unmatched;
 	uint64_t inherited;
+	uint64_t dropped;
 	uint64_t replaced; /* not part of count */
 };
 
@@ -101,8 +111,9 @@ struct replay {
 	uint64_t start_ns;
 	bool inherits;
 	bool folded_log;
-	/* Set by replay_run(), or before the first event; NULL: not known. */
+	/* Set by replay_begin(); NULL: not known, nothing. */
 	const struct reader *reader;
+	const struct dropped *dropped;
 };
 
 void replay_init(struct replay *replay, const struct pmt_header *header);
@@ -111,6 +122,8 @@ void replay_fini(struct replay *replay);
 /* Before the first event: find out what is temporary, too. */
 void replay_find_temporary(struct replay *replay, uint32_t threshold);
 
+/* Before the first event: what the log says as a whole. replay_run() does it, too. */
+void replay_begin(struct replay *replay, const struct reader *reader);
 /* Replay one event. */
 void replay_event(struct replay *replay, const struct reader_event *event);
 /* Replay all events up to until_ns, with progress. Returns 0, or -1 after an I/O error. */

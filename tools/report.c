@@ -56,6 +56,16 @@ double report_seconds(uint64_t time_ns)
 	return (double)time_ns / 1e9;
 }
 
+double report_dropped_seconds(const struct reader *reader)
+{
+	const uint64_t start_ns = reader_header(reader)->start_ns;
+	const struct dropped *dropped = reader_dropped(reader);
+
+	if (dropped == NULL || dropped->numbers.time_ns < start_ns)
+		return 0;
+	return report_seconds(dropped->numbers.time_ns - start_ns);
+}
+
 const char *report_python(uint32_t hex, report_buffer buffer)
 {
 	static const char *const levels[16] = {[0xA] = "a", [0xB] = "b", [0xC] = "rc"};

@@ -19,6 +19,10 @@
 /* How far the true peak may lie above the shown one; with reader_held_bytes(). */
 #define REPORT_HELD "up to %s more were in short-lived blocks"
 
+/* With report_dropped_seconds(). */
+#define REPORT_DROPPED_NOTE                                                                        \
+	"the log reached its size limit: live blocks and mappings are those of after %.3f s"
+
 /* Room for a number as text. */
 typedef char report_buffer[48];
 
@@ -29,6 +33,8 @@ const char *report_count(uint64_t number, report_buffer buffer);
 /* Whether REPORT_PYTHON_NOTE is to be said. */
 bool report_hides_blocks(const struct reader *reader);
 double report_seconds(uint64_t time_ns);
+/* Up to when events were dropped, seconds since the start. */
+double report_dropped_seconds(const struct reader *reader);
 /* "3.14.0rc1" from PY_VERSION_HEX; NULL for 0. */
 const char *report_python(uint32_t hex, report_buffer buffer);
 

@@ -503,3 +503,32 @@ void show_json(const struct show *show, const struct reader_event *event)
 		json_dec(show, &(struct value){"soon", event->soon - 1U, NULL});
 	putc_unlocked('}', show->out);
 }
+
+/* "allocator", as the field of an alloc. */
+static const struct field *allocator_field(void)
+{
+	return &fields_of[PMT_REC_alloc][0];
+}
+
+void show_totals_text(const struct show *show, const struct dropped_site *site)
+{
+	put(show->out, "# total: allocator=");
+	allocator_field()->text(show, &(struct value){"allocator", site->allocator, NULL});
+	put(show->out, " count=");
+	put_dec(show->out, site->count);
+	put(show->out, " bytes=");
+	put_dec(show->out, site->bytes);
+	put(show->out, " stack=");
+	text_stack(show, &(struct value){"stack", site->stack, NULL});
+	putc_unlocked('\n', show->out);
+}
+
+void show_totals_json(const struct show *show, const struct dropped_site *site)
+{
+	put(show->out, "{\"event\":\"totals\"");
+	allocator_field()->json(show, &(struct value){"allocator", site->allocator, NULL});
+	json_dec(show, &(struct value){"count", site->count, NULL});
+	json_dec(show, &(struct value){"bytes", site->bytes, NULL});
+	json_stack(show, &(struct value){"stack", site->stack, NULL});
+	putc_unlocked('}', show->out);
+}

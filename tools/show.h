@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "dropped.h"
 #include "reader.h"
 
 struct show {
@@ -25,6 +26,10 @@ void show_text(const struct show *show, const struct reader_event *event);
 
 /* The same as one JSON object, without a line end. */
 void show_json(const struct show *show, const struct reader_event *event);
+
+/* What is known of dropped allocations: a line that begins with #, and an object as above. */
+void show_totals_text(const struct show *show, const struct dropped_site *site);
+void show_totals_json(const struct show *show, const struct dropped_site *site);
 
 /* Seconds with DIGITS (up to 9) decimals. */
 void show_seconds(FILE *out, uint64_t time_ns, unsigned digits);

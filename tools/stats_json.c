@@ -60,6 +60,19 @@ static json_t *json_damage(const struct stats *stats)
 	return object;
 }
 
+static json_t *json_dropped(const struct stats *stats)
+{
+	const struct dropped *dropped = reader_dropped(stats->reader);
+	json_t *object = json_object();
+
+	if (dropped == NULL)
+		return json_null();
+	put_number(object, "events", dropped->events);
+	put_number(object, "chunks", dropped->chunks);
+	json_object_set_new(object, "until_s", json_real(report_dropped_seconds(stats->reader)));
+	return object;
+}
+
 static void put_log(json_t *object, const struct stats *stats)
 {
 	const struct pmt_header_live *live = &reader_header(stats->reader)->live;
@@ -70,6 +83,7 @@ static void put_log(json_t *object, const struct stats *stats)
 	put_number(object, "lost_records", report_lost(stats->reader, &stats->replay));
 	json_object_set_new(object, "damage", json_damage(stats));
 	put_number(object, "events", stats->replay.events);
+	json_object_set_new(object, "dropped", json_dropped(stats));
 	json_object_set_new(object, "folded", json_amount(&stats->replay.folded));
 	json_object_set_new(
 		object, "duration_s",
@@ -108,6 +122,7 @@ static void put_blocks(json_t *object, const struct stats *stats)
 	put_number(counts, "count", frees->count);
 	put_number(counts, "unmatched", frees->unmatched);
 	put_number(counts, "inherited", frees->inherited);
+	put_number(counts, "dropped", frees->dropped);
 	put_number(counts, "replaced", frees->replaced);
 	json_object_set_new(object, "allocations", json_amount(&stats->total));
 	json_object_set_new(object, "frees", counts);

@@ -96,6 +96,11 @@ static void print_process(const struct stats *stats)
 		threads += stats->replay.threads.threads[i].number != 0;
 	print_line("threads", "%" PRIu32, threads);
 	print_line("log", "%s", report_state(stats->reader, state));
+	if (reader_dropped(stats->reader) != NULL)
+		print_line("flight recorder",
+			   "events up to %.3f s are only in the totals, %s of them",
+			   report_dropped_seconds(stats->reader),
+			   report_count(reader_dropped(stats->reader)->events, version));
 }
 
 static void print_frees(const struct replay_frees *frees)
@@ -107,6 +112,9 @@ static void print_frees(const struct replay_frees *frees)
 	if (frees->inherited != 0)
 		printf(", %s of them of blocks from before the log",
 		       report_count(frees->inherited, buffer));
+	if (frees->dropped != 0)
+		printf(", %s of them of blocks that are only in the totals",
+		       report_count(frees->dropped, buffer));
 	if (frees->unmatched != 0)
 		printf(", %s of them of unknown blocks", report_count(frees->unmatched, buffer));
 	putchar('\n');
@@ -268,6 +276,10 @@ static void print_notes(const struct stats *stats)
 		begin_note(&first);
 		printf("%s;\n      live at the end is what was live at the last record\n",
 		       report_state(stats->reader, state));
+	}
+	if (reader_dropped(stats->reader) != NULL) {
+		begin_note(&first);
+		printf(REPORT_DROPPED_NOTE "\n", report_dropped_seconds(stats->reader));
 	}
 	if (lost != 0) {
 		begin_note(&first);

@@ -346,6 +346,9 @@ int top_add(struct top *top, const char *path)
 	if (top->options.by == TOP_BY_TYPE)
 		status = take_census(top, reader, &census);
 	top->hides_blocks |= report_hides_blocks(reader);
+	top->dropped |= reader_dropped(reader) != NULL;
+	if (report_dropped_seconds(reader) > top->dropped_seconds)
+		top->dropped_seconds = report_dropped_seconds(reader);
 	top->held_bytes += reader_held_bytes(reader);
 	add_sites(top, reader, choose_sites(top, &replay), &census);
 	warn(top, reader);

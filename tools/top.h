@@ -94,6 +94,8 @@ struct top {
 	struct amount shown; /* without what include and exclude leave out */
 	uint64_t held_bytes; /* more of them may have been in short-lived blocks, of all logs */
 	bool hides_blocks;   /* see report_hides_blocks() */
+	bool dropped;	     /* some logs reached their size limit, the latest at: */
+	double dropped_seconds;
 };
 
 #define TOP_NO_FRAME "<no Python frame>"

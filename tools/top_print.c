@@ -219,6 +219,12 @@ static void print_notes(const struct top *top)
 {
 	if (top->hides_blocks && !top->options.mappings && top->options.what != TOP_AT_CENSUS)
 		puts("\nnote: " REPORT_PYTHON_NOTE);
+	if (top->dropped && top->options.what == TOP_TEMPORARY)
+		printf("\nnote: the log reached its size limit: short-lived blocks of up to %.3f s "
+		       "are not known\n",
+		       top->dropped_seconds);
+	else if (top->dropped)
+		printf("\nnote: " REPORT_DROPPED_NOTE "\n", top->dropped_seconds);
 }
 
 /* Without any census there is nothing to tell; that was said already. */

@@ -29,8 +29,9 @@
 #define PMT_CHUNK_BYTES_MAX 16777216U
 
 /* Incompatible features: a reader must know them. */
-#define PMT_FEATURE_FOLDED 1ULL /* fold.h; without it there are no fold chunks */
-#define PMT_FEATURES_KNOWN PMT_FEATURE_FOLDED
+#define PMT_FEATURE_FOLDED 1ULL	  /* fold.h; without it there are no fold chunks */
+#define PMT_FEATURE_RECYCLED 2ULL /* totals.h; without it no place is used again */
+#define PMT_FEATURES_KNOWN (PMT_FEATURE_FOLDED | PMT_FEATURE_RECYCLED)
 
 /*
  * The part of the header that changes while the log is written. It is not under a checksum.

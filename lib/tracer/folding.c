@@ -25,11 +25,12 @@ void fold_open(struct thread *t)
 	const uint64_t heads = sizeof(struct pmt_chunk) + sizeof(struct pmt_fold);
 	const uint64_t blocks_bytes = window * sizeof(struct pmt_fold_block);
 	struct pmt_chunk *chunk;
+	uint64_t number;
 	unsigned sites;
 
 	if (window == 0 || t->fold.head != NULL)
 		return;
-	chunk = logfile_chunk();
+	chunk = logfile_chunk(PMT_CHUNK_FOLD, &number);
 	if (chunk == NULL)
 		return;
 	sites = exponent_below((logfile_header()->chunk_bytes - heads - blocks_bytes) /
@@ -58,7 +59,7 @@ void fold_close(struct thread *t)
 	t->fold.head = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (head != NULL)
-		logfile_seal((struct pmt_chunk *)head - 1);
+		logfile_seal((struct pmt_chunk *)head - 1, 0);
 }
 
 void fold_put_late(struct thread *t, const struct pmt_fold_block *block)

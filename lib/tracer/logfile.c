@@ -12,6 +12,8 @@
 
 #include "arena.h"
 #include "names.h"
+#include "places.h"
+#include "recycle.h"
 #include "say.h"
 #include "sys.h"
 
@@ -264,6 +266,21 @@ static void *map(int fd, uint64_t offset, uint64_t size)
 	return p;
 }
 
+/* Fewer chunks are of no use: so small a limit counts as this many. */
+#define CHUNKS_LEAST 8
+
+/* One of the chunks is left for totals. */
+static uint64_t max_chunks(uint64_t max_size)
+{
+	uint64_t chunks = max_size > file.header_bytes
+				  ? (max_size - file.header_bytes) / file.chunk_bytes
+				  : 0;
+
+	if (max_size == 0)
+		return UINT64_MAX;
+	return (chunks > CHUNKS_LEAST ? chunks : CHUNKS_LEAST) - 1;
+}
+
 static long map_header(const struct pmt_options *options)
 {
 	uint64_t page = getauxval(AT_PAGESZ);
@@ -272,10 +289,7 @@ static long map_header(const struct pmt_options *options)
 
 	file.header_bytes = page > PMT_HEADER_BYTES ? page : PMT_HEADER_BYTES;
 	file.chunk_bytes = options->chunk_size > page ? options->chunk_size : page;
-	file.max_chunks = options->max_size == 0 ? UINT64_MAX
-			  : options->max_size <= file.header_bytes
-				  ? 0
-				  : (options->max_size - file.header_bytes) / file.chunk_bytes;
+	file.max_chunks = max_chunks(options->max_size);
 	rc = file_status(file.fd, &st);
 	if (rc == 0)
 		rc = allocate(file.fd, 0, file.header_bytes);
@@ -421,51 +435,92 @@ static long check_descriptor(int *fd)
 	return 0;
 }
 
-struct pmt_chunk *logfile_chunk(void)
+static int cannot_extend(long error)
 {
-	struct pmt_chunk *chunk;
-	uint64_t number, offset;
-	long rc;
-	int fd;
+	return stop(error == -ENOMEM ? PMT_STOP_MEMORY : PMT_STOP_DISK,
+		    "tracing stopped, cannot extend the log ", error);
+}
 
-	if (file.header == NULL || atomic_load(&file.stopped) != 0)
-		return NULL;
-	number = atomic_fetch_add(&file.next_chunk, 1);
-	offset = file.header_bytes + number * file.chunk_bytes;
-	if (number >= file.max_chunks) {
-		(void)stop(PMT_STOP_SIZE, "tracing stopped, size limit reached: ", 0);
-		return NULL;
-	}
-	rc = check_descriptor(&fd);
+/* Map chunk NUMBER; when it is NEW, get disk space for it first. NULL: the log was stopped. */
+static struct pmt_chunk *map_chunk(uint64_t number, int new)
+{
+	const uint64_t offset = file.header_bytes + number * file.chunk_bytes;
+	struct pmt_chunk *chunk = NULL;
+	int fd;
+	long rc = check_descriptor(&fd);
+
 	if (rc == 0) {
-		rc = allocate(fd, offset, file.chunk_bytes);
-		chunk = rc == 0 ? map(fd, offset, file.chunk_bytes) : NULL;
+		if (new)
+			rc = allocate(fd, offset, file.chunk_bytes);
+		if (rc == 0)
+			chunk = map(fd, offset, file.chunk_bytes);
 		if (rc == 0 && sys_failed(chunk))
 			rc = (long)chunk;
 		if (fd != file.fd)
 			(void)sys_close(fd);
 	}
 	if (rc != 0) {
-		(void)stop(rc == -ENOMEM ? PMT_STOP_MEMORY : PMT_STOP_DISK,
-			   "tracing stopped, cannot extend the log ", rc);
+		(void)cannot_extend(rc);
 		return NULL;
 	}
 	arena_account((long)file.chunk_bytes);
-	__atomic_fetch_add(&file.header->live.chunks, 1, __ATOMIC_RELAXED);
+	if (new)
+		__atomic_fetch_add(&file.header->live.chunks, 1, __ATOMIC_RELAXED);
 	return chunk;
 }
 
-void logfile_seal(struct pmt_chunk *chunk)
+struct pmt_chunk *logfile_map(uint64_t number)
 {
-	chunk->checksum = pmt_chunk_checksum(chunk);
-	__atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
+	return map_chunk(number, 0);
+}
+
+struct pmt_chunk *logfile_grow(uint64_t *number)
+{
+	*number = atomic_fetch_add(&file.next_chunk, 1);
+	return map_chunk(*number, 1);
+}
+
+static int is_open(void)
+{
+	return file.header != NULL && atomic_load(&file.stopped) == 0;
+}
+
+struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number)
+{
+	struct pmt_chunk *chunk;
+
+	if (!is_open())
+		return NULL;
+	*number = atomic_load(&file.next_chunk);
+	while (*number < file.max_chunks)
+		if (atomic_compare_exchange_weak(&file.next_chunk, number, *number + 1))
+			return map_chunk(*number, 1);
+	/* What is no event may take the place of events, but not of all. */
+	chunk = recycle_chunk(kind == PMT_CHUNK_EVENTS ? 0 : file.max_chunks / 4, number);
+	return chunk != NULL || !is_open() ? chunk : logfile_grow(number);
+}
+
+void logfile_unmap(struct pmt_chunk *chunk)
+{
 	(void)sys_munmap(chunk, file.chunk_bytes);
 	arena_account(-(long)file.chunk_bytes);
 }
 
+void logfile_seal(struct pmt_chunk *chunk, uint64_t number)
+{
+	chunk->checksum = pmt_chunk_checksum(chunk);
+	__atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
+	if (chunk->kind == PMT_CHUNK_EVENTS && file.max_chunks != UINT64_MAX)
+		places_add(number, chunk);
+	logfile_unmap(chunk);
+}
+
 void logfile_close(unsigned state, uint64_t end_ns)
 {
-	if (file.header == NULL || file.header->live.state == PMT_STATE_STOPPED)
+	if (file.header == NULL)
+		return;
+	recycle_finish();
+	if (file.header->live.state == PMT_STATE_STOPPED)
 		return;
 	file.header->live.end_ns = end_ns;
 	__atomic_store_n(&file.header->live.state, state, __ATOMIC_RELEASE);
@@ -490,4 +545,5 @@ void logfile_forget(void)
 		(void)sys_close(file.fd);
 	file.header = NULL;
 	file.fd = -1;
+	recycle_reset();
 }

@@ -31,12 +31,18 @@ int logfile_descriptor(void);
 int logfile_has_descriptor(void);
 
 /*
- * A new chunk, allocated on disk and mapped. NULL when the log cannot grow; then the stop reason
- * stands in the header and one line was printed.
+ * A chunk for KIND (PMT_CHUNK_*), zeroed, allocated on disk and mapped; *NUMBER becomes its number
+ * in the file. At the size limit it is one of events that were dropped. NULL when there is none;
+ * then the stop reason stands in the header and one line was printed.
  */
-struct pmt_chunk *logfile_chunk(void);
-/* Write checksum and seal, and unmap. */
-void logfile_seal(struct pmt_chunk *chunk);
+struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number);
+/* The same, at the end of the file, whatever the limit. */
+struct pmt_chunk *logfile_grow(uint64_t *number);
+/* Map chunk NUMBER as it is. NULL as above. */
+struct pmt_chunk *logfile_map(uint64_t number);
+void logfile_unmap(struct pmt_chunk *chunk);
+/* Write checksum and seal, and unmap. NUMBER is that of a chunk of events, of no use for others. */
+void logfile_seal(struct pmt_chunk *chunk, uint64_t number);
 /* The log ends early, for REASON (PMT_STOP_*): says so in it and on stderr. */
 void logfile_stop(unsigned reason);
 /* The log is complete: STATE is PMT_STATE_*. */

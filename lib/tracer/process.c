@@ -173,7 +173,8 @@ static void fill_header(struct pmt_header *h, unsigned flags)
 	h->pointer_bytes = sizeof(void *);
 	h->rss_interval_ns = rss_interval_ns();
 	h->max_stack_depth = (uint32_t)process.options.stack_depth;
-	h->features_incompatible = process.options.fold ? PMT_FEATURE_FOLDED : 0;
+	h->features_incompatible = (process.options.fold ? PMT_FEATURE_FOLDED : 0) |
+				   (process.options.max_size != 0 ? PMT_FEATURE_RECYCLED : 0);
 	put_texts(h);
 	logfile_publish();
 	h->live.flags = flags | (python.found ? 1U << PMT_FLAG_PYTHON : 0);

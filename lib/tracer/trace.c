@@ -163,6 +163,11 @@ static const struct {
 					      PMT_ALLOCATOR_PYOBJECT_REALLOC},
 };
 
+unsigned trace_realloc_allocator(unsigned reallocator)
+{
+	return reallocator < sizeof(halves) / sizeof(halves[0]) ? halves[reallocator].alloc : 0;
+}
+
 /*
  * One record, under the order number that trace_leaving() took. When the new address came from
  * another thread its place is above that number, and the record is split. The new block counts

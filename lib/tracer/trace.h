@@ -54,6 +54,10 @@ void trace_mremap(const struct pmt_mremap *r);
  */
 void trace_thread_name(pthread_t handle, const char *name);
 
+/* The allocator (PMT_ALLOCATOR_*) of the blocks that a reallocator (PMT_REALLOCATOR_*) hands out.
+ */
+unsigned trace_realloc_allocator(unsigned reallocator);
+
 /* The process reached a point of its life (PMT_LIFE_*). */
 void trace_life(unsigned what, uint64_t value);
 

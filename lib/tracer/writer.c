@@ -32,13 +32,13 @@ void writer_finish(struct writer *w)
 	w->limit = w->enc.cur = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (chunk != NULL)
-		logfile_seal(chunk);
+		logfile_seal(chunk, w->number);
 }
 
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
 {
 	writer_finish(w);
-	w->chunk = logfile_chunk();
+	w->chunk = logfile_chunk(w->kind, &w->number);
 	if (w->chunk == NULL)
 		return -1;
 	w->chunk->kind = (uint16_t)w->kind;

@@ -19,6 +19,7 @@ struct writer {
 	uint32_t slot;
 	uint32_t thread; /* number of the thread that writes now */
 	uint32_t sequence;
+	uint64_t number; /* of the chunk in the file */
 };
 
 /* A slot number that nobody has. */

@@ -26,6 +26,8 @@
  *	fold HELD JOURNAL	a fold chunk of the present slot, with the two lines that follow
  *	block ADDR ORDER SIZE NUMBER ALLOCATOR STACK
  *	site NUMBER COUNT0 BYTES0 COUNT1 BYTES1 COUNT BYTES STACK
+ *	dropped CHUNKS SECONDS ORDER FREES OTHERS	a totals chunk, with the lines that follow
+ *	total NUMBER COUNT BYTES STACK
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,7 +36,7 @@
 
 #include "logwriter.h"
 
-enum { NUMBERS = 7, LINE_BYTES = 4096, FOLD_SLOTS = 100, TABLE_MAX = 64 };
+enum { NUMBERS = 7, LINE_BYTES = 4096, FOLD_SLOTS = 100, TOTALS_SLOT = 99, TABLE_MAX = 64 };
 
 static struct logwriter *log_writer;
 static uint64_t time_ns = LOGWRITER_START_NS;
@@ -45,6 +47,8 @@ static bool folding; /* `fold` is being filled */
 static struct pmt_fold fold;
 static struct pmt_fold_block fold_blocks[TABLE_MAX];
 static struct pmt_fold_site fold_sites[TABLE_MAX];
+static struct pmt_totals totals; /* `dropped` 0: none */
+static struct pmt_totals_site totals_sites[TABLE_MAX];
 
 static _Noreturn void fail(const char *line)
 {
@@ -316,6 +320,36 @@ static int fold_line(const char *key, char *rest)
 	return 1;
 }
 
+static int totals_line(const char *key, char *rest)
+{
+	struct pmt_totals_numbers *numbers;
+	uint64_t n[NUMBERS];
+
+	if (strcmp(key, "dropped") == 0) {
+		rest = read_numbers(rest, 1, n);
+		totals.dropped = n[0];
+		numbers = &totals.numbers[n[0] & 1];
+		numbers->time_ns = seconds(rest);
+		read_numbers(strchr(rest, ' ') + 1, 3, n);
+		numbers->order = n[0];
+		numbers->frees = n[1];
+		numbers->others = n[2];
+		numbers->slot = TOTALS_SLOT;
+		numbers->frees_from = n[1] != 0 ? PMT_TOTALS_FREES_MORE : PMT_TOTALS_FREES_NONE;
+	} else if (strcmp(key, "total") == 0) {
+		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
+
+		totals_sites[totals.sites++ % TABLE_MAX] =
+			(struct pmt_totals_site){(uint32_t)stack,
+						 (uint32_t)n[0],
+						 {(uint32_t)totals.dropped, 0},
+						 {{n[1], n[2]}, {0, 0}}};
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
 static int slot_line(const char *key, char *rest)
 {
 	const uint64_t number = strtoull(rest, NULL, 0);
@@ -403,7 +437,7 @@ static void one_line(char *line)
 	*rest++ = '\0';
 	if (!header_line(line, rest) && !text_line(line, rest) && !block_line(line, rest) &&
 	    !mapping_line(line, rest) && !other_line(line, rest) && !fold_line(line, rest) &&
-	    !slot_line(line, rest) && !census_line(line, rest))
+	    !totals_line(line, rest) && !slot_line(line, rest) && !census_line(line, rest))
 		fail(line);
 }
 
@@ -421,6 +455,8 @@ int main(int argc, char **argv)
 			one_line(line);
 	}
 	end_fold();
+	if (totals.dropped != 0)
+		log_totals(log_writer, TOTALS_SLOT, &totals, totals_sites);
 	const struct pmt_header_live live = logwriter_header(log_writer)->live;
 
 	logwriter_finish(log_writer, state);

@@ -18,6 +18,7 @@
 #include "names.h"
 #include "options.h"
 #include "record.h"
+#include "totals.h"
 
 /* A field of a structure that is written in place. */
 struct place {
@@ -44,7 +45,7 @@ static const struct place header_places[] = {
 	PLACE(pmt_header, u64, features_compatible, "bits that a reader may ignore; none yet"),
 	PLACE(pmt_header, u64, features_incompatible,
 	      "bits that a reader must know; 1: [short-lived blocks](#short-lived-blocks) are "
-	      "folded"),
+	      "folded; 2: there is a [size limit](#the-size-limit)"),
 	PLACE(pmt_header, u32, pid, "process id"),
 	PLACE(pmt_header, u32, parent_pid, "process id of the parent"),
 	PLACE(pmt_header, u64, start_realtime_ns, "`CLOCK_REALTIME` at the start"),
@@ -109,6 +110,42 @@ static const struct place foldsite_places[] = {
 	PLACE(pmt_fold_site, u64[3], words, "counts and bytes, see below"),
 };
 
+static const struct place totals_places[] = {
+	PLACE(pmt_totals, u64, dropped, "chunks that were dropped; below 2^32"),
+	PLACE(pmt_totals, u32, sites, "number of places for sites in this chunk"),
+	PLACE(pmt_totals, u32, reserved, "zero"),
+	PLACE(pmt_totals, struct[2], numbers, "see below; `numbers[dropped & 1]` is valid"),
+	PLACE(pmt_totals, u64[2], reserved2, "zero"),
+};
+
+static const struct place totalsnumbers_places[] = {
+	PLACE(pmt_totals_numbers, u64, time_ns, "greatest time of a dropped record"),
+	PLACE(pmt_totals_numbers, u64, order, "greatest order number"),
+	PLACE(pmt_totals_numbers, u64, frees,
+	      "`free` records, `realloc` records with an old block, blocks of `folded` records"),
+	PLACE(pmt_totals_numbers, u64, folded,
+	      "blocks of `folded` records; the counts of sites have them, too"),
+	PLACE(pmt_totals_numbers, u64, folded_bytes, "requested bytes of these"),
+	PLACE(pmt_totals_numbers, u64, others, "events that are about no block"),
+	PLACE(pmt_totals_numbers, u64, lost, "sum of the `lost` records"),
+	PLACE(pmt_totals_numbers, u32, slot, "slot of the chunk that was dropped last"),
+	PLACE(pmt_totals_numbers, u32, sequence, "its number in the slot"),
+	PLACE(pmt_totals_numbers, u32, frees_from,
+	      "slots with a record that ended a block or changed mappings; 0: none, 1: one, 2: "
+	      "several"),
+	PLACE(pmt_totals_numbers, u32, frees_slot, "the first one"),
+	PLACE(pmt_totals_numbers, u64, reallocs,
+	      "`realloc` records that are an allocation and a free"),
+};
+
+static const struct place totalssite_places[] = {
+	PLACE(pmt_totals_site, u32, stack, "the stack that asked for the blocks"),
+	PLACE(pmt_totals_site, u32, allocator, "see [ALLOCATOR](#allocator-numbers)"),
+	PLACE(pmt_totals_site, u32[2], dropped,
+	      "as of which dropped chunk each half is, from 1; 0: it is empty"),
+	PLACE(pmt_totals_site, u64[4], halves, "of each half: allocations, their requested bytes"),
+};
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Also checks that the table names every byte: a new field must be described. */
@@ -163,6 +200,23 @@ static int print_foldblock(void)
 static int print_foldsite(void)
 {
 	return print_places(foldsite_places, COUNT(foldsite_places), sizeof(struct pmt_fold_site));
+}
+
+static int print_totals(void)
+{
+	return print_places(totals_places, COUNT(totals_places), sizeof(struct pmt_totals));
+}
+
+static int print_totalsnumbers(void)
+{
+	return print_places(totalsnumbers_places, COUNT(totalsnumbers_places),
+			    sizeof(struct pmt_totals_numbers));
+}
+
+static int print_totalssite(void)
+{
+	return print_places(totalssite_places, COUNT(totalssite_places),
+			    sizeof(struct pmt_totals_site));
 }
 
 static void print_record(const struct pmt_record_info *info)
@@ -321,10 +375,13 @@ static const struct {
 	const char *name;
 	int (*print)(void);
 } tables[] = {
-	{"header", print_header},     {"live", print_live},   {"chunk", print_chunk},
-	{"records", print_records},   {"names", print_names}, {"environment", print_environment},
-	{"example", print_example},   {"fold", print_fold},   {"foldblock", print_foldblock},
-	{"foldsite", print_foldsite},
+	{"header", print_header},	  {"live", print_live},
+	{"chunk", print_chunk},		  {"records", print_records},
+	{"names", print_names},		  {"environment", print_environment},
+	{"example", print_example},	  {"fold", print_fold},
+	{"foldblock", print_foldblock},	  {"foldsite", print_foldsite},
+	{"totals", print_totals},	  {"totalsnumbers", print_totalsnumbers},
+	{"totalssite", print_totalssite},
 };
 
 int main(int argc, char **argv)

@@ -53,19 +53,22 @@ static void make_header(void)
 	h->version_major = PMT_VERSION_MAJOR;
 	h->header_bytes = PMT_HEADER_BYTES;
 	h->chunk_bytes = CHUNK;
-	h->features_incompatible = PMT_FEATURE_FOLDED;
+	h->features_incompatible = PMT_FEATURES_KNOWN;
 	h->checksum = pmt_header_checksum(h);
 	file.size = PMT_HEADER_BYTES;
 }
 
 static unsigned kind_of(unsigned flags)
 {
+	if (flags & 16)
+		return PMT_CHUNK_TOTALS;
 	if (flags & 8)
 		return PMT_CHUNK_FOLD;
 	return flags & 1 ? PMT_CHUNK_DEFINITIONS : PMT_CHUNK_EVENTS;
 }
 
-/* One chunk of the records in DATA. Bits of FLAGS: definitions, sealed, cut off, fold chunk. */
+/* One chunk of the records in DATA. Bits of FLAGS: definitions, sealed, cut off, fold chunk,
+ * totals. */
 static void make_chunk(unsigned flags, unsigned slot, const uint8_t *data, size_t size)
 {
 	struct pmt_chunk *chunk = (struct pmt_chunk *)(file.bytes + file.size);

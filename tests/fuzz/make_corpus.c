@@ -38,6 +38,8 @@ static uint8_t *chunk(uint8_t *to, unsigned flags, unsigned slot, const struct p
 /* Flags of a chunk in an input, see fuzz_reader.c. */
 static unsigned flags_of(unsigned kind)
 {
+	if (kind == PMT_CHUNK_TOTALS)
+		return 18;
 	return kind == PMT_CHUNK_FOLD ? 10 : kind == PMT_CHUNK_DEFINITIONS ? 3 : 2;
 }
 
@@ -156,6 +158,31 @@ static void folds(void)
 	save_log(w, "folds");
 }
 
+/* Totals in two chunks; events of two slots, one of them dropped. */
+static void totals(void)
+{
+	struct logwriter *w = begin();
+	const struct pmt_totals_site sites[3] = {
+		{4, 1, {4, 5}, {{3, 30}, {4, 40}}},
+		{2, 0, {6, 2}, {{9, 90}, {1, 10}}},
+		{0, 17, {5, 0}, {{1, 1}, {0, 0}}},
+	};
+	struct pmt_totals head = {.dropped = 5, .sites = 2};
+
+	head.numbers[1] = (struct pmt_totals_numbers){.time_ns = LOGWRITER_START_NS + 9,
+						      .order = 3,
+						      .frees = 2,
+						      .slot = 2,
+						      .frees_from = PMT_TOTALS_FREES_MORE};
+	log_put(w, 1, order, 0, .order = 3);
+	log_put(w, 1, alloc, 1, .addr = 4096, .size = 10, .stack = 4);
+	log_put(w, 2, free, 0, .addr = 8192);
+	log_totals(w, 3, &head, sites);
+	head.sites = 1;
+	log_totals(w, 3, &head, sites + 2);
+	save_log(w, "totals");
+}
+
 static void many_slots(void)
 {
 	struct logwriter *w = begin();
@@ -178,6 +205,7 @@ int main(int argc, char **argv)
 	each_record();
 	whole_log();
 	folds();
+	totals();
 	many_slots();
 	return 0;
 }

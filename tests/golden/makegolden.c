@@ -232,6 +232,44 @@ static struct logwriter *with_census(void)
 	return w;
 }
 
+/*
+ * A log that reached its size limit: the totals are as of chunk 6, which is still there; a site has
+ * the number 7 of a chunk that was being dropped when the process was killed.
+ */
+static struct logwriter *recycled(void)
+{
+	struct logwriter *w = begin();
+	uint64_t stack = put_stacks(w);
+	const struct pmt_totals_site sites[3] = {
+		{(uint32_t)stack, PMT_ALLOCATOR_MALLOC, {5, 6}, {{10, 1000}, {12, 1200}}},
+		{(uint32_t)stack, PMT_ALLOCATOR_CALLOC, {7, 4}, {{9, 900}, {3, 300}}},
+		{0, PMT_ALLOCATOR_REALLOC, {7, 0}, {{1, 50}, {0, 0}}},
+	};
+	struct pmt_totals totals = {.dropped = 6, .sites = 3};
+
+	totals.numbers[0] = (struct pmt_totals_numbers){
+		.time_ns = LOGWRITER_START_NS + 1500,
+		.order = 4,
+		.frees = 11,
+		.others = 2,
+		.slot = 1,
+		.frees_from = PMT_TOTALS_FREES_MORE,
+	};
+	totals.numbers[1] = (struct pmt_totals_numbers){.frees = 99, .slot = 2, .sequence = 77};
+	log_thread(w, 1, 1, 1234);
+	log_put(w, 1, alloc, PMT_ALLOCATOR_MALLOC, .addr = 0x7f0000001000, .size = 100,
+		.stack = stack);
+	logwriter_seal(w, 1);
+	log_put(w, 1, alloc, PMT_ALLOCATOR_MALLOC, .addr = 0x7f0000002000, .size = 200,
+		.stack = stack);
+	log_put(w, 1, free, PMT_DEALLOCATOR_FREE, .addr = 0x7f0000001000);
+	log_put(w, 1, time, 0, .time_ns = LOGWRITER_START_NS + 2000);
+	log_put(w, 1, alloc, PMT_ALLOCATOR_CALLOC, .addr = 0x7f0000003000, .size = 300,
+		.stack = stack);
+	log_totals(w, 2, &totals, sites);
+	return w;
+}
+
 /* An account of the resident set: later than the records of every_record(). */
 static struct logwriter *with_account(void)
 {
@@ -348,6 +386,17 @@ static size_t fold_sizes(uint8_t *data, size_t size)
 	return size;
 }
 
+/* More sites than a chunk could hold. */
+static size_t totals_sizes(uint8_t *data, size_t size)
+{
+	struct pmt_chunk *chunk = (struct pmt_chunk *)(data + size - CHUNK);
+	struct pmt_totals *totals = (struct pmt_totals *)(chunk + 1);
+
+	totals->sites = UINT32_MAX;
+	chunk->checksum = pmt_chunk_checksum(chunk);
+	return size;
+}
+
 static size_t cut_in_header(uint8_t *data, size_t size)
 {
 	(void)data;
@@ -383,6 +432,8 @@ int main(int argc, char **argv)
 	save_log(folded(), "good-folded.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(folded_written(true), "good-folded-killed-block.pmt", PMT_STATE_OPEN, NULL);
 	save_log(folded_written(false), "good-folded-killed-site.pmt", PMT_STATE_OPEN, NULL);
+	save_log(recycled(), "good-recycled-killed.pmt", PMT_STATE_OPEN, NULL);
+	save_log(recycled(), "bad-totals-sizes.pmt", PMT_STATE_CLOSED, totals_sizes);
 	save_log(folded(), "bad-fold-sizes.pmt", PMT_STATE_CLOSED, fold_sizes);
 	save("bad-empty.pmt", "", 0);
 	save("bad-not-a-log.pmt", "#!/bin/sh\necho hello\n", 21);

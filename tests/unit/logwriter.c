@@ -276,6 +276,24 @@ void log_type_name(struct logwriter *w, uint32_t slot, const struct pmt_type_nam
 	logwriter_commit(w, slot);
 }
 
+void log_totals(struct logwriter *w, uint32_t slot, const struct pmt_totals *totals,
+		const struct pmt_totals_site *sites)
+{
+	const size_t sites_bytes = totals->sites * sizeof(*sites);
+
+	begin_chunk(w, slot);
+	struct pmt_chunk *chunk = find_slot(w, slot)->chunk;
+
+	if (sizeof(*chunk) + sizeof(*totals) + sites_bytes > w->chunk_bytes)
+		abort();
+	chunk->kind = PMT_CHUNK_TOTALS;
+	chunk->committed = (uint32_t)(sizeof(*totals) + sites_bytes);
+	memcpy(chunk + 1, totals, sizeof(*totals));
+	memcpy((uint8_t *)(chunk + 1) + sizeof(*totals), sites, sites_bytes);
+	w->head.header.features_incompatible |= PMT_FEATURE_RECYCLED;
+	w->folds += chunk->sequence == 0;
+}
+
 void logwriter_finish(struct logwriter *w, unsigned state)
 {
 	struct pmt_header *h = &w->head.header;

@@ -23,6 +23,7 @@
 #include "log.h"
 #include "names.h"
 #include "record.h"
+#include "totals.h"
 
 /* The slot of definitions; events go to slots from 1. */
 #define LOGWRITER_DEFINITIONS 0
@@ -96,6 +97,10 @@ void log_type_name(struct logwriter *w, uint32_t slot, const struct pmt_type_nam
  */
 void log_fold(struct logwriter *w, uint32_t slot, const struct pmt_fold *fold,
 	      const struct pmt_fold_block *blocks, const struct pmt_fold_site *sites);
+
+/* A totals chunk, the next one of SLOT, which has no others. The log gets the feature bit. */
+void log_totals(struct logwriter *w, uint32_t slot, const struct pmt_totals *totals,
+		const struct pmt_totals_site *sites);
 
 /*
  * Close the log: PMT_STATE_OPEN leaves the last chunk of each slot unsealed, as after SIGKILL;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* A binary heap of places; new ones come by a list without a lock. */
+#include "places.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "arena.h"
+#include "sys.h"
+
+struct place {
+	uint64_t time_ns;
+	uint64_t order;
+	uint32_t sequence;
+	uint32_t next; /* in the list of new ones: its number + 1, 0: the last */
+	uint32_t heap; /* not of this place: the heap's entry of this index */
+	uint32_t unused;
+};
+
+/* Chunks beyond the last block are never taken again: at 64 KiB a chunk, those beyond 1 TiB. */
+#define BLOCK_PLACES 1024U
+#define BLOCKS 16384U
+#define BLOCK_BYTES (BLOCK_PLACES * sizeof(struct place))
+
+static struct {
+	struct place *_Atomic blocks[BLOCKS];
+	_Atomic uint32_t added; /* the list of new ones, as in `next` */
+	uint32_t count;		/* in the heap */
+} places;
+
+static struct place *place(uint32_t number)
+{
+	return atomic_load_explicit(&places.blocks[number / BLOCK_PLACES], memory_order_acquire) +
+	       number % BLOCK_PLACES;
+}
+
+/* The place, made if it is not there. */
+static struct place *make_place(uint64_t number)
+{
+	struct place *made, *block;
+
+	if (number >= (uint64_t)BLOCKS * BLOCK_PLACES)
+		return NULL;
+	block = atomic_load_explicit(&places.blocks[number / BLOCK_PLACES], memory_order_acquire);
+	if (block == NULL) {
+		made = arena_pages(BLOCK_BYTES, 0);
+		if (made == NULL)
+			return NULL;
+		if (!atomic_compare_exchange_strong(&places.blocks[number / BLOCK_PLACES], &block,
+						    made)) {
+			arena_gone(made);
+			arena_account(-(long)BLOCK_BYTES);
+			(void)sys_munmap(made, BLOCK_BYTES);
+		}
+	}
+	return place((uint32_t)number);
+}
+
+/* Heap entries lie in the places from 0 on, which are made as it grows. */
+static uint32_t *entry(uint32_t i)
+{
+	return &place(i)->heap;
+}
+
+static int before(uint32_t a, uint32_t b)
+{
+	const struct place *x = place(a), *y = place(b);
+
+	if (x->time_ns != y->time_ns)
+		return x->time_ns < y->time_ns;
+	if (x->order != y->order)
+		return x->order < y->order;
+	return x->sequence < y->sequence;
+}
+
+static void heap_push(uint32_t number)
+{
+	uint32_t i = places.count;
+
+	if (make_place(i) == NULL)
+		return;
+	places.count++;
+	for (; i != 0 && before(number, *entry((i - 1) / 2)); i = (i - 1) / 2)
+		*entry(i) = *entry((i - 1) / 2);
+	*entry(i) = number;
+}
+
+static uint32_t heap_pop(void)
+{
+	const uint32_t first = *entry(0), moved = *entry(--places.count);
+	uint32_t i = 0;
+
+	for (;;) {
+		uint32_t child = 2 * i + 1;
+
+		if (child >= places.count)
+			break;
+		if (child + 1 < places.count && before(*entry(child + 1), *entry(child)))
+			child++;
+		if (!before(*entry(child), moved))
+			break;
+		*entry(i) = *entry(child);
+		i = child;
+	}
+	*entry(i) = moved;
+	return first;
+}
+
+void places_add(uint64_t number, const struct pmt_chunk *chunk)
+{
+	struct place *p = make_place(number);
+	uint32_t seen = atomic_load(&places.added);
+
+	if (p == NULL)
+		return;
+	p->time_ns = chunk->time_ns;
+	p->order = chunk->order;
+	p->sequence = chunk->sequence;
+	do
+		p->next = seen;
+	while (!atomic_compare_exchange_weak(&places.added, &seen, (uint32_t)number + 1));
+}
+
+uint64_t places_count(void)
+{
+	uint32_t next = atomic_exchange(&places.added, 0);
+
+	while (next != 0) {
+		const uint32_t number = next - 1;
+
+		next = place(number)->next;
+		heap_push(number);
+	}
+	return places.count;
+}
+
+uint64_t places_take(void)
+{
+	return places_count() == 0 ? PLACES_NONE : heap_pop();
+}
+
+void places_reset(void)
+{
+	for (uint32_t i = 0; i < BLOCKS; i++) {
+		struct place *block = atomic_load(&places.blocks[i]);
+
+		if (block == NULL)
+			continue;
+		atomic_store(&places.blocks[i], NULL);
+		arena_gone(block);
+		(void)sys_munmap(block, BLOCK_BYTES);
+	}
+	atomic_store(&places.added, 0);
+	places.count = 0;
+}
