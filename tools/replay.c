@@ -133,8 +133,8 @@ static void remove_block(struct replay *replay, const struct maker *maker,
 }
 
 /*
- * Whether all that happened to a block after its birth is in the log. With folding any small one may
- * have been written later than it was made, also without a `birth`.
+ * Whether all that happened to a block after its birth is in the log. With folding any small one
+ * may have been written later than it was made, also without a `birth`.
  */
 static bool is_known(const struct replay *replay, const struct maker *maker,
 		     const struct reader_block *birth)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness import LIBRARY, Log, Python, Tracer, clean_env, compile_target, tool
+from harness import EVERYTHING, LIBRARY, Log, Python, Tracer, clean_env, compile_target, tool
 
 ALLOCATORS = ("memalign", "aligned_alloc", "reallocarray")
 QUIET = [40001 + i for i in range(5)]  # sizes of flight.c
@@ -209,7 +209,7 @@ def test_python(tracer: Tracer, python: Python, fold: str) -> None:
 
 def test_forked_child(tracer: Tracer, a_python: Python) -> None:
     """A child has a limit and totals of its own."""
-    options = {"FOLD": "off", "MAX_SIZE": "1M"}
+    options = {**EVERYTHING, "FOLD": "off", "MAX_SIZE": "1M"}
     run = tracer.python_argv(
         a_python, ["-S", "-c", PROGRAM, "fork"], options=options, traced_only=True
     )
