@@ -111,6 +111,7 @@ def test_not_reached(tracer: Tracer, tmp_path: Path) -> None:
     check_totals(log, counts(tmp_path / "counters"))
 
 
+@pytest.mark.slow
 @FOLDS
 @pytest.mark.parametrize("threads", [1, 3])
 def test_killed(tmp_path: Path, fold: str, threads: int) -> None:
@@ -184,6 +185,7 @@ def same_addresses() -> None:
     assert ctypes.CDLL(None).personality(0x0040000) != -1  # ADDR_NO_RANDOMIZE
 
 
+@pytest.mark.slow
 @FOLDS
 def test_python(tracer: Tracer, python: Python, fold: str) -> None:
     """Sums by allocator and stack are those of a run without a limit."""

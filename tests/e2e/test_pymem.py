@@ -61,6 +61,7 @@ def independent_count(tracer: Tracer, python: Python) -> dict[int, list[int]]:
     return {row[0]: row[1:] for row in rows}
 
 
+@pytest.mark.slow
 def test_counts_equal_an_independent_count(tracer: Tracer, python: Python) -> None:
     expected = independent_count(tracer, python)
     run = tracer.python(python, "pymem.py", env={"PYTHONHASHSEED": "0"}, options=ALL)
