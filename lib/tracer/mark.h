@@ -7,17 +7,19 @@
  * something that the interpreter overwrites before this frame, or another one in its place, can
  * call again, and that means nothing to the interpreter.
  *
- *	3.8-3.10	f_trace_lines, a truth value that is set to 1 when a frame is made. Any
- *other value but 0 is as true. Not in frames of generators, which come back. 3.11 and later	The
- *first free place of the frame's value stack, while the frame waits for a call that the interpreter
- *made by itself, without a C function between. The called function or its arguments lay there when
- *the call began, and its result is put there when it returns; so what we wrote there after the call
- *began is gone when the frame makes its next call. Not if the frame called is a generator's: a loop
- *over a generator takes nothing from the value stack.
+ * 3.8 to 3.10: the byte f_trace_lines, a truth value that is set to 1 when a frame is made. Any
+ * other value but 0 is as true. Not in frames of generators, which come back.
+ *
+ * 3.11 and later: the first free place of the frame's value stack, while the frame waits for a call
+ * that the interpreter made by itself, without a C function between. The called function or its
+ * arguments lay there when the call began, and its result is put there when it returns; so what we
+ * wrote there after the call began is gone when the frame makes its next call. Not if the frame
+ * called is a generator's: a loop over a generator takes nothing from the value stack.
  *
  * A mark is the frame's index in the list of the last walk. It counts only if the list has this
  * very frame there. Marks are left by the thread whose frames these are, with the interpreter's
- * lock. With CPython's just-in-time compiler, which keeps values in registers, there are none.
+ * lock. There are none with CPython's just-in-time compiler, which keeps values in registers, and
+ * none in free-threaded builds, whose garbage collection looks at free places too.
  */
 #ifndef PMT_TRACER_MARK_H
 #define PMT_TRACER_MARK_H

@@ -178,6 +178,9 @@ static int read_offsets(const char *offsets, const struct offsets_layout *o)
 	l->mark_kind = o->frame_stackpointer == 0 ? PYTHON_MARK_INDEX : PYTHON_MARK_POINTER;
 	l->mark =
 		o->frame_stackpointer == 0 ? l->position + 8 : word(offsets, o->frame_stackpointer);
+	/* Their garbage collection looks at the whole value stack, free places included. */
+	if (python.free_threaded)
+		l->mark_kind = PYTHON_MARK_NONE;
 	l->filename = word(offsets, o->code_filename);
 	l->name = word(offsets, o->code_filename + 8);
 	l->qualname = word(offsets, o->code_filename + 16);
