@@ -163,20 +163,6 @@ static bool block_written(const struct stream_last *last, const struct pmt_fold_
 	       written->allocator == block->allocator && last->order == block->order;
 }
 
-static struct pmt_folded counts_of(const struct pmt_fold_site *site)
-{
-	return (struct pmt_folded){
-		.stack = pmt_fold_key_stack(site->key),
-		.allocator = pmt_fold_key_allocator(site->key),
-		.count0 = pmt_fold_count(site->words[0]),
-		.bytes0 = pmt_fold_bytes(site->words[0]),
-		.count1 = pmt_fold_count(site->words[1]),
-		.bytes1 = pmt_fold_bytes(site->words[1]),
-		.count = pmt_fold_count(site->words[2]),
-		.bytes = pmt_fold_bytes(site->words[2]),
-	};
-}
-
 static bool visit_sites(const struct tables *tables, struct stream_run *run)
 {
 	run->event.record.type = PMT_REC_folded;
@@ -186,7 +172,7 @@ static bool visit_sites(const struct tables *tables, struct stream_run *run)
 
 		if (site->key == 0 || (site->words[0] | site->words[1] | site->words[2]) == 0)
 			continue;
-		run->event.record.folded = counts_of(site);
+		run->event.record.folded = pmt_fold_record(site);
 		if (tables->corrected &&
 		    site_written(&tables->stream->last, &run->event.record.folded))
 			continue;

@@ -29,6 +29,8 @@
 
 #include <stdint.h>
 
+#include "record.h"
+
 /* Larger blocks are written at once. */
 #define PMT_FOLD_SIZE_MAX 16384U
 
@@ -95,6 +97,21 @@ static inline uint32_t pmt_fold_key_stack(uint64_t key)
 static inline uint32_t pmt_fold_key_allocator(uint64_t key)
 {
 	return (uint32_t)(key >> 32) & 31;
+}
+
+/* The `folded` record that says what SITE says. */
+static inline struct pmt_folded pmt_fold_record(const struct pmt_fold_site *site)
+{
+	return (struct pmt_folded){
+		.stack = pmt_fold_key_stack(site->key),
+		.allocator = pmt_fold_key_allocator(site->key),
+		.count0 = pmt_fold_count(site->words[0]),
+		.bytes0 = pmt_fold_bytes(site->words[0]),
+		.count1 = pmt_fold_count(site->words[1]),
+		.bytes1 = pmt_fold_bytes(site->words[1]),
+		.count = pmt_fold_count(site->words[2]),
+		.bytes = pmt_fold_bytes(site->words[2]),
+	};
 }
 
 /* COUNT: that of all words of the site, the block that is being freed included. */

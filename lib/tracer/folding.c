@@ -78,16 +78,7 @@ void fold_put_late(struct thread *t, const struct pmt_fold_block *block)
 
 void fold_put_site(struct thread *t, struct pmt_fold_site *site)
 {
-	const struct pmt_folded r = {
-		.stack = pmt_fold_key_stack(site->key),
-		.allocator = pmt_fold_key_allocator(site->key),
-		.count0 = pmt_fold_count(site->words[0]),
-		.bytes0 = pmt_fold_bytes(site->words[0]),
-		.count1 = pmt_fold_count(site->words[1]),
-		.bytes1 = pmt_fold_bytes(site->words[1]),
-		.count = pmt_fold_count(site->words[2]),
-		.bytes = pmt_fold_bytes(site->words[2]),
-	};
+	const struct pmt_folded r = pmt_fold_record(site);
 	const uint64_t key = site->key;
 
 	pmt_put_folded(&t->writer.enc, 0, &r);
