@@ -439,7 +439,7 @@ class Tracer:
         plain_keywords.pop("preload", None)
         plain = self.untraced(argv, **plain_keywords)
         run = self.traced(argv, **keywords)
-        assert run.outcome.visible == plain.outcome.visible
+        assert run.outcome.visible == plain.outcome.visible, (run.outcome, plain.outcome)
         return run
 
     def c(self, source: str, *args: Any, flags: Sequence[str] = (), **keywords: Any) -> Run:
@@ -482,7 +482,7 @@ class Tracer:
             command = [*python.enter, "/usr/bin/env", "-C", str(folder), *words]
             outcome = execute([*command, python.path, *argv], **keywords)
             visible.append(outcome.visible)
-        assert visible[0] == visible[-1]
+        assert visible[0] == visible[-1], visible
         found = [Log(p) for p in sorted((folder / "logs").iterdir())]
         return Run(outcome, found, read_report(report), folder)
 
