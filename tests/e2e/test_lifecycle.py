@@ -72,7 +72,8 @@ def test_changed_command_line(tracer: Tracer, a_python: Python) -> None:
 
 def test_header(tracer: Tracer, a_python: Python) -> None:
     """pid, command, version, what is traced."""
-    run = tracer.python(a_python, "stacks.py", "nested", options={"TRACE": None, "FOLD": None})
+    options = {"TRACE": None, "FOLD": None, "STACK_DEPTH": 2}
+    run = tracer.python(a_python, "stacks.py", "nested", options=options)
     header = run.log.header
     assert header["pid"] == run.outcome.pid
     assert header["command"][1:] == [str(run.log.header["command"][1]), "nested"]

@@ -47,6 +47,7 @@ def test_stack(tracer: Tracer, python: Python, case: str) -> None:
     check_notes(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["malloc", "malloc,pymem"])
 def test_trees(tracer: Tracer, python: Python, words: str) -> None:
     """Walks that end at frames known from the last walk: a great many changes of the stack."""

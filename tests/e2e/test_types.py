@@ -115,6 +115,7 @@ keep = [[t() for _ in range(n)] for t, n in ((typed.Static, 111), (typed.FromSpe
     assert rows["__main__.Python"]["count"] == 333
 
 
+@pytest.mark.slow
 def test_snapshots(tracer: Tracer, python: Python) -> None:
     program = (
         SNAPSHOT
@@ -160,6 +161,7 @@ def test_snapshot_without_the_lock_is_refused(tracer: Tracer, python: Python) ->
     assert [m["text"] for m in run.log.of("mark")] == ["no"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ({"TRACE": "malloc"}, {**TYPED, "TYPES": "off"}))
 def test_absent_when_not_asked_for(tracer: Tracer, python: Python, options: dict) -> None:
     program = (
@@ -187,6 +189,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ENDS)
 def test_every_end_has_its_census(tracer: Tracer, python: Python, how: str) -> None:
     code, status = ENDS[how]
