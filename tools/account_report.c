@@ -219,11 +219,6 @@ void account_print_notes(const struct account *account, uint64_t peak_bytes,
 	}
 }
 
-static void put(json_t *object, const char *key, uint64_t number)
-{
-	json_object_set_new(object, key, report_json_number(number));
-}
-
 static json_t *json_store(const struct account_store *store)
 {
 	json_t *object;
@@ -231,11 +226,11 @@ static json_t *json_store(const struct account_store *store)
 	if (!store->known)
 		return json_null();
 	object = json_object();
-	put(object, "blocks", store->blocks);
-	put(object, "held_bytes", store->held_bytes);
-	put(object, "overhead_bytes", store->overhead_bytes);
-	put(object, "kept_bytes", store->kept_bytes);
-	put(object, "untouched_bytes", store->untouched_bytes);
+	report_put_number(object, "blocks", store->blocks);
+	report_put_number(object, "held_bytes", store->held_bytes);
+	report_put_number(object, "overhead_bytes", store->overhead_bytes);
+	report_put_number(object, "kept_bytes", store->kept_bytes);
+	report_put_number(object, "untouched_bytes", store->untouched_bytes);
 	return object;
 }
 
@@ -246,11 +241,11 @@ static json_t *json_malloc(const struct pmt_account *record)
 	if (record->malloc != PMT_MALLOCSTATE_KNOWN)
 		return json_null();
 	object = json_object();
-	put(object, "arena_bytes", record->malloc_arena);
-	put(object, "mapped_bytes", record->malloc_mapped);
-	put(object, "used_bytes", record->malloc_used);
-	put(object, "free_bytes", record->malloc_free);
-	put(object, "top_bytes", record->malloc_top);
+	report_put_number(object, "arena_bytes", record->malloc_arena);
+	report_put_number(object, "mapped_bytes", record->malloc_mapped);
+	report_put_number(object, "used_bytes", record->malloc_used);
+	report_put_number(object, "free_bytes", record->malloc_free);
+	report_put_number(object, "top_bytes", record->malloc_top);
 	return object;
 }
 
@@ -262,19 +257,19 @@ static json_t *json_view(const struct account_view *view)
 
 	json_object_set_new(object, "time_s", json_real(report_seconds(view->time_ns)));
 	json_object_set_new(object, "reason", json_string(reason != NULL ? reason : "unknown"));
-	put(object, "rss_bytes", view->rss_bytes);
+	report_put_number(object, "rss_bytes", view->rss_bytes);
 	for (int i = 0; i < ACCOUNT_PARTS; i++) {
 		json_t *part = json_object();
 
-		put(part, "resident_bytes", view->resident[i]);
-		put(part, "mapped_bytes", view->mapped[i]);
+		report_put_number(part, "resident_bytes", view->resident[i]);
+		report_put_number(part, "mapped_bytes", view->mapped[i]);
 		json_object_set_new(parts, account_part_keys[i], part);
 	}
 	json_object_set_new(object, "parts", parts);
 	json_object_set_new(object, "unexplained_bytes", json_integer(account_unexplained(view)));
-	put(object, "reserved_bytes", view->reserved_bytes);
-	put(object, "swap_bytes", view->swap_bytes);
-	put(object, "cost_ns", view->record.cost_ns);
+	report_put_number(object, "reserved_bytes", view->reserved_bytes);
+	report_put_number(object, "swap_bytes", view->swap_bytes);
+	report_put_number(object, "cost_ns", view->record.cost_ns);
 	json_object_set_new(object, "in_c_heap", json_store(&view->heap));
 	json_object_set_new(object, "in_python_arenas", json_store(&view->arenas));
 	json_object_set_new(object, "malloc", json_malloc(&view->record));
@@ -288,7 +283,7 @@ json_t *account_json(const struct account *account)
 	if (account->accounts == 0)
 		return json_null();
 	object = json_object();
-	put(object, "count", account->accounts);
+	report_put_number(object, "count", account->accounts);
 	json_object_set_new(object, "peak", json_view(&account->peak));
 	json_object_set_new(object, "last", json_view(&account->last));
 	return object;

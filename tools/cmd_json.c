@@ -67,11 +67,6 @@ static int visit(void *context, const struct reader_event *event)
 	return visit_definition(context, event);
 }
 
-static void set_number(json_t *object, const char *key, uint64_t number)
-{
-	json_object_set_new(object, key, report_json_number(number));
-}
-
 static void set_text(json_t *object, const char *key, const struct reader *reader, unsigned text)
 {
 	const char *data;
@@ -128,9 +123,9 @@ static json_t *json_dropped(const struct reader *reader)
 	const struct dropped *dropped = reader_dropped(reader);
 	json_t *object = json_object();
 
-	set_number(object, "events", dropped->events);
+	report_put_number(object, "events", dropped->events);
 	json_object_set_new(object, "until_s", json_real(report_dropped_seconds(reader)));
-	set_number(object, "frees", dropped->numbers.frees);
+	report_put_number(object, "frees", dropped->numbers.frees);
 	return object;
 }
 
@@ -143,9 +138,9 @@ static void print_header(const struct reader *reader)
 
 	json_object_set_new(object, "event", json_string("header"));
 	json_object_set_new(object, "log", report_json_text(path, strlen(path)));
-	set_number(object, "format_version", h->version_major);
-	set_number(object, "pid", h->pid);
-	set_number(object, "parent_pid", h->parent_pid);
+	report_put_number(object, "format_version", h->version_major);
+	report_put_number(object, "pid", h->pid);
+	report_put_number(object, "parent_pid", h->parent_pid);
 	set_texts(object, reader);
 	json_object_set_new(object, "python_version",
 			    report_python(h->python_version, version) != NULL ? json_string(version)
@@ -155,9 +150,9 @@ static void print_header(const struct reader *reader)
 	json_object_set_new(object, "flags", bits("FLAG", h->live.flags));
 	json_object_set_new(object, "rss_interval_s",
 			    json_real(report_seconds(h->rss_interval_ns)));
-	set_number(object, "max_stack_depth", h->max_stack_depth);
-	set_number(object, "page_bytes", h->page_bytes);
-	set_number(object, "pointer_bytes", h->pointer_bytes);
+	report_put_number(object, "max_stack_depth", h->max_stack_depth);
+	report_put_number(object, "page_bytes", h->page_bytes);
+	report_put_number(object, "pointer_bytes", h->pointer_bytes);
 	if (reader_dropped(reader) != NULL)
 		json_object_set_new(object, "dropped", json_dropped(reader));
 	print_object(object);
@@ -167,11 +162,11 @@ static json_t *json_damage(const struct reader_damage *damage)
 {
 	json_t *object = json_object();
 
-	set_number(object, "chunks_damaged", damage->chunks_damaged);
-	set_number(object, "records_damaged", damage->records_damaged);
-	set_number(object, "definitions_refused", damage->definitions_refused);
-	set_number(object, "unknown_records", damage->unknown_records);
-	set_number(object, "bytes_lost", damage->bytes_lost);
+	report_put_number(object, "chunks_damaged", damage->chunks_damaged);
+	report_put_number(object, "records_damaged", damage->records_damaged);
+	report_put_number(object, "definitions_refused", damage->definitions_refused);
+	report_put_number(object, "unknown_records", damage->unknown_records);
+	report_put_number(object, "bytes_lost", damage->bytes_lost);
 	json_object_set_new(object, "truncated", json_boolean(damage->truncated));
 	return object;
 }
@@ -188,8 +183,8 @@ static void print_end(const struct reader *reader)
 	json_object_set_new(object, "stop_reason",
 			    json_string(reason != NULL ? reason : "unknown"));
 	json_object_set_new(object, "complete", json_boolean(report_complete(reader)));
-	set_number(object, "events", state.events);
-	set_number(object, "lost_records", live->lost + state.lost);
+	report_put_number(object, "events", state.events);
+	report_put_number(object, "lost_records", live->lost + state.lost);
 	json_object_set_new(object, "damage", json_damage(reader_damage(reader)));
 	print_object(object);
 }

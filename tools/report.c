@@ -87,6 +87,11 @@ json_t *report_json_number(uint64_t number)
 	return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
 }
 
+void report_put_number(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, report_json_number(number));
+}
+
 json_t *report_json_text(const void *text, size_t size)
 {
 	static const char replacement[] = "\xef\xbf\xbd";

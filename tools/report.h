@@ -40,6 +40,8 @@ const char *report_python(uint32_t hex, report_buffer buffer);
 
 /* Numbers beyond 2^63 - 1, which no real log has, become that. */
 json_t *report_json_number(uint64_t number);
+/* The same as a member of OBJECT. */
+void report_put_number(json_t *object, const char *key, uint64_t number);
 /* Valid UTF-8 of any bytes; what is not UTF-8 becomes U+FFFD. */
 json_t *report_json_text(const void *text, size_t size);
 /* Print JSON to stdout, with a line end, and give it back. */

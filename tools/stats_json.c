@@ -6,17 +6,12 @@
 #include "report.h"
 #include "stats.h"
 
-static void put_number(json_t *object, const char *key, uint64_t number)
-{
-	json_object_set_new(object, key, report_json_number(number));
-}
-
 static json_t *json_amount(const struct amount *amount)
 {
 	json_t *object = json_object();
 
-	put_number(object, "count", amount->count);
-	put_number(object, "bytes", amount->bytes);
+	report_put_number(object, "count", amount->count);
+	report_put_number(object, "bytes", amount->bytes);
 	return object;
 }
 
@@ -37,8 +32,8 @@ static void put_process(json_t *object, const struct stats *stats)
 
 	report_command(stats->reader, add_word, command);
 	json_object_set_new(object, "log", report_json_text(path, strlen(path)));
-	put_number(object, "pid", header->pid);
-	put_number(object, "parent_pid", header->parent_pid);
+	report_put_number(object, "pid", header->pid);
+	report_put_number(object, "parent_pid", header->parent_pid);
 	json_object_set_new(object, "parent_log",
 			    size < 0 ? json_null() : report_json_text(text, (size_t)size));
 	json_object_set_new(object, "command", command);
@@ -51,11 +46,11 @@ static json_t *json_damage(const struct stats *stats)
 	const struct reader_damage *damage = reader_damage(stats->reader);
 	json_t *object = json_object();
 
-	put_number(object, "chunks_damaged", damage->chunks_damaged);
-	put_number(object, "records_damaged", damage->records_damaged);
-	put_number(object, "definitions_refused", damage->definitions_refused);
-	put_number(object, "bytes_lost", damage->bytes_lost);
-	put_number(object, "unknown_records", damage->unknown_records);
+	report_put_number(object, "chunks_damaged", damage->chunks_damaged);
+	report_put_number(object, "records_damaged", damage->records_damaged);
+	report_put_number(object, "definitions_refused", damage->definitions_refused);
+	report_put_number(object, "bytes_lost", damage->bytes_lost);
+	report_put_number(object, "unknown_records", damage->unknown_records);
 	json_object_set_new(object, "truncated", json_boolean(damage->truncated));
 	return object;
 }
@@ -67,8 +62,8 @@ static json_t *json_dropped(const struct stats *stats)
 
 	if (dropped == NULL)
 		return json_null();
-	put_number(object, "events", dropped->events);
-	put_number(object, "chunks", dropped->chunks);
+	report_put_number(object, "events", dropped->events);
+	report_put_number(object, "chunks", dropped->chunks);
 	json_object_set_new(object, "until_s", json_real(report_dropped_seconds(stats->reader)));
 	return object;
 }
@@ -80,9 +75,9 @@ static void put_log(json_t *object, const struct stats *stats)
 
 	json_object_set_new(object, "complete", json_boolean(report_complete(stats->reader)));
 	json_object_set_new(object, "state", json_string(state != NULL ? state : "unknown"));
-	put_number(object, "lost_records", report_lost(stats->reader, &stats->replay));
+	report_put_number(object, "lost_records", report_lost(stats->reader, &stats->replay));
 	json_object_set_new(object, "damage", json_damage(stats));
-	put_number(object, "events", stats->replay.events);
+	report_put_number(object, "events", stats->replay.events);
 	json_object_set_new(object, "dropped", json_dropped(stats));
 	json_object_set_new(object, "folded", json_amount(&stats->replay.folded));
 	json_object_set_new(
@@ -101,8 +96,8 @@ static void put_threads(json_t *object, const struct stats *stats)
 			continue;
 		json_t *entry = json_object();
 
-		put_number(entry, "thread", thread->number);
-		put_number(entry, "tid", thread->tid);
+		report_put_number(entry, "thread", thread->number);
+		report_put_number(entry, "tid", thread->tid);
 		json_object_set_new(entry, "name",
 				    thread->name == NULL
 					    ? json_null()
@@ -110,7 +105,7 @@ static void put_threads(json_t *object, const struct stats *stats)
 		json_object_set_new(entry, "allocations", json_amount(&stats->threads[i]));
 		json_array_append_new(list, entry);
 	}
-	put_number(object, "threads", json_array_size(list));
+	report_put_number(object, "threads", json_array_size(list));
 	json_object_set_new(object, "thread_list", list);
 }
 
@@ -119,11 +114,11 @@ static void put_blocks(json_t *object, const struct stats *stats)
 	const struct replay_frees *frees = &stats->replay.frees;
 	json_t *counts = json_object();
 
-	put_number(counts, "count", frees->count);
-	put_number(counts, "unmatched", frees->unmatched);
-	put_number(counts, "inherited", frees->inherited);
-	put_number(counts, "dropped", frees->dropped);
-	put_number(counts, "replaced", frees->replaced);
+	report_put_number(counts, "count", frees->count);
+	report_put_number(counts, "unmatched", frees->unmatched);
+	report_put_number(counts, "inherited", frees->inherited);
+	report_put_number(counts, "dropped", frees->dropped);
+	report_put_number(counts, "replaced", frees->replaced);
 	json_object_set_new(object, "allocations", json_amount(&stats->total));
 	json_object_set_new(object, "frees", counts);
 }
@@ -148,8 +143,8 @@ static json_t *json_class(uint64_t live_bytes, uint64_t peak_bytes)
 {
 	json_t *object = json_object();
 
-	put_number(object, "live_bytes", live_bytes);
-	put_number(object, "peak_bytes", peak_bytes);
+	report_put_number(object, "live_bytes", live_bytes);
+	report_put_number(object, "peak_bytes", peak_bytes);
 	return object;
 }
 
@@ -159,7 +154,7 @@ static void put_mappings(json_t *object, const struct stats *stats)
 	const struct sites *mapped = &stats->replay.mapped;
 	json_t *mappings = json_amount(&stats->mapped);
 
-	put_number(mappings, "unmaps", stats->replay.munmaps);
+	report_put_number(mappings, "unmaps", stats->replay.munmaps);
 	json_object_set_new(mappings, "heap", json_class(blocks->live.bytes, blocks->peak.bytes));
 	for (int i = 0; i < MAPPING_CLASSES; i++) {
 		const struct mapping_total *total = &stats->replay.mappings.totals[i];
@@ -170,11 +165,11 @@ static void put_mappings(json_t *object, const struct stats *stats)
 	json_object_set_new(mappings, "unreserved",
 			    json_class(mapped->live.bytes, mapped->peak.bytes));
 	json_object_set_new(object, "mappings", mappings);
-	put_number(object, "peak_heap_bytes", blocks->peak.bytes);
-	put_number(object, "peak_heap_count", blocks->peak.count);
+	report_put_number(object, "peak_heap_bytes", blocks->peak.bytes);
+	report_put_number(object, "peak_heap_count", blocks->peak.count);
 	json_object_set_new(object, "peak_heap_time_s",
 			    json_real(report_seconds(stats->replay.blocks_peak_ns)));
-	put_number(object, "peak_heap_short_lived_bytes", reader_held_bytes(stats->reader));
+	report_put_number(object, "peak_heap_short_lived_bytes", reader_held_bytes(stats->reader));
 	json_object_set_new(object, "live_at_end", json_amount(&blocks->live));
 }
 
@@ -182,11 +177,11 @@ static json_t *json_detail(const struct pmt_rss_detail *detail)
 {
 	json_t *object = json_object();
 
-	put_number(object, "anonymous_bytes", detail->anon);
-	put_number(object, "file_bytes", detail->file);
-	put_number(object, "shmem_bytes", detail->shmem);
-	put_number(object, "swap_bytes", detail->swap);
-	put_number(object, "hugetlb_bytes", detail->hugetlb);
+	report_put_number(object, "anonymous_bytes", detail->anon);
+	report_put_number(object, "file_bytes", detail->file);
+	report_put_number(object, "shmem_bytes", detail->shmem);
+	report_put_number(object, "swap_bytes", detail->swap);
+	report_put_number(object, "hugetlb_bytes", detail->hugetlb);
 	return object;
 }
 
@@ -195,13 +190,13 @@ static void put_rss(json_t *object, const struct stats *stats)
 	const struct replay_rss *rss = &stats->replay.rss;
 	json_t *samples = json_object();
 
-	put_number(samples, "first_bytes", rss->first_bytes);
-	put_number(samples, "peak_bytes", rss->peak_bytes);
-	put_number(samples, "last_bytes", rss->last_bytes);
-	put_number(samples, "samples", rss->samples);
-	put_number(samples, "own_bytes", stats->own_bytes);
-	put_number(samples, "last_own_bytes", rss->last_own_bytes);
-	put_number(object, "peak_rss_bytes", stats->peak_rss_bytes);
+	report_put_number(samples, "first_bytes", rss->first_bytes);
+	report_put_number(samples, "peak_bytes", rss->peak_bytes);
+	report_put_number(samples, "last_bytes", rss->last_bytes);
+	report_put_number(samples, "samples", rss->samples);
+	report_put_number(samples, "own_bytes", stats->own_bytes);
+	report_put_number(samples, "last_own_bytes", rss->last_own_bytes);
+	report_put_number(object, "peak_rss_bytes", stats->peak_rss_bytes);
 	json_object_set_new(object, "rss", samples);
 	if (rss->details == 0) {
 		json_object_set_new(object, "rss_detail", json_null());

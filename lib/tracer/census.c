@@ -66,9 +66,10 @@ static void flush(struct census *c)
 
 static void pack(struct census *c, uint64_t value)
 {
-	for (; value >= 0x80; value >>= 7)
-		c->bytes[c->used++] = (uint8_t)(value | 0x80);
-	c->bytes[c->used++] = (uint8_t)value;
+	struct pmt_encoder e = {.cur = c->bytes + c->used};
+
+	codec_put_uint(&e, value);
+	c->used = (uint32_t)(e.cur - c->bytes);
 }
 
 static void put_block(struct census *c, uintptr_t addr, uint32_t type)
