@@ -35,6 +35,8 @@ static int set_option(const struct command_option *option, const char *value, bo
 #define VALUE_TEXT "TEXT"
 #define VALUE_SIZE "BYTES"
 #define VALUE_COUNT "N"
+#define VALUE_ROUND_SIZE VALUE_SIZE
+#define VALUE_ROUND_COUNT VALUE_COUNT
 #define VALUE_SWITCH "on|off"
 #define VALUE_WORDS "WORDS"
 

@@ -49,6 +49,17 @@ static void add_number(struct text *t, uint64_t n)
 	add(t, digits + i);
 }
 
+/* May K, M or G stand behind the number? */
+static int has_unit(const struct pmt_option_info *info)
+{
+	return info->type == PMT_OPTION_SIZE || info->type == PMT_OPTION_ROUND_SIZE;
+}
+
+static int wants_round(const struct pmt_option_info *info)
+{
+	return info->type == PMT_OPTION_ROUND_SIZE || info->type == PMT_OPTION_ROUND_COUNT;
+}
+
 static void describe(const struct pmt_option_info *info, struct text *t)
 {
 	const char *between = "";
@@ -61,11 +72,13 @@ static void describe(const struct pmt_option_info *info, struct text *t)
 		break;
 	case PMT_OPTION_SIZE:
 	case PMT_OPTION_COUNT:
+	case PMT_OPTION_ROUND_SIZE:
+	case PMT_OPTION_ROUND_COUNT:
 		add(t, "a number from ");
 		add_number(t, info->least);
 		add(t, " to ");
 		add_number(t, info->most);
-		if (info->type == PMT_OPTION_SIZE)
+		if (has_unit(info))
 			add(t, ", with K, M or G behind it if wanted");
 		break;
 	case PMT_OPTION_SWITCH:
@@ -98,7 +111,7 @@ static int parse_number(const struct pmt_option_info *info, const char *text, ui
 			return -1;
 		n = n * 10 + digit;
 	}
-	if (info->type == PMT_OPTION_SIZE && *text != '\0') {
+	if (has_unit(info) && *text != '\0') {
 		switch (*text++ | 0x20) {
 		case 'k':
 			shift = 10;
@@ -163,6 +176,8 @@ static int parse(const struct pmt_option_info *info, const char *text, uint64_t 
 	switch (info->type) {
 	case PMT_OPTION_SIZE:
 	case PMT_OPTION_COUNT:
+	case PMT_OPTION_ROUND_SIZE:
+	case PMT_OPTION_ROUND_COUNT:
 		return parse_number(info, text, value);
 	case PMT_OPTION_SWITCH:
 		return parse_switch(text, value);
@@ -172,13 +187,6 @@ static int parse(const struct pmt_option_info *info, const char *text, uint64_t 
 		break;
 	}
 	return -1;
-}
-
-/* These two are powers of two. */
-static int is_round(const struct pmt_options *options, const void *field, uint64_t value)
-{
-	return (field != &options->chunk_size && field != &options->fold_window) ||
-	       (value & (value - 1)) == 0;
 }
 
 int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *info,
@@ -196,7 +204,7 @@ int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *in
 			return 0;
 		}
 	} else if (parse(info, text, &value) == 0) {
-		if (is_round(options, field, value)) {
+		if (!wants_round(info) || (value & (value - 1)) == 0) {
 			memcpy(field, &value, sizeof(value));
 			return 0;
 		}

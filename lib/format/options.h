@@ -13,6 +13,8 @@ enum pmt_option_type {
 	PMT_OPTION_TEXT,
 	PMT_OPTION_SIZE,
 	PMT_OPTION_COUNT,
+	PMT_OPTION_ROUND_SIZE,
+	PMT_OPTION_ROUND_COUNT,
 	PMT_OPTION_SWITCH,
 	PMT_OPTION_WORDS,
 };
@@ -20,6 +22,8 @@ enum pmt_option_type {
 typedef const char *pmt_option_TEXT; /* borrowed from whoever set it */
 typedef uint64_t pmt_option_SIZE;
 typedef uint64_t pmt_option_COUNT;
+typedef uint64_t pmt_option_ROUND_SIZE;
+typedef uint64_t pmt_option_ROUND_COUNT;
 typedef uint64_t pmt_option_SWITCH; /* 0 or 1 */
 typedef uint64_t pmt_option_WORDS;  /* bit set of PMT_TRACED_* */
 
