@@ -16,6 +16,9 @@ line must be equal, one by one. Where they are not, one of these rules says why:
   that is dead, so nobody can name it.
 - CLASS: from 3.14 on numbers are REUSE, too, and a class knows each of its subclasses by a number
   that nobody can name. The program makes seven classes.
+- ADDRESS: that number, and what plain malloc() returned, is an address. A number below 2**30 has
+  28 bytes, a larger one 32. Where the heap begins is random, and low in a program that is linked
+  to a fixed address. There are ten such numbers.
 - Left out are the lines that make the mark and take the snapshot, and one that imports: of what is
   REUSE there, other modules hold the objects.
 """
@@ -158,6 +161,17 @@ def take_nameless(theirs: Sizes, ours: Sizes, sizes: range, most: int) -> None:
                 left -= taken
 
 
+def take_addresses(theirs: Sizes, ours: Sizes) -> None:
+    """ADDRESS: where the lines differ, count at most ten numbers of 28 bytes as of 32."""
+    left = 10
+    for some, others in ((theirs, ours), (ours, theirs)):
+        for line in list(some):
+            taken = min((some[line] - others[line])[28], (others[line] - some[line])[32], left)
+            some[line][28] -= taken
+            some[line][32] += taken
+            left -= taken
+
+
 def differences(theirs: Sizes, ours: Sizes) -> dict[Line, tuple[Any, Any]]:
     """Line -> sizes that only they have, sizes that only we have."""
     lines = {*theirs, *ours}
@@ -189,5 +203,6 @@ def test_lines_equal_tracemalloc(tracer: Tracer, python: Python) -> None:
         take_nameless(theirs, ours, range(frame, frame + 200), 6)
     if python.version >= (3, 14):
         take_nameless(theirs, ours, range(28, 33), 7)
+    take_addresses(theirs, ours)
     assert differences(theirs, ours) == {}
     assert len(ours) > 50 and sum(sum(c.values()) for c in ours.values()) > 3000
