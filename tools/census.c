@@ -122,7 +122,7 @@ static void add_blocks(struct census *census, const struct pmt_type_live *record
 		       const struct heap *heap)
 {
 	struct pmt_decoder d = {
-		record->blocks.data, record->blocks.data + record->blocks.size, {0, 0, 0, 0}};
+		record->blocks.data, record->blocks.data + record->blocks.size, {.addr = 0}};
 	uint64_t addr = record->addr, type = 0, count = 0;
 	int rc;
 

@@ -17,19 +17,9 @@
 
 static int set_option(const struct command_option *option, const char *value, bool negated);
 
-/* The one-letter names; an option without one needs no line here. */
-#define LETTER_output 'o'
-#define LETTER_trace '\0'
-#define LETTER_stack_depth '\0'
-#define LETTER_fold '\0'
-#define LETTER_fold_window '\0'
-#define LETTER_rss_interval '\0'
-#define LETTER_max_size '\0'
-#define LETTER_chunk_size '\0'
-#define LETTER_follow '\0'
-#define LETTER_types '\0'
-#define LETTER_non_python '\0'
-#define LETTER_verbosity '\0'
+/* The one-letter name of an option: only that of the log has one. */
+#define LETTER(field)                                                                              \
+	(offsetof(struct pmt_options, field) == offsetof(struct pmt_options, output) ? 'o' : '\0')
 
 /* How a value is called in the help, by type. */
 #define VALUE_TEXT "TEXT"
@@ -39,11 +29,13 @@ static int set_option(const struct command_option *option, const char *value, bo
 #define VALUE_ROUND_COUNT VALUE_COUNT
 #define VALUE_SWITCH "on|off"
 #define VALUE_WORDS "WORDS"
+#define VALUE_CHOICE "WORD"
+#define VALUE_TRIGGER "BYTES"
 
 static const struct command_option options[] = {
 #define PMT_OPTION(field, env, flag, type, standard, least, most, text)                            \
 	{.name = flag,                                                                             \
-	 .letter = LETTER_##field,                                                                 \
+	 .letter = LETTER(field),                                                                  \
 	 .value = VALUE_##type,                                                                    \
 	 .kind = COMMAND_CALL,                                                                     \
 	 .doc = text " (default: " standard ")",                                                   \
@@ -59,7 +51,7 @@ static int set_option(const struct command_option *option, const char *value, bo
 {
 	const struct pmt_option_info *info = &pmt_option_infos[option - options];
 	struct pmt_options checked = {0};
-	char allowed[200];
+	char allowed[300];
 
 	if (value == NULL)
 		value = negated ? "off" : "on";
@@ -76,7 +68,7 @@ static int check_environment(void)
 	for (const struct pmt_option_info *info = pmt_option_infos; info->env != NULL; info++) {
 		const char *value = getenv(info->env);
 		struct pmt_options checked = {0};
-		char allowed[200];
+		char allowed[300];
 
 		if (value != NULL && *value != '\0' &&
 		    pmt_option_set(&checked, info, value, allowed, sizeof(allowed)) != 0)

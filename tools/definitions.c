@@ -16,9 +16,13 @@ void definitions_fini(struct definitions *d)
 	free(d->strings);
 	free(d->codes);
 	free(d->frames);
+	free(d->c_functions);
+	free(d->types);
 	idmap_fini(&d->string_ids);
 	idmap_fini(&d->code_ids);
 	idmap_fini(&d->frame_ids);
+	idmap_fini(&d->c_function_ids);
+	idmap_fini(&d->type_ids);
 	*d = (struct definitions){0};
 }
 
@@ -108,6 +112,29 @@ static int add_frame(struct definitions *d, const struct pmt_frame *r)
 	return 1;
 }
 
+static int add_c_function(struct definitions *d, const struct pmt_c_function *r)
+{
+	size_t count = d->c_function_ids.count;
+
+	if (idmap_put(&d->c_function_ids, r->id, (uint32_t)count) != 0)
+		return -1;
+	d->c_functions =
+		make_room(d->c_functions, &d->c_functions_room, count, 1, sizeof(*d->c_functions));
+	d->c_functions[count] = (struct c_function_definition){r->name, r->owner};
+	return 1;
+}
+
+static int add_type(struct definitions *d, const struct pmt_object_type *r)
+{
+	size_t count = d->type_ids.count;
+
+	if (idmap_put(&d->type_ids, r->id, (uint32_t)count) != 0)
+		return -1;
+	d->types = make_room(d->types, &d->types_room, count, 1, sizeof(*d->types));
+	d->types[count] = (struct type_definition){r->name, r->builtin != 0};
+	return 1;
+}
+
 int definitions_add(struct definitions *d, const struct pmt_record *record)
 {
 	switch (record->type) {
@@ -119,6 +146,10 @@ int definitions_add(struct definitions *d, const struct pmt_record *record)
 		return add_code_lines(d, &record->code_lines);
 	case PMT_REC_frame:
 		return add_frame(d, &record->frame);
+	case PMT_REC_c_function:
+		return add_c_function(d, &record->c_function);
+	case PMT_REC_object_type:
+		return add_type(d, &record->object_type);
 	default:
 		return 0;
 	}
@@ -145,6 +176,33 @@ const struct frame_definition *definitions_frame(const struct definitions *d, ui
 	return i < 0 ? NULL : &d->frames[i];
 }
 
+const struct c_function_definition *definitions_c_function(const struct definitions *d, uint64_t id)
+{
+	int64_t i = idmap_get(&d->c_function_ids, id);
+
+	return i < 0 ? NULL : &d->c_functions[i];
+}
+
+const struct type_definition *definitions_type(const struct definitions *d, uint64_t id)
+{
+	int64_t i = idmap_get(&d->type_ids, id);
+
+	return i < 0 ? NULL : &d->types[i];
+}
+
+uint32_t definitions_position_line(const struct definitions *d, uint64_t id, uint64_t position)
+{
+	const struct code_definition *code = definitions_code(d, id);
+
+	if (code == NULL)
+		return 0;
+	if (position == 0)
+		return code->first_line;
+	struct linetable table = {code->table, code->first_line, code->lines, code->lines_size};
+
+	return linetable_line(&table, (position - 1) * 2);
+}
+
 uint32_t definitions_line(struct definitions *d, uint64_t id)
 {
 	int64_t i = idmap_get(&d->frame_ids, id);
@@ -152,18 +210,7 @@ uint32_t definitions_line(struct definitions *d, uint64_t id)
 
 	if (frame == NULL)
 		return 0;
-	if (frame->line == DEFINITIONS_NO_LINE_YET) {
-		const struct code_definition *code = definitions_code(d, frame->code);
-
-		frame->line = 0;
-		if (code != NULL && frame->position == 0) {
-			frame->line = code->first_line;
-		} else if (code != NULL) {
-			struct linetable table = {code->table, code->first_line, code->lines,
-						  code->lines_size};
-
-			frame->line = linetable_line(&table, (frame->position - 1ULL) * 2);
-		}
-	}
+	if (frame->line == DEFINITIONS_NO_LINE_YET)
+		frame->line = definitions_position_line(d, frame->code, frame->position);
 	return frame->line;
 }

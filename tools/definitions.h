@@ -29,6 +29,16 @@ struct frame_definition {
 	uint32_t line; /* DEFINITIONS_NO_LINE_YET, or what the table says */
 };
 
+struct c_function_definition {
+	uint64_t name; /* string ids */
+	uint64_t owner;
+};
+
+struct type_definition {
+	uint64_t name;
+	bool builtin;
+};
+
 #define DEFINITIONS_NO_LINE_YET UINT32_MAX
 
 /* All zero is empty. */
@@ -36,12 +46,16 @@ struct definitions {
 	struct idmap string_ids;
 	struct idmap code_ids;
 	struct idmap frame_ids;
+	struct idmap c_function_ids;
+	struct idmap type_ids;
 	char *texts; /* all strings, each with a NUL behind it */
 	size_t texts_size, texts_room;
 	size_t *strings; /* offsets in `texts` */
 	struct code_definition *codes;
 	struct frame_definition *frames;
-	size_t strings_room, codes_room, frames_room;
+	struct c_function_definition *c_functions;
+	struct type_definition *types;
+	size_t strings_room, codes_room, frames_room, c_functions_room, types_room;
 };
 
 void definitions_fini(struct definitions *d);
@@ -54,6 +68,11 @@ const char *definitions_string(const struct definitions *d, uint64_t id);
 /* NULL when it is not defined. */
 const struct code_definition *definitions_code(const struct definitions *d, uint64_t id);
 const struct frame_definition *definitions_frame(const struct definitions *d, uint64_t id);
+const struct c_function_definition *definitions_c_function(const struct definitions *d,
+							   uint64_t id);
+const struct type_definition *definitions_type(const struct definitions *d, uint64_t id);
+/* The line of a position (as in a `frame` record) of a code object, 0 when it is not known. */
+uint32_t definitions_position_line(const struct definitions *d, uint64_t code, uint64_t position);
 /* The line of a stack's innermost frame, 0 when it is not known; looked up once a frame. */
 uint32_t definitions_line(struct definitions *d, uint64_t id);
 

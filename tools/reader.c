@@ -366,3 +366,35 @@ const char *reader_string(const struct reader *reader, uint64_t id)
 {
 	return definitions_string(&reader->definitions, id);
 }
+
+uint32_t reader_position_line(struct reader *reader, uint64_t code, uint64_t position)
+{
+	return definitions_position_line(&reader->definitions, code, position);
+}
+
+void reader_c_function(const struct reader *reader, uint64_t id, struct reader_c_function *out)
+{
+	const struct definitions *d = &reader->definitions;
+	const struct c_function_definition *f = definitions_c_function(d, id);
+
+	*out = (struct reader_c_function){"?", ""};
+	if (f == NULL)
+		return;
+	out->name = definitions_string(d, f->name);
+	if (f->owner != 0)
+		out->owner = definitions_string(d, f->owner);
+}
+
+const char *reader_object_type(const struct reader *reader, uint64_t id)
+{
+	const struct type_definition *type = definitions_type(&reader->definitions, id);
+
+	return type == NULL ? "?" : definitions_string(&reader->definitions, type->name);
+}
+
+bool reader_object_type_builtin(const struct reader *reader, uint64_t id)
+{
+	const struct type_definition *type = definitions_type(&reader->definitions, id);
+
+	return type != NULL && type->builtin;
+}

@@ -47,6 +47,10 @@ struct reader_event {
 	uint32_t thread; /* thread number, 0: the tracer itself */
 	bool late;	 /* alloc: a `birth` came before it, or it is of a fold chunk */
 	uint8_t soon;	 /* free, realloc: 1 + the distance of a `soon` before it; 0: none */
+	/* Of the interpreter's events (reader_is_python_event) only; 0 at others. */
+	bool previous;	    /* here only to show what came before the next one of its thread */
+	uint64_t rss_bytes; /* the resident set at it; 0: not known */
+	uint64_t skipped;   /* so many before it were passed over by filters */
 };
 
 /* An alloc or free, as short as can be. */
@@ -76,8 +80,9 @@ struct reader_blocks {
 typedef int (*reader_visit_blocks)(void *context, const struct reader_blocks *blocks);
 
 /*
- * Called for each event record: not for definitions, for time and order, and for the prefixes birth
- * and soon, which are fields of the event they belong to. Non-zero ends the reading.
+ * Called for each event record: not for definitions, for time and order, and for the prefixes
+ * birth, soon, resident and skipped, which are fields of the event they belong to. Non-zero ends
+ * the reading.
  */
 typedef int (*reader_visit)(void *context, const struct reader_event *event);
 
@@ -128,6 +133,24 @@ uint32_t reader_stack_line(struct reader *reader, uint64_t stack);
 bool reader_stack_known(const struct reader *reader, uint64_t stack);
 /* Fills CODE, with "?" for what is not known. */
 void reader_code(const struct reader *reader, uint64_t code, struct reader_code *out);
+/* The line of a position in a code object, 0: not known. */
+uint32_t reader_position_line(struct reader *reader, uint64_t code, uint64_t position);
+/* A C function; texts are never NULL, name "?" where unknown, owner empty. */
+struct reader_c_function {
+	const char *name;
+	const char *owner; /* module or type */
+};
+void reader_c_function(const struct reader *reader, uint64_t id, struct reader_c_function *out);
+/* The name of a type of `create` and `destroy`; "?" if not defined. */
+const char *reader_object_type(const struct reader *reader, uint64_t id);
+/* Whether it is a type of the interpreter itself. */
+bool reader_object_type_builtin(const struct reader *reader, uint64_t id);
+/* Is it one of the interpreter's events: pyevent, c_event, line, create, destroy? */
+static inline bool reader_is_python_event(enum pmt_type type)
+{
+	return type == PMT_REC_pyevent || type == PMT_REC_c_event || type == PMT_REC_line ||
+	       type == PMT_REC_create || type == PMT_REC_destroy;
+}
 /* A string by id; "?" if not defined. Unescaped, terminated (a NUL in it cuts it). */
 const char *reader_string(const struct reader *reader, uint64_t id);
 

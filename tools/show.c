@@ -20,6 +20,7 @@ struct value {
 	const char *name;
 	uint64_t number;
 	const struct pmt_bytes *bytes;
+	uint64_t before; /* number of the record's previous field */
 };
 
 typedef void show_value(const struct show *show, const struct value *value);
@@ -193,6 +194,9 @@ SHOW_NAMED(mallocstate, "MALLOCSTATE")
 SHOW_NAMED(memory, "MEMORY")
 SHOW_NAMED(moment, "MOMENT")
 SHOW_NAMED(typekind, "TYPEKIND")
+SHOW_NAMED(pyevent, "PYEVENT")
+SHOW_NAMED(c_event, "CEVENT")
+SHOW_NAMED(notice, "NOTICE")
 #undef SHOW_NAMED
 
 /* prot: as in /proc/PID/maps, and further bits as a number. */
@@ -407,6 +411,101 @@ static void json_stack(const struct show *show, const struct value *value)
 	putc_unlocked(']', show->out);
 }
 
+/* traced: a bit set of words. */
+static void text_traced(const struct show *show, const struct value *value)
+{
+	const char *between = "";
+
+	for (unsigned i = 0; i < 64; i++) {
+		if (!(value->number >> i & 1) || pmt_name("TRACED", i) == NULL)
+			continue;
+		put(show->out, between);
+		put(show->out, pmt_name("TRACED", i));
+		between = ",";
+	}
+}
+
+static void json_traced(const struct show *show, const struct value *value)
+{
+	put_key(show, value->name);
+	putc_unlocked('"', show->out);
+	text_traced(show, value);
+	putc_unlocked('"', show->out);
+}
+
+/* code: file and function. */
+static void text_code(const struct show *show, const struct value *value)
+{
+	struct reader_code code;
+
+	reader_code(show->reader, value->number, &code);
+	escape_terminal(show->out, code.file, ESCAPE_LENGTH);
+	putc_unlocked(' ', show->out);
+	escape_terminal(show->out, code.qualname, ESCAPE_LENGTH);
+}
+
+static void json_code(const struct show *show, const struct value *value)
+{
+	struct reader_code code;
+
+	reader_code(show->reader, value->number, &code);
+	json_member(show, "file", code.file);
+	json_member(show, "function", code.qualname);
+}
+
+/* position: the line, in the code object of the field before. */
+static void text_position(const struct show *show, const struct value *value)
+{
+	put_dec(show->out, value->number);
+	put(show->out, " line=");
+	put_dec(show->out, reader_position_line(show->reader, value->before, value->number));
+}
+
+static void json_position(const struct show *show, const struct value *value)
+{
+	const uint32_t line = reader_position_line(show->reader, value->before, value->number);
+
+	put_key(show, "line");
+	if (line != 0)
+		put_dec(show->out, line);
+	else
+		put(show->out, "null");
+}
+
+/* c_function: its name, behind that of what it belongs to. */
+static void text_c_function(const struct show *show, const struct value *value)
+{
+	struct reader_c_function function;
+
+	reader_c_function(show->reader, value->number, &function);
+	if (function.owner[0] != '\0') {
+		escape_terminal(show->out, function.owner, ESCAPE_LENGTH);
+		putc_unlocked('.', show->out);
+	}
+	escape_terminal(show->out, function.name, ESCAPE_LENGTH);
+}
+
+static void json_c_function(const struct show *show, const struct value *value)
+{
+	struct reader_c_function function;
+
+	reader_c_function(show->reader, value->number, &function);
+	json_member(show, "c_function", function.name);
+	if (function.owner[0] != '\0')
+		json_member(show, "c_owner", function.owner);
+}
+
+/* object_type: its name. */
+static void text_object_type(const struct show *show, const struct value *value)
+{
+	escape_terminal(show->out, reader_object_type(show->reader, value->number), ESCAPE_LENGTH);
+}
+
+static void json_object_type(const struct show *show, const struct value *value)
+{
+	json_member(show, value->name, reader_object_type(show->reader, value->number));
+}
+
 #define SHOW_IS_variant false
 #define SHOW_IS_uint false
 #define SHOW_IS_addr false
@@ -414,6 +513,10 @@ static void json_stack(const struct show *show, const struct value *value)
 #define SHOW_IS_time false
 #define SHOW_IS_order false
 #define SHOW_IS_bytes true
+#define SHOW_IS_resident false
+#define SHOW_IS_code false
+#define SHOW_IS_line false
+#define SHOW_IS_type false
 
 /* fields_NAME[]: the fields of a record. */
 #define PMT_RECORD(name, tag, variants, form, doc) static const struct field fields_##name[] = {
@@ -444,7 +547,10 @@ static const struct field *const fields_of[PMT_REC_COUNT] = {
 static struct value field_value(const struct pmt_record *record, const struct field *f)
 {
 	const void *at = (const char *)record + f->offset;
-	struct value value = {f->name, 0, NULL};
+	struct value value = {f->name, 0, NULL, 0};
+
+	if (f != fields_of[record->type] && !f[-1].is_bytes)
+		memcpy(&value.before, (const char *)record + f[-1].offset, sizeof(value.before));
 
 	if (f->is_bytes)
 		value.bytes = at;
@@ -473,6 +579,16 @@ void show_text(const struct show *show, const struct reader_event *event)
 		putc_unlocked('=', show->out);
 		f->text(show, &value);
 	}
+	if (event->rss_bytes != 0) {
+		put(show->out, " rss=");
+		put_dec(show->out, event->rss_bytes);
+	}
+	if (event->skipped != 0) {
+		put(show->out, " skipped=");
+		put_dec(show->out, event->skipped);
+	}
+	if (event->previous)
+		put(show->out, " previous=yes");
 	if (event->late)
 		put(show->out, " late=yes");
 	if (event->soon != 0) {
@@ -491,16 +607,22 @@ void show_json(const struct show *show, const struct reader_event *event)
 	put(show->out, "\",\"time_s\":");
 	show_seconds(show->out, since_start(show, event->time_ns), 9);
 	if (strcmp(fields_of[record->type]->name, "thread") != 0)
-		json_dec(show, &(struct value){"thread", event->thread, NULL});
+		json_dec(show, &(struct value){"thread", event->thread, NULL, 0});
 	for (const struct field *f = fields_of[record->type]; f->name != NULL; f++) {
 		struct value value = field_value(record, f);
 
 		f->json(show, &value);
 	}
+	if (event->rss_bytes != 0)
+		json_dec(show, &(struct value){"rss", event->rss_bytes, NULL, 0});
+	if (event->skipped != 0)
+		json_dec(show, &(struct value){"skipped", event->skipped, NULL, 0});
+	if (event->previous)
+		put(show->out, ",\"previous\":true");
 	if (event->late)
 		put(show->out, ",\"late\":true");
 	if (event->soon != 0)
-		json_dec(show, &(struct value){"soon", event->soon - 1U, NULL});
+		json_dec(show, &(struct value){"soon", event->soon - 1U, NULL, 0});
 	putc_unlocked('}', show->out);
 }
 
@@ -513,22 +635,22 @@ static const struct field *allocator_field(void)
 void show_totals_text(const struct show *show, const struct dropped_site *site)
 {
 	put(show->out, "# total: allocator=");
-	allocator_field()->text(show, &(struct value){"allocator", site->allocator, NULL});
+	allocator_field()->text(show, &(struct value){"allocator", site->allocator, NULL, 0});
 	put(show->out, " count=");
 	put_dec(show->out, site->count);
 	put(show->out, " bytes=");
 	put_dec(show->out, site->bytes);
 	put(show->out, " stack=");
-	text_stack(show, &(struct value){"stack", site->stack, NULL});
+	text_stack(show, &(struct value){"stack", site->stack, NULL, 0});
 	putc_unlocked('\n', show->out);
 }
 
 void show_totals_json(const struct show *show, const struct dropped_site *site)
 {
 	put(show->out, "{\"event\":\"totals\"");
-	allocator_field()->json(show, &(struct value){"allocator", site->allocator, NULL});
-	json_dec(show, &(struct value){"count", site->count, NULL});
-	json_dec(show, &(struct value){"bytes", site->bytes, NULL});
-	json_stack(show, &(struct value){"stack", site->stack, NULL});
+	allocator_field()->json(show, &(struct value){"allocator", site->allocator, NULL, 0});
+	json_dec(show, &(struct value){"count", site->count, NULL, 0});
+	json_dec(show, &(struct value){"bytes", site->bytes, NULL, 0});
+	json_stack(show, &(struct value){"stack", site->stack, NULL, 0});
 	putc_unlocked('}', show->out);
 }

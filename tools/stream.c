@@ -62,10 +62,12 @@ static int load_next(struct stream *s, struct stream_run *run)
 		s->loaded = ref;
 		s->decoder.cur = (const uint8_t *)(s->buffer.chunk + 1);
 		s->decoder.end = s->decoder.cur + ref->committed;
-		s->decoder.state = (struct pmt_state){0, 0, ref->time_ns, ref->order};
+		s->decoder.state = (struct pmt_state){.time_ns = ref->time_ns, .order = ref->order};
 		s->thread = s->buffer.chunk->thread;
 		s->prefixed = s->late = false;
 		s->soon = 0;
+		s->skipped = 0;
+		s->previous = false;
 		s->late_end = NULL;
 		raise_key(s, &s->decoder.state);
 		return 1;
@@ -76,7 +78,7 @@ static int load_next(struct stream *s, struct stream_run *run)
 static bool is_definition(enum pmt_type type)
 {
 	return type == PMT_REC_string || type == PMT_REC_code || type == PMT_REC_code_lines ||
-	       type == PMT_REC_frame;
+	       type == PMT_REC_frame || type == PMT_REC_c_function || type == PMT_REC_object_type;
 }
 
 /* Set what the event says about its place, from the stream. */
@@ -132,6 +134,23 @@ static bool visit_prefixed(struct stream *s, struct stream_run *run)
 	event->late = false;
 	event->soon = 0;
 	event->order = s->key.order;
+	return goes_on;
+}
+
+/* An event of the interpreter. Returns false when the visitor wants no more. */
+static bool visit_python(struct stream *s, struct stream_run *run)
+{
+	struct reader_event *event = &run->event;
+
+	event->rss_bytes = s->decoder.state.resident;
+	event->skipped = s->skipped;
+	event->previous = s->previous;
+	s->skipped = 0;
+	s->previous = false;
+	const bool goes_on = stream_visit(run);
+
+	event->rss_bytes = event->skipped = 0;
+	event->previous = false;
 	return goes_on;
 }
 
@@ -308,6 +327,20 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 		case PMT_REC_birth:
 		case PMT_REC_soon:
 			take_prefix(s, &run->event.record);
+			break;
+		case PMT_REC_pyevent:
+		case PMT_REC_c_event:
+		case PMT_REC_line:
+		case PMT_REC_create:
+		case PMT_REC_destroy:
+			if (!visit_python(s, run))
+				return STREAM_STOP;
+			break;
+		case PMT_REC_resident:
+			break;
+		case PMT_REC_skipped:
+			s->skipped += run->event.record.skipped.count;
+			s->previous = run->event.record.skipped.previous != 0;
 			break;
 		default:
 			if (!take_other(s, run))

@@ -39,6 +39,8 @@ struct stream {
 	bool late;     /* the next alloc has the order number of `back` before the present one */
 	uint8_t soon;  /* of the next free or realloc, as in struct reader_event */
 	uint64_t back;
+	uint64_t skipped; /* of the next event of the interpreter, as in struct reader_event */
+	bool previous;
 	const uint8_t *late_end; /* behind the last alloc that was late */
 	struct stream_last last; /* up to date at the end of each chunk */
 };

@@ -21,10 +21,14 @@
 
 /* What deltas are relative to. Starts afresh in each chunk, so that a chunk decodes by itself. */
 struct pmt_state {
-	uint64_t addr;	  /* last address, 0 at the start of a chunk */
-	uint64_t stack;	  /* last stack id, 0 at the start */
-	uint64_t time_ns; /* last time; the chunk header's at the start */
-	uint64_t order;	  /* last order number; the chunk header's at the start */
+	uint64_t addr;	   /* last address, 0 at the start of a chunk */
+	uint64_t stack;	   /* last stack id, 0 at the start */
+	uint64_t time_ns;  /* last time; the chunk header's at the start */
+	uint64_t order;	   /* last order number; the chunk header's at the start */
+	uint64_t resident; /* last resident set in bytes, 0 at the start */
+	uint64_t code;	   /* last code id of an event, 0 at the start */
+	uint64_t line;	   /* last line of an event, 0 at the start */
+	uint64_t type;	   /* last type id of an object's event, 0 at the start */
 };
 
 /* A byte string; points into the chunk it was decoded from, or to what is to be encoded. */
@@ -51,6 +55,10 @@ typedef uint64_t pmt_type_addr;
 typedef uint64_t pmt_type_stack;
 typedef uint64_t pmt_type_time;
 typedef uint64_t pmt_type_order;
+typedef uint64_t pmt_type_resident;
+typedef uint64_t pmt_type_code;
+typedef uint64_t pmt_type_line;
+typedef uint64_t pmt_type_type;
 typedef struct pmt_bytes pmt_type_bytes;
 
 /* uint: LEB128, at most ten bytes. */
@@ -272,6 +280,77 @@ static inline int codec_get_order(struct pmt_decoder *d, uint64_t *order)
 	return 0;
 }
 
+/* code, line, type: zigzag difference to the last one. */
+static inline void codec_put_code(struct pmt_encoder *e, uint64_t value)
+{
+	codec_put_uint(e, codec_zigzag(value - e->state.code));
+	e->state.code = value;
+}
+
+static inline int codec_get_code(struct pmt_decoder *d, uint64_t *code)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0)
+		return -1;
+	d->state.code += codec_unzigzag(value);
+	*code = d->state.code;
+	return 0;
+}
+
+static inline void codec_put_line(struct pmt_encoder *e, uint64_t value)
+{
+	codec_put_uint(e, codec_zigzag(value - e->state.line));
+	e->state.line = value;
+}
+
+static inline int codec_get_line(struct pmt_decoder *d, uint64_t *line)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0)
+		return -1;
+	d->state.line += codec_unzigzag(value);
+	*line = d->state.line;
+	return 0;
+}
+
+static inline void codec_put_type(struct pmt_encoder *e, uint64_t value)
+{
+	codec_put_uint(e, codec_zigzag(value - e->state.type));
+	e->state.type = value;
+}
+
+static inline int codec_get_type(struct pmt_decoder *d, uint64_t *type)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0)
+		return -1;
+	d->state.type += codec_unzigzag(value);
+	*type = d->state.type;
+	return 0;
+}
+
+/* resident: zigzag difference to the last one, in 4,096 bytes, which every page is a multiple of.
+ */
+static inline void codec_put_resident(struct pmt_encoder *e, uint64_t bytes)
+{
+	codec_put_uint(e, codec_zigzag((bytes >> 12) - (e->state.resident >> 12)));
+	e->state.resident = bytes;
+}
+
+static inline int codec_get_resident(struct pmt_decoder *d, uint64_t *bytes)
+{
+	uint64_t value;
+
+	if (codec_get_uint(d, &value) != 0)
+		return -1;
+	d->state.resident += codec_unzigzag(value) << 12;
+	*bytes = d->state.resident;
+	return 0;
+}
+
 /* bytes: length as uint, then the bytes. */
 static inline void codec_put_bytes(struct pmt_encoder *e, struct pmt_bytes bytes)
 {
@@ -318,5 +397,10 @@ static inline int codec_near_variant(struct pmt_decoder *d, unsigned variant, ui
 #define codec_near_time(d, variant, value) (-1)
 #define codec_near_order(d, variant, value) (-1)
 #define codec_near_bytes(d, variant, value) (-1)
+/* Not in blocks' events, which alone are read that way. */
+#define codec_near_resident(d, variant, value) (-1)
+#define codec_near_code(d, variant, value) (-1)
+#define codec_near_line(d, variant, value) (-1)
+#define codec_near_type(d, variant, value) (-1)
 
 #endif

@@ -31,7 +31,8 @@
 /* Incompatible features: a reader must know them. */
 #define PMT_FEATURE_FOLDED 1ULL	  /* fold.h; without it there are no fold chunks */
 #define PMT_FEATURE_RECYCLED 2ULL /* totals.h; without it no place is used again */
-#define PMT_FEATURES_KNOWN (PMT_FEATURE_FOLDED | PMT_FEATURE_RECYCLED)
+#define PMT_FEATURE_EVENTS 4ULL	  /* events of the interpreter; without it none of their records */
+#define PMT_FEATURES_KNOWN (PMT_FEATURE_FOLDED | PMT_FEATURE_RECYCLED | PMT_FEATURE_EVENTS)
 
 /*
  * The part of the header that changes while the log is written. It is not under a checksum.

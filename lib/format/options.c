@@ -52,7 +52,8 @@ static void add_number(struct text *t, uint64_t n)
 /* May K, M or G stand behind the number? */
 static int has_unit(const struct pmt_option_info *info)
 {
-	return info->type == PMT_OPTION_SIZE || info->type == PMT_OPTION_ROUND_SIZE;
+	return info->type == PMT_OPTION_SIZE || info->type == PMT_OPTION_ROUND_SIZE ||
+	       info->type == PMT_OPTION_TRIGGER;
 }
 
 static int wants_round(const struct pmt_option_info *info)
@@ -60,13 +61,41 @@ static int wants_round(const struct pmt_option_info *info)
 	return info->type == PMT_OPTION_ROUND_SIZE || info->type == PMT_OPTION_ROUND_COUNT;
 }
 
+/* The names of SET, with commas. */
+static void add_names(struct text *t, const char *set, const char *between)
+{
+	for (const struct pmt_name *n = pmt_name_table; n->set != NULL; n++) {
+		if (strcmp(n->set, set) != 0)
+			continue;
+		add(t, between);
+		add(t, n->name);
+		between = ", ";
+	}
+}
+
+/* The set of a CHOICE. */
+static const char *choice_set(const struct pmt_option_info *info)
+{
+	return info->env + strlen(PMT_OPTION_PREFIX);
+}
+
+static void describe_number(const struct pmt_option_info *info, struct text *t)
+{
+	add(t, info->type == PMT_OPTION_TRIGGER ? "-1, or a number from " : "a number from ");
+	add_number(t, info->least);
+	add(t, " to ");
+	add_number(t, info->most);
+	if (has_unit(info))
+		add(t, ", with K, M or G behind it if wanted");
+}
+
 static void describe(const struct pmt_option_info *info, struct text *t)
 {
-	const char *between = "";
-
 	switch (info->type) {
 	case PMT_OPTION_TEXT:
-		add(t, "a text of 1 to ");
+		add(t, "a text of ");
+		add_number(t, info->least);
+		add(t, " to ");
 		add_number(t, info->most);
 		add(t, " bytes");
 		break;
@@ -74,25 +103,20 @@ static void describe(const struct pmt_option_info *info, struct text *t)
 	case PMT_OPTION_COUNT:
 	case PMT_OPTION_ROUND_SIZE:
 	case PMT_OPTION_ROUND_COUNT:
-		add(t, "a number from ");
-		add_number(t, info->least);
-		add(t, " to ");
-		add_number(t, info->most);
-		if (has_unit(info))
-			add(t, ", with K, M or G behind it if wanted");
+	case PMT_OPTION_TRIGGER:
+		describe_number(info, t);
 		break;
 	case PMT_OPTION_SWITCH:
 		add(t, "on or off");
 		break;
 	case PMT_OPTION_WORDS:
 		add(t, "words of: ");
-		for (const struct pmt_name *n = pmt_name_table; n->set != NULL; n++) {
-			if (strcmp(n->set, "TRACED") != 0)
-				continue;
-			add(t, between);
-			add(t, n->name);
-			between = ", ";
-		}
+		add_names(t, "TRACED", "");
+		add_names(t, "PRESET", ", ");
+		break;
+	case PMT_OPTION_CHOICE:
+		add(t, "one of: ");
+		add_names(t, choice_set(info), "");
 		break;
 	}
 }
@@ -135,21 +159,28 @@ static int parse_number(const struct pmt_option_info *info, const char *text, ui
 	return 0;
 }
 
+/* The name of SIZE bytes in SET, or NULL. */
+static const struct pmt_name *find_name(const char *set, const char *text, size_t size)
+{
+	for (const struct pmt_name *n = pmt_name_table; n->set != NULL; n++)
+		if (strcmp(n->set, set) == 0 && strlen(n->name) == size &&
+		    memcmp(n->name, text, size) == 0)
+			return n;
+	return NULL;
+}
+
 static int parse_words(const char *text, uint64_t *value)
 {
 	uint64_t set = 0;
 
 	while (*text != '\0') {
 		size_t size = strcspn(text, ",");
-		const struct pmt_name *n = pmt_name_table;
+		const struct pmt_name *word = find_name("TRACED", text, size);
+		const struct pmt_name *preset = find_name("PRESET", text, size);
 
-		while (n->set != NULL &&
-		       (strcmp(n->set, "TRACED") != 0 || strlen(n->name) != size ||
-			memcmp(n->name, text, size) != 0))
-			n++;
-		if (n->set == NULL)
+		if (word == NULL && preset == NULL)
 			return -1;
-		set |= 1ULL << n->number;
+		set |= word != NULL ? 1ULL << word->number : preset->number;
 		text += size;
 		if (*text == ',' && *++text == '\0')
 			return -1;
@@ -171,6 +202,16 @@ static int parse_switch(const char *text, uint64_t *value)
 	return -1;
 }
 
+static int parse_choice(const struct pmt_option_info *info, const char *text, uint64_t *value)
+{
+	const struct pmt_name *name = find_name(choice_set(info), text, strlen(text));
+
+	if (name == NULL)
+		return -1;
+	*value = name->number;
+	return 0;
+}
+
 static int parse(const struct pmt_option_info *info, const char *text, uint64_t *value)
 {
 	switch (info->type) {
@@ -183,6 +224,13 @@ static int parse(const struct pmt_option_info *info, const char *text, uint64_t 
 		return parse_switch(text, value);
 	case PMT_OPTION_WORDS:
 		return parse_words(text, value);
+	case PMT_OPTION_CHOICE:
+		return parse_choice(info, text, value);
+	case PMT_OPTION_TRIGGER:
+		if (strcmp(text, "-1") != 0)
+			return parse_number(info, text, value);
+		*value = PMT_TRIGGER_PAGE;
+		return 0;
 	case PMT_OPTION_TEXT:
 		break;
 	}

@@ -17,6 +17,8 @@ enum pmt_option_type {
 	PMT_OPTION_ROUND_COUNT,
 	PMT_OPTION_SWITCH,
 	PMT_OPTION_WORDS,
+	PMT_OPTION_CHOICE,
+	PMT_OPTION_TRIGGER,
 };
 
 typedef const char *pmt_option_TEXT; /* borrowed from whoever set it */
@@ -24,8 +26,12 @@ typedef uint64_t pmt_option_SIZE;
 typedef uint64_t pmt_option_COUNT;
 typedef uint64_t pmt_option_ROUND_SIZE;
 typedef uint64_t pmt_option_ROUND_COUNT;
-typedef uint64_t pmt_option_SWITCH; /* 0 or 1 */
-typedef uint64_t pmt_option_WORDS;  /* bit set of PMT_TRACED_* */
+typedef uint64_t pmt_option_SWITCH;  /* 0 or 1 */
+typedef uint64_t pmt_option_WORDS;   /* bit set of PMT_TRACED_* */
+typedef uint64_t pmt_option_CHOICE;  /* number of the name */
+typedef uint64_t pmt_option_TRIGGER; /* PMT_TRIGGER_PAGE for -1 */
+
+#define PMT_TRIGGER_PAGE UINT64_MAX
 
 /* One field an option, named as in options.def. */
 struct pmt_options {

@@ -27,6 +27,10 @@
 #define PMT_VARIANT_time(field) (void)0
 #define PMT_VARIANT_order(field) (void)0
 #define PMT_VARIANT_bytes(field) (void)0
+#define PMT_VARIANT_resident(field) (void)0
+#define PMT_VARIANT_code(field) (void)0
+#define PMT_VARIANT_line(field) (void)0
+#define PMT_VARIANT_type(field) (void)0
 #include "records.def"
 #undef PMT_RECORD
 #undef PMT_FIELD

@@ -73,8 +73,7 @@ static uint64_t key_of(uint64_t hash)
 	return hash == 0 ? 1 : hash;
 }
 
-/* Number of a text; written to the log when it is new. 0 when it cannot be written. */
-static uint32_t define_string(struct writer *w, struct pmt_bytes text)
+uint32_t code_define_string(struct writer *w, struct pmt_bytes text)
 {
 	uint64_t key = key_of(pmt_hash(text.data, text.size, 0));
 	uint64_t number = table_get(&codes.strings, key);
@@ -147,10 +146,10 @@ uint32_t code_define(struct writer *w, const void *code)
 	}
 	memcpy(&first_line, (const char *)code + l->first_line, sizeof(first_line));
 	r.first_line = first_line < 0 ? 0 : (uint64_t)first_line;
-	r.name = define_string(w, read_text(pointer_at(code, l->name)));
-	r.file = define_string(w, read_text(pointer_at(code, l->filename)));
+	r.name = code_define_string(w, read_text(pointer_at(code, l->name)));
+	r.file = code_define_string(w, read_text(pointer_at(code, l->filename)));
 	if (l->qualname != 0)
-		r.qualname = define_string(w, read_text(pointer_at(code, l->qualname)));
+		r.qualname = code_define_string(w, read_text(pointer_at(code, l->qualname)));
 	if (r.name == 0 || r.file == 0)
 		return 0;
 	/* A code object that says the same as an earlier one is the same to every report. */

@@ -34,5 +34,7 @@ void code_reset(void);
  * the definitions' lock and passes their writer.
  */
 uint32_t code_define(struct writer *w, const void *code);
+/* Number of a text, written to the log when it is new; 0 when it cannot be. As code_define(). */
+uint32_t code_define_string(struct writer *w, struct pmt_bytes text);
 
 #endif

@@ -25,6 +25,7 @@
 #include "pymem.h"
 #include "python.h"
 #include "real.h"
+#include "rss.h"
 #include "sampler.h"
 #include "say.h"
 #include "stack.h"
@@ -47,6 +48,11 @@ static struct {
 	char parent_log[4096];
 	struct text output; /* the name template, absolute */
 } process;
+
+const struct pmt_options *process_options(void)
+{
+	return &process.options;
+}
 
 uint64_t process_coarse_now(void)
 {
@@ -77,7 +83,7 @@ static void say_wrong_option(const struct pmt_option_info *info, const char *val
 
 static int read_options(void)
 {
-	char allowed[200];
+	char allowed[300];
 
 	pmt_options_init(&process.options);
 	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
@@ -152,6 +158,11 @@ static void put_texts(struct pmt_header *h)
 	}
 	if (t.used != 0)
 		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, t.data, t.used);
+	if (h->features_incompatible & PMT_FEATURE_EVENTS) {
+		const char *mode = pmt_name("RSS", rss_start((unsigned)process.options.rss));
+
+		(void)pmt_header_put_text(h, PMT_TEXT_RSS, mode, strlen(mode));
+	}
 	/* Last, because it may take all the room that is left. */
 	put_file_text(h, PMT_TEXT_COMMAND, "/proc/self/cmdline");
 }
@@ -173,8 +184,10 @@ static void fill_header(struct pmt_header *h, unsigned flags)
 	h->pointer_bytes = sizeof(void *);
 	h->rss_interval_ns = rss_interval_ns();
 	h->max_stack_depth = (uint32_t)process.options.stack_depth;
-	h->features_incompatible = (process.options.fold ? PMT_FEATURE_FOLDED : 0) |
-				   (process.options.max_size != 0 ? PMT_FEATURE_RECYCLED : 0);
+	h->features_incompatible =
+		(process.options.fold ? PMT_FEATURE_FOLDED : 0) |
+		(process.options.max_size != 0 ? PMT_FEATURE_RECYCLED : 0) |
+		(process.options.trace >> PMT_TRACED_CALLS != 0 ? PMT_FEATURE_EVENTS : 0);
 	put_texts(h);
 	logfile_publish();
 	h->live.flags = flags | (python.found ? 1U << PMT_FLAG_PYTHON : 0);
@@ -205,13 +218,13 @@ static int start_log(unsigned flags)
 	atomic_store(process.alive, 1);
 	if (threads_init() != 0)
 		return -1;
+	process_shared.traced = process.options.trace;
 	fold_init(process.options.fold ? process.options.fold_window : 0);
 	if (stack_init(process.options.stack_depth) != 0 || (python.found && !python.walkable)) {
 		say_problem("this Python's frames are not understood, no Python stacks: ",
 			    python.text, NULL);
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
-	process_shared.traced = process.options.trace;
 	account_start(process.options.trace >> PMT_TRACED_RSS & 1);
 	process_shared.types = process.options.types && process_traces(PMT_TRACED_PYMEM) &&
 			       python.found && typeinfo_start() == 0;
@@ -419,6 +432,7 @@ static void start_child(void)
 	arena_reset();
 	writer_reset();
 	order_reset();
+	rss_reset();
 	stack_reset();
 	threads_reset();
 	sampler_reset();

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "names.h"
+#include "options.h"
 
 enum process_mode {
 	PROCESS_UNSTARTED = 0, /* before our constructor */
@@ -36,8 +38,17 @@ static inline int process_traces(unsigned what)
 	return (process_shared.traced >> what & 1) != 0;
 }
 
+/* The options as they are in this process. */
+const struct pmt_options *process_options(void);
+
 /* process_now() without a sampler. */
 uint64_t process_coarse_now(void);
+
+/* Events of the interpreter, in whatever form. */
+static inline int process_traces_events(void)
+{
+	return process_shared.traced >> PMT_TRACED_CALLS != 0;
+}
 
 static inline int process_traces_types(void)
 {

@@ -30,7 +30,8 @@ int stack_init(uint64_t depth)
 {
 	stacks.depth = 0;
 	writer_init(&stacks.writer, PMT_CHUNK_DEFINITIONS, writer_new_slot());
-	if (!python.walkable || depth == 0)
+	/* The interpreter's events name code objects, too. */
+	if (!python.walkable || (depth == 0 && !process_traces_events()))
 		return 0;
 	if (code_init() != 0)
 		return -1;
@@ -212,7 +213,7 @@ static uint64_t stack_key(uint32_t parent, uint32_t code, uint32_t position)
 	return x == 0 ? 1 : x;
 }
 
-static uint32_t code_number(const void *code)
+uint32_t stack_code(const void *code)
 {
 	uint32_t number = (uint32_t)table_get(&code_shared.numbers, (uintptr_t)code);
 
@@ -224,6 +225,17 @@ static uint32_t code_number(const void *code)
 		number = code_define(&stacks.writer, code);
 	lock_release(&stacks.lock);
 	return number;
+}
+
+struct writer *stack_definitions(void)
+{
+	lock_take(&stacks.lock);
+	return &stacks.writer;
+}
+
+void stack_definitions_done(void)
+{
+	lock_release(&stacks.lock);
 }
 
 static uint32_t define_stack(uint64_t key, uint32_t parent, uint32_t code, uint32_t position)
@@ -281,7 +293,7 @@ static inline uint32_t push_frame(struct thread *t, uint32_t parent, struct thre
 
 	if (__builtin_expect(memo->frame != key || memo->parent != parent, 0)) {
 		if (frame->number == 0)
-			frame->number = code_number(frame->code);
+			frame->number = stack_code(frame->code);
 		memo->stack = push(parent, frame->code, frame->position, frame->number);
 		memo->parent = parent;
 		memo->frame = key;
@@ -340,7 +352,7 @@ static uint32_t gap_stack(uint32_t outer, const struct thread_frame *first, uint
 	uint32_t stack = push(outer, NULL, 0, 0);
 
 	for (; count != 0; count--, first += step)
-		stack = push(stack, first->code, first->position, code_number(first->code));
+		stack = push(stack, first->code, first->position, stack_code(first->code));
 	return stack;
 }
 

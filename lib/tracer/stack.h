@@ -26,6 +26,18 @@ void stack_finish(void);
  */
 uint32_t stack_current(struct thread *t, int held);
 
+/*
+ * The definitions' chunk, under its lock; to be given back at once. Between enter and leave. For
+ * code_define() and other definitions, which must be committed before their number is used.
+ */
+struct writer *stack_definitions(void);
+void stack_definitions_done(void);
+/*
+ * Number of the code object CODE, that this thread is executing: 0 when it cannot be had, or
+ * CODE_LEFT_OUT. Between enter and leave.
+ */
+uint32_t stack_code(const void *code);
+
 /* A numbered code object dies: its address may come back as another one's. */
 void stack_code_died(const void *code);
 

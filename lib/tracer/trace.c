@@ -2,44 +2,12 @@
 /* From events to records. */
 #include "trace.h"
 
+#include "event.h"
 #include "folding.h"
 #include "names.h"
 #include "process.h"
 #include "stack.h"
 #include "thread.h"
-
-/* Room for a record with all that may precede it. */
-#define EVENT_ROOM (5 * PMT_RECORD_MAX)
-
-static void put_lost(struct thread *t)
-{
-	struct pmt_lost r = {t->lost, PMT_LOST_NESTED};
-
-	t->lost = 0;
-	pmt_put_lost(&t->writer.enc, 0, &r);
-}
-
-/* The thread with room for an event, or NULL when it is not to be recorded. */
-static inline struct thread *begin(void)
-{
-	struct thread *t = thread_enter();
-
-	if (__builtin_expect(t == NULL, 0))
-		return NULL;
-	if (__builtin_expect(writer_room(&t->writer, EVENT_ROOM) != 0, 0)) {
-		thread_stop(t);
-		return NULL;
-	}
-	return t;
-}
-
-static inline void end(struct thread *t)
-{
-	if (__builtin_expect(t->lost != 0, 0))
-		put_lost(t);
-	writer_commit(&t->writer);
-	thread_leave(t);
-}
 
 /* From inside an allocator back to recording: the thread with room, or NULL. */
 static inline struct thread *come_out(struct thread *t)
@@ -86,32 +54,32 @@ static inline void put_free(struct thread *t, void *block, unsigned deallocator)
 
 void trace_alloc(void *block, size_t size, unsigned allocator)
 {
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 
 	if (t == NULL)
 		return;
 	put_alloc(t, block, size, allocator);
-	end(t);
+	event_end(t);
 }
 
 void trace_free(void *block, unsigned deallocator)
 {
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 
 	if (t == NULL)
 		return;
 	put_free(t, block, deallocator);
-	end(t);
+	event_end(t);
 }
 
 struct thread *trace_inside_free(void *block, unsigned deallocator)
 {
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 
 	if (t == NULL)
 		return NULL;
 	put_free(t, block, deallocator);
-	end(t);
+	event_end(t);
 	atomic_store_explicit(&t->state, THREAD_INSIDE, memory_order_relaxed);
 	return t;
 }
@@ -122,23 +90,23 @@ void trace_inside_alloc(struct thread *t, void *block, size_t size, unsigned all
 	if (t == NULL)
 		return;
 	put_alloc(t, block, size, allocator);
-	end(t);
+	event_end(t);
 }
 
 void trace_leaving(unsigned entry)
 {
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 
 	if (t == NULL)
 		return;
 	order_pass(t, entry);
-	end(t);
+	event_end(t);
 }
 
 void trace_left(void *old, unsigned deallocator)
 {
 	struct pmt_free r = {.addr = (uintptr_t)old};
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 
 	if (t == NULL)
 		return;
@@ -146,7 +114,7 @@ void trace_left(void *old, unsigned deallocator)
 		fold_put_soon(t, r.addr, 0);
 		pmt_put_free(&t->writer.enc, deallocator, &r);
 	}
-	end(t);
+	event_end(t);
 }
 
 /* What a reallocator's record becomes when it must be split in two. */
@@ -199,12 +167,12 @@ static void put_realloc(struct thread *t, void *old, void *block, size_t size, u
 
 void trace_realloc(void *old, void *block, size_t size, unsigned reallocator)
 {
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 
 	if (t == NULL)
 		return;
 	put_realloc(t, old, block, size, reallocator);
-	end(t);
+	event_end(t);
 }
 
 void trace_inside_realloc(struct thread *t, void *old, void *block, size_t size,
@@ -214,7 +182,7 @@ void trace_inside_realloc(struct thread *t, void *old, void *block, size_t size,
 	if (t == NULL)
 		return;
 	put_realloc(t, old, block, size, reallocator);
-	end(t);
+	event_end(t);
 }
 
 /*
@@ -226,12 +194,12 @@ static struct thread *begin_mapping(int *inside)
 	struct thread *t = thread_self;
 
 	*inside = atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_INSIDE;
-	return *inside ? come_out(t) : begin();
+	return *inside ? come_out(t) : event_begin();
 }
 
 static void end_mapping(struct thread *t, int inside)
 {
-	end(t);
+	event_end(t);
 	if (inside)
 		atomic_store_explicit(&t->state, THREAD_INSIDE, memory_order_relaxed);
 }
@@ -289,7 +257,7 @@ void trace_mremap(const struct pmt_mremap *given)
 
 void trace_thread_name(pthread_t handle, const char *name)
 {
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 	uint32_t number;
 
 	if (t == NULL)
@@ -299,17 +267,17 @@ void trace_thread_name(pthread_t handle, const char *name)
 	order_pass(t, ORDER_MAPPINGS);
 	if (number != 0)
 		thread_put_name(t, number, name);
-	end(t);
+	event_end(t);
 }
 
 void trace_life(unsigned what, uint64_t value)
 {
 	struct pmt_process r = {what, value};
-	struct thread *t = begin();
+	struct thread *t = event_begin();
 
 	if (t == NULL)
 		return;
 	order_pass(t, ORDER_MAPPINGS);
 	pmt_put_process(&t->writer.enc, 0, &r);
-	end(t);
+	event_end(t);
 }

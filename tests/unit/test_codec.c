@@ -252,7 +252,9 @@ static void near_bytes(uint8_t bytes[PMT_NEAR_MAX])
 /* The fast decoder of NAME against the other one. Returns whether it decoded. */
 #define CHECK_NEAR(name, bytes)                                                                    \
 	do {                                                                                       \
-		struct pmt_decoder slow = {bytes, bytes + PMT_NEAR_MAX, {1000, 50, 7, 9}};         \
+		struct pmt_decoder slow = {bytes,                                                  \
+					   bytes + PMT_NEAR_MAX,                                   \
+					   {.addr = 1000, .stack = 50, .time_ns = 7, .order = 9}}; \
 		struct pmt_decoder fast = slow;                                                    \
 		struct pmt_record want = {0};                                                      \
 		struct pmt_##name got;                                                             \
