@@ -7,6 +7,7 @@
 
 #include "census.h"
 #include "ending.h"
+#include "events.h"
 #include "names.h"
 #include "process.h"
 #include "pymem.h"
@@ -69,8 +70,10 @@ static void at_end(void)
 {
 	struct pymem_allocator ours = {NULL, last_malloc, last_calloc, last_realloc, last_free};
 
-	if (process_is_own())
+	if (process_is_own()) {
+		events_flush();
 		trace_life(PMT_LIFE_PYTHON_END, 0);
+	}
 	if (audit.entry == NULL)
 		return;
 	python.get_allocator(PYMEM_RAW, &audit.last);
@@ -121,6 +124,8 @@ static int on_event(const char *event, void *args, void *data)
 	}
 	if (process_traces_types())
 		ending_arm(census_at_end);
+	if (process_traces_events())
+		events_at_audit(event);
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
 		on_cpython_event(event + 8);
 	else if ((event[0] == 'o' || event[0] == 's') && python.version >= 0x030c0000 &&

@@ -17,6 +17,7 @@
 #include "census.h"
 #include "clock.h"
 #include "code.h"
+#include "events.h"
 #include "folding.h"
 #include "logfile.h"
 #include "names.h"
@@ -225,6 +226,7 @@ static int start_log(unsigned flags)
 			    python.text, NULL);
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
+	events_start();
 	account_start(process.options.trace >> PMT_TRACED_RSS & 1);
 	process_shared.types = process.options.types && process_traces(PMT_TRACED_PYMEM) &&
 			       python.found && typeinfo_start() == 0;

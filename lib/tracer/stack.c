@@ -184,8 +184,7 @@ static inline struct walk walk(struct thread *t, const char *tstate)
 	return w;
 }
 
-/* Index of the instruction in 2-byte units plus 1; 0 before the first. */
-static uint32_t position_of(const void *code, uintptr_t raw)
+uint32_t stack_position(const void *code, uintptr_t raw)
 {
 	const struct python_layout *l = &python.layout;
 	intptr_t distance;
@@ -269,7 +268,7 @@ static inline uint32_t push(uint32_t parent, const void *code, uintptr_t raw, ui
 	if (code != NULL) {
 		if (number == 0 || number == CODE_LEFT_OUT)
 			return parent;
-		position = position_of(code, raw);
+		position = stack_position(code, raw);
 	}
 	key = stack_key(parent, number, position);
 	stack = (uint32_t)table_get(&stacks.numbers, key);

@@ -38,6 +38,9 @@ void stack_definitions_done(void);
  */
 uint32_t stack_code(const void *code);
 
+/* Index of an instruction in 2-byte units plus 1, 0 before the first; RAW as a frame has it. */
+uint32_t stack_position(const void *code, uintptr_t raw);
+
 /* A numbered code object dies: its address may come back as another one's. */
 void stack_code_died(const void *code);
 

@@ -68,6 +68,32 @@ struct thread_fold {
 	uint8_t *guesses;    /* whether blocks are worth a place, see folding.h */
 };
 
+#define THREAD_CODES 64
+
+/* An event of the interpreter that the trigger passed over last: events.c. */
+struct thread_previous {
+	unsigned type; /* PMT_REC_pyevent, c_event, line; else: none */
+	unsigned what;
+	uint32_t code;
+	uint32_t place; /* position or line */
+	uint32_t function;
+	uint64_t resident;
+};
+
+/* Events of the interpreter. */
+struct thread_events {
+	uint32_t begun;	  /* the first one has been recorded */
+	uint32_t wanted;  /* by the filter: 0 not looked at, 1 yes, 2 no */
+	uint32_t depth;	  /* frames of the thread, where that is asked for */
+	uint64_t skipped; /* events that have no record, since the last one that has */
+	uint64_t epoch;	  /* value of the code epoch that `codes` is of */
+	struct thread_previous previous;
+	struct {
+		const void *code;
+		uint32_t number; /* 0: its events are not wanted */
+	} codes[THREAD_CODES];
+};
+
 struct thread {
 	_Atomic int state;
 	uint32_t number; /* from 1 */
@@ -91,6 +117,7 @@ struct thread {
 	struct thread_memo *memos;
 
 	struct thread_fold fold;
+	struct thread_events events;
 
 	/* thread.c */
 	struct thread *next;

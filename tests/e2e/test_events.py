@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Events of the interpreter, against what a recorder in pure Python sees of the same program."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Dict, List, Tuple
+
+import pytest
+
+from harness import TARGETS, Log, Python, Tracer
+
+SCRIPT = TARGETS / "events.py"
+
+# What sys.setprofile() and sys.settrace() call our events.
+PROFILE_WORDS = {
+    "call": "call",
+    "resume": "call",
+    "throw": "call",
+    "return": "return",
+    "yield": "return",
+    "unwind": "return",
+    "exception": "exception",
+    "opcode": "opcode",
+    "c-call": "c_call",
+    "c-return": "c_return",
+    "c-exception": "c_exception",
+}
+
+Told = Tuple[str, int, str, str]  # event, line, function, C function
+SCENARIOS = [
+    "nested",
+    "recursion",
+    "generators",
+    "coroutines",
+    "exceptions",
+    "comprehensions",
+    "executed",
+    "callbacks",
+    "objects",
+    "deep",
+    "threads",
+]
+
+
+def events_of(log: Log) -> Dict[int, List[Told]]:
+    """Thread -> the events of the script's own functions, all of them."""
+    found: Dict[int, List[Told]] = defaultdict(list)
+    for e in log.of("pyevent", "c_event", "line"):
+        if e["file"] != str(SCRIPT):
+            continue
+        word = "line" if e["event"] == "line" else PROFILE_WORDS[e["what"]]
+        found[e["thread"]].append((word, e["line"] or 0, e["function"], e.get("c_function") or ""))
+    return found
+
+
+def between(events: List[Told]) -> List[Told]:
+    """From the return of begin() to the call of end(), both left out; nothing if they are not there."""
+    first = [i for i, e in enumerate(events) if e[0] == "return" and e[2] == "begin"]
+    last = [i for i, e in enumerate(events) if e[0] == "call" and e[2] == "end"]
+    if not first and not last:
+        return []
+    [begin], [end] = first, last
+    return events[begin + 1 : end]
+
+
+def recorded(report: List[Dict[str, Any]]) -> List[List[Told]]:
+    threads: Dict[int, List[Told]] = defaultdict(list)
+    for r in report:
+        threads[r["thread"]].append((r["event"], r["line"] or 0, r["function"], r["c"] or ""))
+    return sorted(threads.values())
+
+
+def check(python: Python, tracer: Tracer, scenario: str, how: str, trace: str) -> None:
+    told = recorded(tracer.untraced([*python.enter, python.path, SCRIPT, scenario, how]).report)
+    run = tracer.python(python, SCRIPT.name, scenario, "quiet", options={"TRACE": trace})
+    ours = sorted(filter(None, map(between, events_of(run.log).values())))
+    assert ours == told
+    assert sum(map(len, told)) > 20
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_events_equal_recorder(tracer: Tracer, python: Python, scenario: str) -> None:
+    check(python, tracer, scenario, "record", "profile,trace")
+
+
+def test_opcodes_equal_recorder(tracer: Tracer, python: Python) -> None:
+    check(python, tracer, "nested", "opcodes", "profile,trace,opcodes")
