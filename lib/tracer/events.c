@@ -113,32 +113,13 @@ int events_thread_wanted(struct thread *t)
 	return t->events.wanted == 1;
 }
 
-/* Frames of this thread that are its program's. */
-static uint32_t count_frames(void)
-{
-	const struct python_layout *l = &python.layout;
-	const char *state = python.current(), *frame;
-	uint32_t count = 0;
-
-	if (state == NULL)
-		return 0;
-	memcpy(&frame, state + l->tstate_frame, sizeof(frame));
-	if (l->has_cframe)
-		memcpy(&frame, frame + l->cframe_frame, sizeof(frame));
-	while (frame != NULL) {
-		count += !l->has_owner || (unsigned char)frame[l->owner] < PYTHON_OWNER_INTERPRETER;
-		memcpy(&frame, frame + l->previous, sizeof(frame));
-	}
-	return count;
-}
-
 /* The thread's first event. ENTERS: it begins a frame, which is there already. */
 static void begin_thread(struct thread *t, int enters)
 {
 	struct pmt_events_begin r = {0, events.traced >> PMT_TRACED_CALLS << PMT_TRACED_CALLS};
 
 	t->events.begun = 1;
-	t->events.depth = events.depth == 0 ? 0 : count_frames() - (unsigned)enters;
+	t->events.depth = events.depth == 0 ? 0 : stack_depth() - (unsigned)enters;
 	if (!enters)
 		r.stack = stack_current(t, 1);
 	pmt_put_events_begin(&t->writer.enc, 0, &r);
@@ -343,7 +324,7 @@ static int wants_any(void)
 static int is_ready(const char *event)
 {
 	return (strncmp(event, "cpython.run_", 12) == 0 ||
-		(strcmp(event, "exec") == 0 && count_frames() == 0)) &&
+		(strcmp(event, "exec") == 0 && stack_depth() == 0)) &&
 	       python.is_initialized();
 }
 

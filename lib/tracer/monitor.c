@@ -11,6 +11,7 @@
 #include "names.h"
 #include "python.h"
 #include "say.h"
+#include "stack.h"
 
 /* Of Include/structmember.h, typeslots.h and object.h, frozen by the stable ABI. */
 #define MEMBER_SSIZE 19
@@ -52,6 +53,7 @@ static struct {
 	void *(*make_type)(struct spec *spec);
 	void *(*make)(void *type, ptrdiff_t items);
 	long (*number)(void *object);
+	int (*line)(void *code, int offset);
 	int (*is_true)(void *object);
 	void *(*error)(void);
 	void (*clear)(void);
@@ -108,13 +110,14 @@ static inline uint32_t position(const void *offset)
 		(void)names;                                                                       \
 		return result(events_py(what, args[0], position(args[1])));                        \
 	}
+/* Of an exception the frame says where it was raised first, the offset where it is raised again. */
 #define PY_EVENT_ALWAYS(name, what)                                                                \
 	static void *name(void *self, void *const *args, size_t count, void *names)                \
 	{                                                                                          \
 		(void)self;                                                                        \
 		(void)count;                                                                       \
 		(void)names;                                                                       \
-		(void)events_py(what, args[0], position(args[1]));                                 \
+		(void)events_py(what, args[0], stack_innermost(args[0], position(args[1])));       \
 		return monitor.none;                                                               \
 	}
 PY_EVENT(on_start, PMT_PYEVENT_CALL)
@@ -132,6 +135,26 @@ static void *on_line(void *self, void *const *args, size_t count, void *names)
 	(void)count;
 	(void)names;
 	return result(events_line(args[0], small_int(args[1])));
+}
+
+/*
+ * A jump back within a line is a new execution of it, as for sys.settrace(); to another line the
+ * line event comes by itself.
+ */
+static void *on_jump(void *self, void *const *args, size_t count, void *names)
+{
+	const uint32_t from = small_int(args[1]), to = small_int(args[2]);
+	int line;
+
+	(void)self;
+	(void)count;
+	(void)names;
+	if (to > from)
+		return result(EVENTS_NEVER);
+	line = monitor.line(args[0], (int)from);
+	if (line < 0 || monitor.line(args[0], (int)to) != line)
+		return result(EVENTS_NEVER);
+	return result(events_line(args[0], (uint32_t)line));
 }
 
 static inline enum events_fate c_event(unsigned what, void *const *args)
@@ -185,6 +208,7 @@ static const struct {
 	{PMT_TRACED_C_CALLS, "C_RETURN", on_c_return},
 	{PMT_TRACED_C_CALLS, "C_RAISE", on_c_raise},
 	{PMT_TRACED_LINES, "LINE", on_line},
+	{PMT_TRACED_LINES, "JUMP", on_jump},
 	{PMT_TRACED_OPCODES, "INSTRUCTION", on_instruction},
 	{PMT_TRACED_EXCEPTIONS, "RAISE", on_raise},
 	{PMT_TRACED_EXCEPTIONS, "STOP_ITERATION", on_raise},
@@ -205,6 +229,7 @@ static int look_up(void)
 	set(&monitor.make_type, "PyType_FromSpec");
 	set(&monitor.make, "PyType_GenericAlloc");
 	set(&monitor.number, "PyLong_AsLong");
+	set(&monitor.line, "PyCode_Addr2Line");
 	set(&monitor.error, "PyErr_Occurred");
 	set(&monitor.clear, "PyErr_Clear");
 	set(&monitor.release, "Py_DecRef");
@@ -215,11 +240,11 @@ static int look_up(void)
 	monitor.head = python.layout.ob_type + 8;
 	return monitor.get != NULL && monitor.attribute != NULL && monitor.call != NULL &&
 			       monitor.make_type != NULL && monitor.make != NULL &&
-			       monitor.number != NULL && monitor.error != NULL &&
-			       monitor.clear != NULL && monitor.release != NULL &&
-			       monitor.interpreter != NULL && monitor.interpreter_id != NULL &&
-			       monitor.vectorcall_call != NULL && monitor.none != NULL &&
-			       python.walkable && cfunction_init() == 0
+			       monitor.number != NULL && monitor.line != NULL &&
+			       monitor.error != NULL && monitor.clear != NULL &&
+			       monitor.release != NULL && monitor.interpreter != NULL &&
+			       monitor.interpreter_id != NULL && monitor.vectorcall_call != NULL &&
+			       monitor.none != NULL && python.walkable && cfunction_init() == 0
 		       ? 0
 		       : -1;
 }

@@ -469,3 +469,35 @@ uint32_t stack_current(struct thread *t, int held)
 	t->stack = push_frame(t, t->frames_used == 1 ? 0 : last[-1].stack, last);
 	return t->stack;
 }
+
+/* This thread's innermost frame, as the interpreter has it. */
+static const char *attached_frame(void)
+{
+	const char *state = python.current();
+
+	return state == NULL ? NULL : innermost(&python.layout, state);
+}
+
+uint32_t stack_innermost(const void *code, uint32_t otherwise)
+{
+	const char *frame = attached_frame();
+	struct thread_frame seen = {0};
+
+	if (frame == NULL)
+		return otherwise;
+	look(&python.layout, frame, &seen);
+	return seen.code == code ? stack_position(code, seen.position) : otherwise;
+}
+
+uint32_t stack_depth(void)
+{
+	struct thread_frame seen;
+	uint32_t count = 0;
+
+	for (const char *frame = attached_frame(); frame != NULL;
+	     frame = (const char *)word_at(frame, python.layout.previous)) {
+		look(&python.layout, frame, &seen);
+		count += seen.code != NULL;
+	}
+	return count;
+}

@@ -38,7 +38,6 @@ SCENARIOS = [
     "executed",
     "callbacks",
     "objects",
-    "deep",
     "threads",
 ]
 
@@ -76,7 +75,7 @@ def check(python: Python, tracer: Tracer, scenario: str, how: str, trace: str) -
     run = tracer.python(python, SCRIPT.name, scenario, "quiet", options={"TRACE": trace})
     ours = sorted(filter(None, map(between, events_of(run.log).values())))
     assert ours == told
-    assert sum(map(len, told)) > 20
+    assert sum(map(len, told)) > 5
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -86,3 +85,14 @@ def test_events_equal_recorder(tracer: Tracer, python: Python, scenario: str) ->
 
 def test_opcodes_equal_recorder(tracer: Tracer, python: Python) -> None:
     check(python, tracer, "nested", "opcodes", "profile,trace,opcodes")
+
+
+def test_deep_recursion(tracer: Tracer, python: Python) -> None:
+    """The limit is where it is without tracing, and each call has its end in the log."""
+    run = tracer.python(python, SCRIPT.name, "deep", "quiet", options={"TRACE": "profile,trace"})
+    depth = int(run.outcome.out)
+    own = run.log.of("pyevent", function="endless")
+    kinds = [e["what"] for e in own]
+    assert kinds.count("call") in (depth + 1, depth + 2)  # the last one may fail at its beginning
+    assert kinds.count("call") == kinds.count("unwind")
+    assert depth > 500

@@ -7,6 +7,7 @@ report; opcodes: instructions, too. quiet: nothing is recorded here.
 """
 
 import _thread
+import dis
 import functools
 import json
 import os
@@ -20,11 +21,19 @@ OWN = __file__
 recorded = []  # [thread, event, line, function, C function]
 
 
+def line_of(frame):
+    """Up to 3.9 f_lineno is that of the last line event while the frame has a trace function."""
+    if sys.version_info >= (3, 10) or frame.f_lasti < 0:
+        return frame.f_lineno
+    return [line for at, line in dis.findlinestarts(frame.f_code) if at <= frame.f_lasti][-1]
+
+
 def add(frame, event, function=None):
     code = frame.f_code
     if code.co_filename == OWN and code not in HIDDEN:
         name = getattr(code, "co_qualname", code.co_name)
-        recorded.append([_thread.get_ident(), event, frame.f_lineno, name, function])
+        line = frame.f_lineno if event == "line" else line_of(frame)
+        recorded.append([_thread.get_ident(), event, line, name, function])
 
 
 def on_profile(frame, event, arg):
@@ -35,6 +44,7 @@ def on_trace(frame, event, arg):
     if event in ("line", "exception", "opcode"):
         add(frame, event)
     elif HOW == "opcodes":
+        frame.f_trace = on_trace  # from 3.13 on the order of these two matters
         frame.f_trace_opcodes = True
     return on_trace
 
@@ -44,11 +54,11 @@ def begin():
     if HOW == "quiet":
         return
     caller = sys._getframe(1)
+    sys.setprofile(on_profile)
+    sys.settrace(on_trace)
     caller.f_trace = on_trace
     if HOW == "opcodes":
         caller.f_trace_opcodes = True
-    sys.setprofile(on_profile)
-    sys.settrace(on_trace)
 
 
 def end():
@@ -57,7 +67,7 @@ def end():
         sys.setprofile(None)
 
 
-HIDDEN = {f.__code__ for f in (add, on_profile, on_trace, begin, end)}
+HIDDEN = {f.__code__ for f in (add, line_of, on_profile, on_trace, begin, end)}
 
 
 def nested():
@@ -292,7 +302,7 @@ def objects():
     thing[1]
     type("Made", (Thing,), {})
     list(thing)
-    del thing
+    Thing(4)
     end()
 
 
@@ -333,15 +343,19 @@ class Thing:
 
 
 def deep():
-    begin()
+    """To the interpreter's limit, and how far that was."""
     try:
         endless(0)
     except RecursionError:
-        pass
-    end()
+        print(depth)
+
+
+depth = 0
 
 
 def endless(n):
+    global depth
+    depth = n
     return endless(n + 1)
 
 
