@@ -74,10 +74,15 @@ static void say_wrong_option(const struct pmt_option_info *info, const char *val
 			     const char *allowed)
 {
 	struct text t = {.used = 0};
+	char shown[100];
+	const size_t size = strlen(value) < sizeof(shown) ? strlen(value) : sizeof(shown) - 1;
 
+	memcpy(shown, value, size);
+	shown[size] = '\0';
 	text_add(&t, info->env);
 	text_add(&t, "=");
-	text_add_clean(&t, value);
+	text_add_clean(&t, shown);
+	text_add(&t, value[size] == '\0' ? "" : "...");
 	text_add(&t, ": not allowed, wants ");
 	say_problem(t.data, allowed, "; the program runs untraced");
 }
