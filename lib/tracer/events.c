@@ -333,7 +333,7 @@ void events_at_audit(const char *event)
 	if (!wants_any())
 		return;
 	if (python.version >= 0x030c0000)
-		monitor_at_audit(event, is_ready(event));
+		monitor_at_audit(is_ready(event));
 	else
 		slots_at_audit(event, is_ready(event));
 }

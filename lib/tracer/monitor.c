@@ -68,7 +68,6 @@ static struct {
 	int64_t done[INTERPRETERS_MAX]; /* interpreters that have been seen to, by id plus 1 */
 	_Atomic unsigned count;
 	int state; /* 0 not looked up, 1 usable, 2 not */
-	int several;
 } monitor;
 
 /* This thread is installing: what that raises is not for us. */
@@ -390,22 +389,18 @@ static void see_to_interpreter(void)
 	events_notice(PMT_NOTICE_FOREIGN, problem);
 }
 
-void monitor_at_audit(const char *event, int ready)
+void monitor_at_audit(int ready)
 {
 	if (installing || monitor.state == 2)
 		return;
-	if (!ready && !monitor.several) {
-		monitor.several = atomic_load(&monitor.count) != 0 &&
-				  strcmp(event, "cpython.PyInterpreterState_New") == 0;
-		return;
-	}
-	if (monitor.state == 0)
+	if (monitor.state == 0 && ready) {
 		monitor.state = look_up() == 0 ? 1 : 2;
-	if (monitor.state == 2) {
-		say_problem("this Python's calls and lines cannot be traced: ", python.text, NULL);
-		return;
+		if (monitor.state == 2)
+			say_problem("this Python's calls and lines cannot be traced: ", python.text,
+				    NULL);
 	}
-	if (!ready && (atomic_load(&monitor.count) == 0 || python.current() == NULL))
+	/* Also at other events: not each version tells of a new interpreter. */
+	if (monitor.state != 1 || python.current() == NULL)
 		return;
 	installing = 1;
 	see_to_interpreter();

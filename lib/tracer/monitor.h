@@ -7,6 +7,6 @@
 #define PMT_TRACER_MONITOR_H
 
 /* At each audit event. READY: the interpreter is about to run the program. */
-void monitor_at_audit(const char *event, int ready);
+void monitor_at_audit(int ready);
 
 #endif

@@ -54,7 +54,7 @@ def test_threads_of_all_kinds(tracer: Tracer, python: Python) -> None:
     run = traced(tracer, python, "raw_threads", env=env)
     assert calls(run)["step"] == 9
     own = {e["thread"] for e in run.log.of("pyevent", what="call", function="step")}
-    assert len(own) == (2 if python.root else 3)
+    assert len(own) == 3
     assert calls(run)["marked"] == 4
 
 
