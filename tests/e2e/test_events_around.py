@@ -68,7 +68,8 @@ def test_ends_in_the_middle(tracer: Tracer, python: Python) -> None:
 def test_interpreters(tracer: Tracer, python: Python) -> None:
     run = traced(tracer, python, "interpreters")
     need(run.outcome.out != b"none\n", "no interpreters in this Python")
-    assert calls(run, file="<string>")["inner"] == 12
+    found = calls(run, file="<string>") + calls(run, file="<script>")  # 3.14 calls it so
+    assert found["inner"] == 12
     assert calls(run)["step"] == 2
 
 
