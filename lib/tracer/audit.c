@@ -24,16 +24,23 @@
  */
 static struct {
 	int started;
+	int registered;
 	struct pymem_allocator first; /* what the entry was made with */
 	void *entry;
 	struct pymem_allocator last; /* the raw allocator in the end */
 } audit;
 
+/* This thread registers the hook. */
+static __thread int catching __attribute__((tls_model("initial-exec")));
+
 static void *catch_malloc(void *ctx, size_t size)
 {
+	void *block = audit.first.malloc(audit.first.ctx, size);
+
 	(void)ctx;
-	audit.entry = audit.first.malloc(audit.first.ctx, size);
-	return audit.entry;
+	if (catching)
+		audit.entry = block;
+	return block;
 }
 
 static void *last_malloc(void *ctx, size_t size)
@@ -141,9 +148,11 @@ int audit_start(void)
 	struct pymem_allocator catcher;
 	int rc;
 
-	if (python.add_audit_hook == NULL || python.get_allocator == NULL ||
-	    python.is_initialized())
+	if (python.add_audit_hook == NULL || python.get_allocator == NULL)
 		return -1;
+	if (audit.registered)
+		return 0;
+	catching = 1;
 	python.get_allocator(PYMEM_RAW, &audit.first);
 	catcher = audit.first;
 	catcher.ctx = NULL;
@@ -151,5 +160,7 @@ int audit_start(void)
 	python.set_allocator(PYMEM_RAW, &catcher);
 	rc = python.add_audit_hook(on_event, NULL);
 	python.set_allocator(PYMEM_RAW, &audit.first);
+	catching = 0;
+	audit.registered = rc == 0;
 	return rc;
 }

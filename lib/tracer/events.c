@@ -31,14 +31,19 @@ static struct {
 	_Atomic uint64_t last; /* resident set at the last event that passed the trigger */
 } events;
 
-void events_start(void)
+static void take_options(const struct pmt_options *o)
 {
-	const struct pmt_options *o = process_options();
-
 	events.traced = o->trace;
 	events.trigger = o->rss_trigger == PMT_TRIGGER_PAGE ? getauxval(AT_PAGESZ) : o->rss_trigger;
 	events.depth = (uint32_t)o->call_depth;
 	events.memory = (unsigned)o->lines;
+}
+
+void events_start(void)
+{
+	const struct pmt_options *o = process_options();
+
+	take_options(o);
 	atomic_store(&events.last, 0);
 	table_clear(&events.verdicts);
 	filter_start(o);
@@ -336,4 +341,44 @@ void events_at_audit(const char *event)
 		monitor_at_audit(is_ready(event));
 	else
 		slots_at_audit(event, is_ready(event));
+}
+
+static void change_engine(void)
+{
+	if (python.version >= 0x030c0000)
+		monitor_change();
+	else
+		slots_change();
+}
+
+void events_begin(void)
+{
+	if (!wants_any())
+		return;
+	if (python.version >= 0x030c0000)
+		monitor_at_audit(1);
+	else
+		slots_at_audit("", 1);
+	change_engine();
+}
+
+void events_change(void)
+{
+	const int before = wants_any();
+
+	take_options(process_options());
+	if (!before)
+		events_begin();
+	else
+		change_engine();
+}
+
+void events_end(void)
+{
+	if (!wants_any())
+		return;
+	events_flush();
+	events.traced = 0;
+	events.depth = 0;
+	change_engine();
 }

@@ -41,6 +41,12 @@ void events_notice(unsigned what, const char *text);
 
 /* At each audit event: install what raises the events where it is not there yet. */
 void events_at_audit(const char *event);
+/* The same at once, in the middle of the program. Attached. */
+void events_begin(void);
+/* The options have changed: raise other events, or none. Attached. */
+void events_change(void);
+/* The log is about to be closed while the program goes on: raise no more. Attached. */
+void events_end(void);
 /* This thread is about to end, or the interpreter: write what is kept back. Any time. */
 void events_flush(void);
 

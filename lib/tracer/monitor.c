@@ -66,6 +66,7 @@ static struct {
 	void *missing;
 	uint32_t head;			/* bytes of an object's head */
 	int64_t done[INTERPRETERS_MAX]; /* interpreters that have been seen to, by id plus 1 */
+	long tools[INTERPRETERS_MAX];	/* our tool in them, -1: none */
 	_Atomic unsigned count;
 	int state; /* 0 not looked up, 1 usable, 2 not */
 } monitor;
@@ -317,22 +318,59 @@ static int register_all(void *module, void *events, void *type, long tool)
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		long event;
 
-		if (!events_wants(wanted[i].word))
-			continue;
 		event = long_attribute(events, wanted[i].event);
 		if (event <= 0 || listen(module, type, tool, i, event) != 0)
 			return -1;
-		set_of |= event;
+		if (events_wants(wanted[i].word))
+			set_of |= event;
 	}
 	return drop(monitor.call(module, "set_events", "ll", tool, set_of));
 }
 
-/* In the interpreter of this thread. Returns 0, -1 when it cannot be done, 1 when not yet. */
-static int install(void)
+/* Which tool of this interpreter is ours: the numbers are by interpreter. */
+static long own_tool(int64_t id)
+{
+	const unsigned count = atomic_load(&monitor.count);
+
+	for (unsigned i = 0; i < count && i < INTERPRETERS_MAX; i++)
+		if (monitor.done[i] == id + 1)
+			return monitor.tools[i];
+	return -1;
+}
+
+void monitor_change(void)
+{
+	void *module, *events;
+	long set_of = 0, tool;
+
+	if (monitor.state != 1 || python.current() == NULL)
+		return;
+	tool = own_tool(monitor.interpreter_id(monitor.interpreter()));
+	module = tool < 0 ? NULL : monitor.get("monitoring");
+	if (module == NULL)
+		return;
+	installing = 1;
+	events = monitor.attribute(module, "events");
+	for (size_t i = 0; events != NULL && i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (events_wants(wanted[i].word))
+			set_of |= long_attribute(events, wanted[i].event);
+	(void)drop(monitor.call(module, "set_events", "ll", tool, set_of));
+	/* Places that earlier filters passed over may be wanted now. */
+	(void)drop(monitor.call(module, "restart_events", NULL));
+	monitor.clear();
+	if (events != NULL)
+		monitor.release(events);
+	installing = 0;
+}
+
+/*
+ * In the interpreter of this thread. Returns 0 and TOOL, -1 when it cannot be done, 1 when not yet.
+ */
+static int install(long *out)
 {
 	void *module = monitor.get("monitoring"); /* borrowed */
 	void *events, *type, *disable, *missing;
-	long tool;
+	long tool = -1;
 	int rc = -1;
 
 	if (module == NULL)
@@ -350,6 +388,7 @@ static int install(void)
 		if (rc != 0 && tool >= 0)
 			(void)drop(monitor.call(module, "free_tool_id", "l", tool));
 	}
+	*out = rc == 0 ? tool : -1;
 	monitor.clear();
 	if (events != NULL)
 		monitor.release(events);
@@ -374,15 +413,18 @@ static void see_to_interpreter(void)
 	static const char *const problem =
 		"no place for it beside the other tools of sys.monitoring";
 	const int64_t id = monitor.interpreter_id(monitor.interpreter());
+	unsigned place;
+	long tool;
 	int rc;
 
 	if (is_done(id) || monitor.error() != NULL)
 		return;
-	rc = install();
+	rc = install(&tool);
 	if (rc > 0)
 		return;
-	/* Under the lock of the first interpreter, or rarely enough. */
-	monitor.done[atomic_fetch_add(&monitor.count, 1) % INTERPRETERS_MAX] = id + 1;
+	place = atomic_fetch_add(&monitor.count, 1) % INTERPRETERS_MAX;
+	monitor.tools[place] = tool;
+	monitor.done[place] = id + 1;
 	if (rc == 0)
 		return;
 	say_problem("calls, lines and exceptions are not traced: ", problem, NULL);

@@ -8,5 +8,7 @@
 
 /* At each audit event. READY: the interpreter is about to run the program. */
 void monitor_at_audit(int ready);
+/* Other events are wanted now, in the interpreter of this thread. */
+void monitor_change(void);
 
 #endif

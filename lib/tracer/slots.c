@@ -444,19 +444,40 @@ static void ask_thread(void *state)
 	put_function(state, PROFILE, on_first);
 }
 
-static void start(void)
+/* Another thread goes without ours. */
+static void leave_thread(void *state)
+{
+	const struct foreign *f = foreign_of(state, 0);
+
+	for (enum slot slot = PROFILE; slot < SLOTS; slot++)
+		if (is_ours(function_in(state, slot)))
+			put_function(state, slot, f == NULL ? NULL : f->function[slot]);
+}
+
+/* Ours into or out of the slots of all threads of this interpreter. */
+static void apply(void)
 {
 	void *self = python.current();
 
 	slots.wanted[PROFILE] = events_wants(PMT_TRACED_CALLS) || events_wants(PMT_TRACED_C_CALLS);
 	slots.wanted[TRACE] = events_wants(PMT_TRACED_LINES) || events_wants(PMT_TRACED_OPCODES) ||
 			      events_wants(PMT_TRACED_EXCEPTIONS);
-	slots.started = 1;
+	slots.started = slots.wanted[PROFILE] || slots.wanted[TRACE];
 	for (void *state = slots.first_state(slots.interpreter()); state != NULL;
-	     state = slots.next_state(state))
-		if (state != self)
+	     state = slots.next_state(state)) {
+		if (state == self)
+			continue;
+		leave_thread(state);
+		if (slots.started)
 			ask_thread(state);
+	}
 	repair_slots(self, -1);
+}
+
+void slots_change(void)
+{
+	if (slots.state == 1 && python.current() != NULL)
+		apply();
 }
 
 void slots_at_audit(const char *event, int ready)
@@ -472,7 +493,8 @@ void slots_at_audit(const char *event, int ready)
 	if (slots.state != 1 || python.current() == NULL)
 		return;
 	if (!slots.started) {
-		start();
+		if (ready)
+			apply();
 		return;
 	}
 	if (strcmp(event, "sys.setprofile") == 0)

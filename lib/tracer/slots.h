@@ -8,6 +8,8 @@
 
 /* At each audit event. READY: the interpreter is about to run the program. */
 void slots_at_audit(const char *event, int ready);
+/* Other events are wanted now. Attached. */
+void slots_change(void);
 /* This thread has set a value of its own: it may be a new thread state. Any thread, any time. */
 void slots_thread_state(void);
 

@@ -152,6 +152,12 @@ static inline void thread_leave(struct thread *t)
 struct thread *thread_inside(void);
 void thread_outside(struct thread *t);
 
+/*
+ * Between enter and leave, where writer_has_room() says no: make room for SIZE bytes. Returns the
+ * thread, or NULL when nothing is to be recorded now (suspended, stopped, the log cannot grow);
+ * then the thread has left.
+ */
+struct thread *thread_room(struct thread *t, size_t size);
 /* The log cannot grow: this thread records no more. Called between enter and leave. */
 void thread_stop(struct thread *t);
 
@@ -166,6 +172,16 @@ void threads_reset(void);
 void threads_leave(void);
 /* Seal the chunks of threads that have ended, and of this one; it records no more. */
 void threads_finish(void);
+/*
+ * Have all threads but this one ask thread_room() at their next event, and wait until none of them
+ * is in the middle of one. Returns 0, or -1 when one did not come out of it in time: it records on
+ * until its chunk is full.
+ */
+int threads_halt(void);
+/* After threads_halt(), the log being closed: seal the chunks of all threads that came out. */
+void threads_retire(void);
+/* Before another log in this process: numbers begin anew. */
+void threads_renew(void);
 /* Number of the thread HANDLE, 0 when it has recorded nothing yet. Between enter and leave. */
 uint32_t thread_number_of(pthread_t handle);
 /* Put a thread_name record, cut to 255 bytes. Between enter and leave. */
