@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program can ask of the tracer while it runs: the functions of pymemtrace.h. */
+/* What a program can ask of the tracer while it runs: the functions of pymemtrace.h, and a signal.
+ */
+#include "control.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -23,6 +29,7 @@ static struct {
 	struct text problem;
 	char *room; /* SETTINGS_BYTES */
 	size_t used;
+	int (*add_call)(int (*function)(void *), void *argument); /* of the interpreter */
 } control;
 
 static int refuse(const char *why)
@@ -149,4 +156,36 @@ PMT_EXPORT const char *pymemtrace_log_path(void)
 PMT_EXPORT const char *pymemtrace_problem(void)
 {
 	return control.problem.used == 0 ? "" : control.problem.data;
+}
+
+/* In the main thread, between two instructions of the program. */
+static int toggle(void *unused)
+{
+	(void)unused;
+	if (process_is_own())
+		process_end();
+	else if (pymemtrace_start(NULL) != 0)
+		say_problem("cannot begin to trace: ", pymemtrace_problem(), NULL);
+	return 0;
+}
+
+static void on_signal(int signal)
+{
+	const int error = errno;
+
+	(void)signal;
+	(void)control.add_call(toggle, NULL);
+	errno = error;
+}
+
+void control_start(int signal)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	void *symbol = signal == 0 ? NULL : dlsym(python.scope, "Py_AddPendingCall");
+
+	if (symbol == NULL)
+		return;
+	memcpy(&control.add_call, &symbol, sizeof(symbol));
+	if (sigaction(signal, &action, NULL) != 0)
+		say_problem("this signal cannot be had for tracing: ", strerror(errno), NULL);
 }

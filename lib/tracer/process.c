@@ -17,6 +17,7 @@
 #include "census.h"
 #include "clock.h"
 #include "code.h"
+#include "control.h"
 #include "events.h"
 #include "folding.h"
 #include "logfile.h"
@@ -454,7 +455,14 @@ void process_start(void)
 	say_init();
 	process.loaded_late = !is_preloaded();
 	if ((!interpreter_here() && !wants_any_program()) || process.loaded_late ||
-	    read_options() != 0 || !process.options.start) {
+	    read_options() != 0) {
+		atomic_store(&process_shared.mode, PROCESS_INERT);
+		return;
+	}
+	if (python.found)
+		control_start((int)process.options.signal);
+	if (!process.options.start) {
+		process.options_good = 1;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}

@@ -297,6 +297,7 @@ int threads_halt(void)
 	const struct timespec rest = {0, 200000};
 	int left = 1;
 
+	__atomic_store_n(&thread_self->writer.limit, NULL, __ATOMIC_RELAXED);
 	for (int round = 0; round < 500 && left; round++) {
 		left = 0;
 		lock_take(&threads.lock);

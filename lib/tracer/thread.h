@@ -173,8 +173,8 @@ void threads_leave(void);
 /* Seal the chunks of threads that have ended, and of this one; it records no more. */
 void threads_finish(void);
 /*
- * Have all threads but this one ask thread_room() at their next event, and wait until none of them
- * is in the middle of one. Returns 0, or -1 when one did not come out of it in time: it records on
+ * Have all threads ask thread_room() at their next event, and wait until none of the others is in
+ * the middle of one. Returns 0, or -1 when one did not come out of it in time: it records on
  * until its chunk is full.
  */
 int threads_halt(void);
