@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILL 0x4d /* each byte of a block */
+
 struct block {
 	PyObject_HEAD size_t size;
 	void *buffer;
@@ -45,8 +47,8 @@ static int block_init(PyObject *self, PyObject *args, PyObject *keywords,
 		PyErr_NoMemory();
 		return -1;
 	}
-	/* Resident, not only reserved. */
-	memset(buffer, 0, (size_t)size);
+	/* Resident, not only reserved. With zeros, compilers would make a calloc of it. */
+	memset(buffer, FILL, (size_t)size);
 	block->size = (size_t)size;
 	block->buffer = buffer;
 	return 0;
@@ -230,8 +232,7 @@ static struct PyModuleDef definition = {
 	.m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit_cMemLeak(void);
-PyMODINIT_FUNC PyInit_cMemLeak(void)
+MODULE_ENTRY(cMemLeak)
 {
 	return PyModuleDef_Init(&definition);
 }

@@ -18,53 +18,87 @@ static int execute(PyObject *Py_UNUSED(module))
 
 #include <stdatomic.h>
 
+/* A tracer, as the interpreter keeps it. */
+struct tracer {
+	PyRefTracer function;
+	void *data;
+};
+
+#define PLACES 2
+
 /*
  * The interpreter has room for one tracer. Ours counts for all counters at once: each has what the
- * sums were when it was made. It is there while a counter is, and hands on to the tracer it found.
+ * sums were when it was made. It is there while a counter is, and hands on to the one it found.
+ *
+ * If another tracer came on top and a new counter goes on top of that one, ours is there twice, in
+ * case that the other one hands on: ours, the other, ours, the first one. So there are two to hand
+ * on to.
  */
 static struct {
 	atomic_llong born;
 	atomic_llong dead;
 	atomic_int counters;
-	PyRefTracer next;
-	void *next_data;
+	atomic_int depth;
+	struct tracer next[PLACES];
 } state;
+
+static _Thread_local int inside; /* calls of ours that have not returned */
 
 struct counter {
 	PyObject_HEAD long long born;
 	long long dead;
 };
 
+static int hand_on(PyObject *object, PyRefTracerEvent event)
+{
+	const int place = atomic_load_explicit(&state.depth, memory_order_acquire) - 1 - inside;
+	int rc = 0;
+
+	if (place >= 0 && state.next[place].function != NULL) {
+		inside++;
+		rc = state.next[place].function(object, event, state.next[place].data);
+		inside--;
+	}
+	return rc;
+}
+
 /* Called while an object is half made or half gone: must not touch it. */
 static int count(PyObject *object, PyRefTracerEvent event, void *Py_UNUSED(data))
 {
-	if (event == PyRefTracer_CREATE)
-		atomic_fetch_add_explicit(&state.born, 1, memory_order_relaxed);
-	else if (event == PyRefTracer_DESTROY)
-		atomic_fetch_add_explicit(&state.dead, 1, memory_order_relaxed);
-	return state.next == NULL ? 0 : state.next(object, event, state.next_data);
+	/* 3.15 also tells that this tracer was replaced, which is not about the next one. */
+	if (event != PyRefTracer_CREATE && event != PyRefTracer_DESTROY)
+		return 0;
+	if (inside == 0)
+		atomic_fetch_add_explicit(event == PyRefTracer_CREATE ? &state.born : &state.dead,
+					  1, memory_order_relaxed);
+	return hand_on(object, event);
 }
 
 static int start(void)
 {
-	void *data = NULL;
-	PyRefTracer present = PyRefTracer_GetTracer(&data);
+	const int depth = atomic_load(&state.depth);
+	struct tracer present;
 
-	if (present == count)
+	present.function = PyRefTracer_GetTracer(&present.data);
+	if (present.function == count || depth == PLACES)
 		return 0;
-	state.next = present;
-	state.next_data = data;
+	state.next[depth] = present;
+	atomic_store_explicit(&state.depth, depth + 1, memory_order_release);
 	return PyRefTracer_SetTracer(count, NULL);
 }
 
-/* Another tracer may have come since. Then ours stays below it, if it hands on, and does no harm.
- */
+/* Below another tracer ours stays. It does no harm there. */
 static void stop(void)
 {
 	void *data = NULL;
+	PyRefTracer present = PyRefTracer_GetTracer(&data);
 
-	if (PyRefTracer_GetTracer(&data) == count)
-		PyRefTracer_SetTracer(state.next, state.next_data);
+	if (present == count) {
+		const int depth = atomic_fetch_sub(&state.depth, 1) - 1;
+		PyRefTracer_SetTracer(state.next[depth].function, state.next[depth].data);
+	} else if (present == NULL) {
+		atomic_store(&state.depth, 0);
+	}
 }
 
 static PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
@@ -140,8 +174,7 @@ static struct PyModuleDef definition = {
 	.m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit_cPyRefTraceExample(void);
-PyMODINIT_FUNC PyInit_cPyRefTraceExample(void)
+MODULE_ENTRY(cPyRefTraceExample)
 {
 	return PyModuleDef_Init(&definition);
 }

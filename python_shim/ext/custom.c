@@ -168,8 +168,7 @@ static struct PyModuleDef definition = {
 	.m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit_custom(void);
-PyMODINIT_FUNC PyInit_custom(void)
+MODULE_ENTRY(custom)
 {
 	return PyModuleDef_Init(&definition);
 }

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* What the extensions share: the entry point of a module, and locks where there is no global one.
- */
+/* What the extensions share: entry points, types, and locks where there is no global one. */
 #ifndef PMT_EXT_MODULE_H
 #define PMT_EXT_MODULE_H
 
 #include <Python.h>
 
 /* Says that a module is safe without the global lock, where an interpreter can be without one. */
-#ifdef Py_mod_gil
+#ifdef Py_MOD_GIL_NOT_USED
 #define MODULE_NO_GIL {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #else
 #define MODULE_NO_GIL
 #endif
 
-/* Around what reads or changes the fields of SELF. With the global lock they are no more than
- * braces. */
+/*
+ * Around what reads or changes the fields of SELF. With the global lock they are no more than
+ * braces.
+ */
 #ifdef Py_BEGIN_CRITICAL_SECTION
-#define OBJECT_LOCK(self) Py_BEGIN_CRITICAL_SECTION(self)
+#define OBJECT_LOCK(self)                                                                          \
+	(void)(self);                                                                              \
+	Py_BEGIN_CRITICAL_SECTION(self)
 #define OBJECT_UNLOCK() Py_END_CRITICAL_SECTION()
 #else
 #define OBJECT_LOCK(self)                                                                          \
@@ -33,6 +36,11 @@
 			0, NULL                                                                    \
 		}                                                                                  \
 	}
+
+/* The one symbol of module NAME that is seen from outside. Python 3.8 does not say so by itself. */
+#define MODULE_ENTRY(NAME)                                                                         \
+	__attribute__((visibility("default"))) PyMODINIT_FUNC PyInit_##NAME(void);                 \
+	PyMODINIT_FUNC PyInit_##NAME(void)
 
 /* Makes a type from SPEC and adds it to MODULE as NAME. -1 with an exception set on failure. */
 static inline int module_add_type(PyObject *module, const char *name, PyType_Spec *spec)
