@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Callable
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from installed import execute
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,33 +26,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     once = [item for item in items if item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=once)
     items[:] = [item for item in items if item not in once]
-
-
-def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment that traces nothing."""
-    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR")}
-    keep.update(LANG="C.UTF-8", PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0")
-    keep.update(extra or {})
-    return keep
-
-
-def execute(
-    argv: Sequence[str | Path], status: int | None = 0, **keywords: object
-) -> subprocess.CompletedProcess[bytes]:
-    """Runs a command and demands its exit status, unless STATUS is None."""
-    env = clean_env(keywords.pop("env", None))  # type: ignore[arg-type]
-    done: subprocess.CompletedProcess[bytes] = subprocess.run(
-        list(map(str, argv)),
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=300,
-        check=False,
-        **keywords,  # type: ignore[call-overload]
-    )
-    if status is not None:
-        assert done.returncode == status, (argv, done)
-    return done
 
 
 @pytest.fixture(scope="session")

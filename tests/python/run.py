@@ -122,7 +122,7 @@ class Environment:
         chosen = pins(self.python.version)
         [name] = (pin.replace("==", "-") for pin in chosen if pin.startswith("pip=="))
         [pip] = WHEELS.glob(f"{name}-*.whl")
-        options = ["--no-index", "--no-deps", "--no-compile", "--find-links", WHEELS]
+        options = ["--no-index", "--no-deps", "--no-compile", "--find-links", str(WHEELS)]
         self.run([self.venv / "bin/python", pip / "pip", "install", *options, *chosen])
         stamp.write_text(key)
 
@@ -144,7 +144,7 @@ class Environment:
         if harness.QUICK:
             args = ["-m", "not slow", *args]
         report = results / f"python-{self.python.name}.xml"
-        command = [self.venv / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [str(self.venv / "bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         command += ["--tb=short", f"--junitxml={report}", f"--junit-prefix={self.python.name}"]
         try:
             text = self.run([*command, "-o", "junit_family=xunit1", *args], **variables)

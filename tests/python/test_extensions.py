@@ -15,8 +15,9 @@ from typing import Any, Callable
 
 import pymemtrace
 import pytest
-from conftest import TOP, execute
 from pymemtrace import cMemLeak, custom
+
+from installed import TOP, execute
 
 BLOCKS = [cMemLeak.CMalloc, cMemLeak.PyRawMalloc, cMemLeak.PyMalloc]
 HAS_TRACER = sys.version_info >= (3, 13)

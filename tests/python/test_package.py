@@ -15,7 +15,8 @@ from typing import Any, Iterator
 
 import pymemtrace
 import pytest
-from conftest import TOP, clean_env, execute
+
+from installed import TOP, clean_env, execute
 
 SOURCE = TOP / "python_shim" / "pymemtrace"
 EXTENSIONS = ["cMemLeak", "cPyRefTraceExample", "custom"]
@@ -292,7 +293,8 @@ def test_row_88_builds_without_warnings(tmp_path: Path, compiler: str) -> None:
     scripts = Path(sys.executable).parent
     env = clean_env({"CC": compiler, "PATH": f"{scripts}:{os.environ['PATH']}"})
     options = ["-Dpython=true", "-Dwheel=true", "-Dtests=false", "-Dwerror=true"]
-    for command in (["meson", "setup", tmp_path, TOP, *options], ["ninja", "-C", tmp_path]):
+    setup = ["meson", "setup", str(tmp_path), str(TOP), *options]
+    for command in (setup, ["ninja", "-C", str(tmp_path)]):
         done = subprocess.run(
             command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )

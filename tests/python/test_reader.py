@@ -16,7 +16,8 @@ from typing import Any, Callable
 
 import pymemtrace
 import pytest
-from conftest import TOP, execute
+
+from installed import TOP, execute
 
 GOLDEN = TOP / "tests" / "golden" / "logs"
 GOOD = sorted(p.name for p in GOLDEN.iterdir() if p.name.startswith("good-"))
@@ -211,10 +212,10 @@ def test_hostile_names() -> None:
 def test_hostile_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
     monkeypatch.chdir(tmp_path)
     Path(os.fsdecode(name)).write_bytes((GOLDEN / "good-killed.pmt").read_bytes())
-    for path in (name, os.fsdecode(name), Path(os.fsdecode(name))):
-        log = pymemtrace.read(path)
+    text = os.fsdecode(name)
+    for log in (pymemtrace.read(name), pymemtrace.read(text), pymemtrace.read(Path(text))):
         assert log.statistics()["events"] == 19
-        assert log.path == os.fsdecode(name)
+        assert log.path == text
 
 
 def children() -> list[str]:
