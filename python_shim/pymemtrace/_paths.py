@@ -73,7 +73,7 @@ def _recorded() -> Iterator[Path]:
 
 def _is_ours(scripts: Path) -> bool:
     """Whether programs of this folder belong to packages where this one lies."""
-    return PACKAGE.is_relative_to(scripts.parent) if sys.version_info >= (3, 9) else True
+    return scripts.resolve().parent in PACKAGE.parents
 
 
 def _built(folder: str, name: str) -> Iterator[Path]:

@@ -197,6 +197,9 @@ def main(results: Path, args: Sequence[str]) -> int:
     chosen = selected(args)
     if chosen is None:
         return 0
+    if not harness.pythons():
+        (results / "python.skipped").write_text("no Python interpreter found\n")
+        return 0
     fetch_wheels()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         good = list(pool.map(lambda p: run_one(p, results, chosen), harness.pythons()))

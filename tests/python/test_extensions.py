@@ -132,8 +132,9 @@ def test_row_45_cMemLeak_leaks_in_a_log(program: str, tmp_path: Path) -> None:
     """The tracer sees each block by its own allocator, and the one with a reference too many stay."""
     script, path = tmp_path / "leaking.py", tmp_path / "leaking.pmt"
     script.write_text(LEAKING)
-    command = [program, "run", "--fold=off", "-o", path, "--", sys.executable, script]
-    said = json.loads(execute(command).stdout)
+    traced = [sys.executable, str(script)]
+    run = execute([program, "run", "--fold=off", "-o", path, "--", *traced])
+    said = json.loads(run.stdout)
     events = list(pymemtrace.read(path).events())
     for n, (name, allocator) in enumerate(ALLOCATORS.items()):
         for size, address in zip((1_000_001 + n, 2_000_001 + n), said[name]):

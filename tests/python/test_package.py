@@ -184,26 +184,25 @@ def test_another_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         pymemtrace.library_path()
 
 
-def run_python(
-    code: str, *folders: Path, status: int | None = 0
-) -> subprocess.CompletedProcess[bytes]:
-    """CODE with the folders on sys.path, in an interpreter without installed packages."""
-    path = os.pathsep.join(map(str, folders))
-    return execute([sys.executable, "-S", "-c", code], status, env={"PYTHONPATH": path})
+def run_python(code: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """CODE with FOLDER on sys.path, in an interpreter without installed packages."""
+    return execute([sys.executable, "-S", "-c", code], env={"PYTHONPATH": str(folder)})
 
 
 SAY = "import pymemtrace as p; print(p.library_path()); print(p.program_path())"
 
 
-def test_package_without_its_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize("site", ["-S", "-s"])
+def test_package_without_its_program(tmp_path: Path, site: str) -> None:
     """A copy of the Python files alone says what is missing, and takes nobody else's program."""
     (tmp_path / "pymemtrace").mkdir()
     for file in SOURCE.glob("*.py"):
         (tmp_path / "pymemtrace" / file.name).write_bytes(file.read_bytes())
     for function in ("library_path", "program_path"):
-        code = f"import pymemtrace; pymemtrace.{function}()"
-        assert b"FileNotFoundError" in run_python(code, tmp_path, status=1).stderr
-    command = [sys.executable, "-S", "-m", "pymemtrace", "--version"]
+        command = [sys.executable, site, "-c", f"import pymemtrace; pymemtrace.{function}()"]
+        done = execute(command, 1, env={"PYTHONPATH": str(tmp_path)})
+        assert b"FileNotFoundError" in done.stderr
+    command = [sys.executable, site, "-m", "pymemtrace", "--version"]
     done = execute(command, 1, env={"PYTHONPATH": str(tmp_path)})
     assert done.stderr.startswith(b"pymemtrace: the program pymemtrace does not belong to")
 
