@@ -259,6 +259,18 @@ if HAS_TRACER:
         things = things_of(100)
         assert 100 <= last.count_new() < 120
 
+    def test_row_38_between_tracers_that_hand_on(tmp_path: Path) -> None:
+        """Each sees every object once, whatever lies above and below, and nobody goes in circles."""
+        library = tmp_path / f"chain{sysconfig.get_config_var('EXT_SUFFIX')}"
+        include = f"-I{sysconfig.get_path('include')}"
+        execute(
+            ["cc", "-shared", "-fPIC", include, "-o", library, Path(__file__).with_name("chain.c")]
+        )
+        done = execute([sys.executable, "-c", CHAIN], env={"PYTHONPATH": str(tmp_path)})
+        answers = json.loads(done.stdout)
+        assert [1000 <= n < 1030 for n in answers["births"]] == [True] * len(answers["births"])
+        assert answers["rest"] == [True, True]
+
     def test_row_38_names() -> None:
         assert tp_name(RefTraceCount) == "cPyRefTraceExample.RefTraceCount"
         own = [name for name in dir(RefTraceCount()) if name not in dir(object())]
@@ -267,12 +279,55 @@ if HAS_TRACER:
             RefTraceCount(1)  # type: ignore[call-arg]
 
 
+# The counters and the other tracer take turns in the interpreter's one place.
+CHAIN = """
+import itertools, json
+import chain
+from pymemtrace.cPyRefTraceExample import RefTraceCount
+
+class Thing: pass
+
+births, kept = [], []
+def make(*counts):
+    before = [count() for count in counts]
+    kept.append([Thing() for _ in itertools.repeat(None, 1000)])
+    births.extend(count() - was for count, was in zip(counts, before))
+
+first = RefTraceCount()
+make(first.count_new)
+chain.install()                                         # above the first
+make(first.count_new, chain.seen)
+second = RefTraceCount()                                # and one above that
+make(first.count_new, second.count_new, chain.seen)
+third = RefTraceCount()
+make(first.count_new, second.count_new, third.count_new, chain.seen)
+del first, second, third
+rest = [chain.is_installed()]
+make(chain.seen)
+again = RefTraceCount()
+make(again.count_new, chain.seen)
+chain.install()                                         # above and below
+make(again.count_new)
+chain.clear()
+del again
+last = RefTraceCount()
+make(last.count_new)
+del last
+rest.append(not chain.is_installed())
+print(json.dumps({"births": births, "rest": rest}))
+"""
+
 FLAGS = """-std=c17 -D_GNU_SOURCE -O2 -fPIC -Wall -Wextra -Wshadow -Wstrict-prototypes
 -Wmissing-prototypes -Wundef -Wvla -Wpointer-arith -Werror -fsyntax-only""".split()
 
 
+# How a free-threaded interpreter's own header would have it; the code for it is compiled at least.
+VARIANTS = ["", "-DPy_GIL_DISABLED=1"] if sys.version_info >= (3, 13) else [""]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_row_88_extensions_without_warnings(compiler: str) -> None:
+def test_row_88_extensions_without_warnings(compiler: str, variant: str) -> None:
     try:
         subprocess.run([compiler, "--version"], check=True, capture_output=True)
     except OSError:
@@ -282,7 +337,7 @@ def test_row_88_extensions_without_warnings(compiler: str) -> None:
     sources = sorted((TOP / "python_shim" / "ext").glob("*.c"))
     assert len(sources) >= 3
     for source in sources:
-        done = execute([compiler, *FLAGS, *system, source], status=None)
+        done = execute([compiler, *FLAGS, *variant.split(), *system, source], status=None)
         assert done.stderr.decode() == ""
         assert done.returncode == 0
 

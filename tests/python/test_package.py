@@ -19,7 +19,8 @@ import pytest
 from installed import TOP, clean_env, execute
 
 SOURCE = TOP / "python_shim" / "pymemtrace"
-EXTENSIONS = ["cMemLeak", "cPyRefTraceExample", "custom"]
+TABLE = (TOP / "python_shim" / "meson.build").read_text(encoding="utf-8")
+EXTENSIONS = re.findall(r"^  '(\w+)': '(?:stable|version)',$", TABLE, re.MULTILINE)
 BASE = {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"}
 LOADER = {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
@@ -62,6 +63,7 @@ def test_row_88_wheel_has_the_package(unpacked: Path) -> None:
     ours = {str(p.relative_to(SOURCE.parent)) for p in SOURCE.rglob("*") if p.is_file()}
     ours = {p for p in ours if "__pycache__" not in p}
     assert {"pymemtrace/__init__.py", "pymemtrace/py.typed", "pymemtrace/custom.pyi"} <= ours
+    assert {"cMemLeak", "cPyRefTraceExample", "custom"} <= set(EXTENSIONS)
     built = {short(p): p.relative_to(unpacked) for p in elf_files(unpacked)}
     assert sorted(built) == sorted([*EXTENSIONS, "libpymemtrace", "pymemtrace"])
     assert built["libpymemtrace"] == Path("pymemtrace/libpymemtrace.so")
