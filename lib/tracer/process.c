@@ -698,6 +698,7 @@ int process_begin(const char *const *settings, struct text *problem)
 	}
 	if (set_options(settings, problem) != 0)
 		return -1;
+	say_set_verbosity(process.options.verbosity);
 	process.options_good = 1;
 	process.malloc_sound = 1;
 	make_output_absolute();
