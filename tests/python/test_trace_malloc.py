@@ -169,6 +169,8 @@ def test_row_40_trace_malloc_attributes() -> None:
     own = [s for s in trace.statistics if s not in trace.net_statistics()]
     assert {s.traceback[-1].filename for s in own} <= {tracemalloc.__file__, trace_malloc.__file__}
     assert own
+    net = {s.traceback[-1].filename for s in trace.net_statistics()}
+    assert not net & {tracemalloc.__file__, trace_malloc.__file__}
 
 
 def test_row_40_trace_malloc_off(
