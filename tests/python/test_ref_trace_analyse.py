@@ -166,6 +166,9 @@ NAMES = [
     ("ЖЖЖ" * 20, "/" + "é " * 60 + "a.py", 123456, "ф" * 60),
     ("", "", 0, ""),
     ("W", "/app/a.py", -1, "f"),
+    ("W", "/" + "a" * 90 + " 12 b/x.py", 5, "f"),
+    ("W" * 40, "/app/a.py", 5, "f 12 g"),
+    ("Ж", "/ж  " * 20 + "a.py", 5, "f  g"),
     ("numpy.ndarray", "/a" + " 5 " * 40 + "b.py", 17, "f"),
 ]
 
@@ -246,6 +249,8 @@ def test_row_39_ref_trace_nothing_behind_a_false_end(caplog: pytest.LogCaptureFi
     result = read(log(new(1), "EOF", new(2)))
     assert (result.count_new, result.truncated) == (2, [])
     assert "Lines behind EOF" in caplog.text
+    result = read(log(new(1), "EOF", new(2), end=False))
+    assert (result.count_new, len(result.truncated)) == (2, 1)
 
 
 def test_row_39_ref_trace_terminal_is_safe() -> None:

@@ -62,14 +62,11 @@ def _left_parts(left: str) -> Optional[Tuple[str, str]]:
         type_name, file = left[:_TYPE], left[_TYPE + 1 :]
     else:
         type_name, _, file = left.partition(" ")
-    wide_enough = len(type_name) >= _TYPE and len(file) >= _FILE
-    if not wide_enough or (len(file) > _FILE and file.endswith(" ")):
-        return None
-    return type_name.strip(), file.strip()
+    return (type_name, file) if len(type_name) >= _TYPE and len(file) >= _FILE else None
 
 
 def _by_width(middle: str) -> Optional[_Names]:
-    """The last number that stands where a line number can."""
+    """The number behind the padding of a file's name, or else the last one that is far enough."""
     found: Optional[_Names] = None
     for match in _NUMBER.finditer(middle):
         start = min(match.start(), match.end() - _LINE)
@@ -77,7 +74,10 @@ def _by_width(middle: str) -> Optional[_Names]:
             continue
         parts = _left_parts(middle[: start - 1])
         if parts is not None:
-            found = (*parts, int(match.group()), middle[match.end() :].strip())
+            type_name, file = (part.strip() for part in parts)
+            found = (type_name, file, int(match.group()), middle[match.end() :].strip())
+            if len(parts[1]) == _FILE and parts[1].endswith(" "):
+                break
     return found
 
 
