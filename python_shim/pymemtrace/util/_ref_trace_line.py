@@ -9,7 +9,7 @@ by bytes or by characters, depending on the writer. The widths tell where a name
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 __all__ = ["ObjectData", "parse_object"]
 
@@ -90,25 +90,24 @@ def _by_words(middle: str) -> Optional[_Names]:
     return None
 
 
-def _ways(middle: bytes) -> Iterator[Optional[_Names]]:
-    by_bytes = _by_width(middle.decode("latin-1"))
-    if by_bytes is not None:
-        type_name, file, line, function = by_bytes
-        yield (
-            _text(type_name.encode("latin-1")),
-            _text(file.encode("latin-1")),
-            line,
-            _text(function.encode("latin-1")),
-        )
-    text = middle.decode("utf-8", "backslashreplace")
-    yield _by_width(text)
-    yield _by_words(text)
+def _names(middle: bytes) -> Optional[_Names]:
+    # Each byte as a character. Columns that are wide by characters are as wide by bytes, or wider.
+    names = _by_width(middle.decode("latin-1"))
+    if names is None:
+        return _by_words(middle.decode("utf-8", "backslashreplace"))
+    type_name, file, line, function = names
+    return (
+        _text(type_name.encode("latin-1")),
+        _text(file.encode("latin-1")),
+        line,
+        _text(function.encode("latin-1")),
+    )
 
 
 def parse_object(line_num: int, line: bytes) -> Optional[ObjectData]:
     """What a NEW or DEL line says, or None if it cannot be understood."""
     match = _FITTING.match(line)
-    names: Optional[_Names]
+    names: _Names
     if match:
         clock, address, live, type_name, file, number, function, rss, drss = match.groups()
         names = _text(type_name), _text(file), int(number), _text(function)
@@ -117,9 +116,10 @@ def parse_object(line_num: int, line: bytes) -> Optional[ObjectData]:
         if match is None:
             return None
         clock, address, live, middle, rss, drss = match.groups()
-        names = next(filter(None, _ways(middle)), None)
-        if names is None:
+        found = _names(middle)
+        if found is None:
             return None
+        names = found
     try:
         when = float(clock)
     except ValueError:
