@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import os
 import sys
@@ -57,6 +58,7 @@ class _Mapping(NamedTuple):
     file: str
 
 
+@functools.lru_cache(maxsize=None)
 def _api() -> ctypes.PyDLL:
     """Functions that are called with the GIL held. Not ctypes.pythonapi, which is everybody's."""
     api = ctypes.PyDLL(None)

@@ -482,27 +482,46 @@ def diff_debugmallocstats(a_stats: SysDebugMallocStats, b_stats: SysDebugMallocS
 
 
 class DiffSysDebugMallocStats:
-    """Context manager that takes a snapshot at its start (``before``) and its end (``after``)."""
+    """Context manager that takes a snapshot at its start and its end, and tells what changed.
+
+    The texts are kept as they are, in one block each that is too large for pymalloc, and taken apart
+    when they are asked for. So the context itself is hardly to be seen in the difference.
+    """
 
     def __init__(self) -> None:
-        self.before: Optional[SysDebugMallocStats] = None
-        self.after: Optional[SysDebugMallocStats] = None
+        self._texts: List[bytes] = []
 
     def __enter__(self) -> DiffSysDebugMallocStats:
-        self.after = None
-        self.before = SysDebugMallocStats()
+        get_debugmallocstats()  # the first call makes objects that stay
+        self._texts = [get_debugmallocstats()]
+        if _section_if_there(DebugMallocArenas, self._texts[0]) is None:
+            SysDebugMallocStats(self._texts[0])  # raises
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.after = SysDebugMallocStats()
+        self._texts.append(get_debugmallocstats())
+
+    def _snapshot(self, number: int) -> Optional[SysDebugMallocStats]:
+        return SysDebugMallocStats(self._texts[number]) if number < len(self._texts) else None
+
+    @property
+    def before(self) -> Optional[SysDebugMallocStats]:
+        """The snapshot of the start; None if the context was not entered."""
+        return self._snapshot(0)
+
+    @property
+    def after(self) -> Optional[SysDebugMallocStats]:
+        """The snapshot of the end; None if the context was not left."""
+        return self._snapshot(1)
 
     def diff(self) -> str:
         """What changed, as text. RuntimeError if the context was not entered, or not left."""
-        if self.before is None:
+        before, after = self.before, self.after
+        if before is None:
             raise RuntimeError("Context manager not entered.")
-        if self.after is None:
+        if after is None:
             raise RuntimeError("Context manager not exited.")
-        return "\n".join(diff_debugmallocstats(self.before, self.after))
+        return "\n".join(diff_debugmallocstats(before, after))
 
 
 def main() -> int:

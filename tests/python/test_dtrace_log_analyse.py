@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+import pymemtrace
 import pytest
 from pymemtrace.util import dtrace_log_analyse as dla
 
-SHIM = Path(__file__).resolve().parents[2] / "python_shim"
+PACKAGES = Path(pymemtrace.__file__).resolve().parents[1]
 
 
 def line(call: str, place: str = "app.py:3", function: str = "f", process: int = 77633) -> str:
@@ -270,7 +271,7 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
         encoding="utf-8",
         timeout=60,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(SHIM), "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONPATH": str(PACKAGES), "PYTHONIOENCODING": "utf-8"},
     )
 
 

@@ -15,10 +15,11 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+import pymemtrace
 import pytest
 from pymemtrace import redirect_stdout
 
-SHIM = Path(__file__).resolve().parents[2] / "python_shim"
+PACKAGES = Path(pymemtrace.__file__).resolve().parents[1]
 LIBC = ctypes.CDLL(None)
 
 # Prints what was caught, as a literal, on the descriptor that it was told by number.
@@ -40,7 +41,7 @@ def run(body: str) -> tuple[str, str, list[object]]:
         pass_fds=[write],
         timeout=60,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(SHIM)},
+        env={**os.environ, "PYTHONPATH": str(PACKAGES)},
     )
     os.close(write)
     with os.fdopen(read) as told:

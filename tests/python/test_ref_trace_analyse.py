@@ -19,10 +19,11 @@ import sys
 from pathlib import Path
 from typing import Dict, List
 
+import pymemtrace
 import pytest
 from pymemtrace.util import ref_trace_analyse as rta
 
-SHIM = Path(__file__).resolve().parents[2] / "python_shim"
+PACKAGES = Path(pymemtrace.__file__).resolve().parents[1]
 LIBC = ctypes.CDLL(None)
 FORMAT = b"%s: %12.6f %16p %16ld %-32s %-80s %4d %-40s %16zd %16ld\n"
 HEADER = (
@@ -333,7 +334,7 @@ def program(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         encoding="utf-8",
         timeout=60,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(SHIM), **env},
+        env={**os.environ, "PYTHONPATH": str(PACKAGES), **env},
     )
 
 

@@ -8,13 +8,14 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any, List
 
 import pytest
 from pymemtrace.util import gnuplot
 
 needs_gnuplot = pytest.mark.skipif(shutil.which("gnuplot") is None, reason="no gnuplot")
 
-TABLE = [["#t", "a", "long-name"], [0.5, 1, 2], [1.5, 1 << 40, "NaN"]]
+TABLE: List[List[Any]] = [["#t", "a", "long-name"], [0.5, 1, 2], [1.5, 1 << 40, "NaN"]]
 PLT = """set terminal svg
 set output "{name}.svg"
 plot "{name}.dat" using 1:2 with lines title "bytes"
