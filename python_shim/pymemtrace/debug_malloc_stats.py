@@ -484,8 +484,8 @@ def diff_debugmallocstats(a_stats: SysDebugMallocStats, b_stats: SysDebugMallocS
 class DiffSysDebugMallocStats:
     """Context manager that takes a snapshot at its start and its end, and tells what changed.
 
-    The texts are kept as they are, in one block each that is too large for pymalloc, and taken apart
-    when they are asked for. So the context itself is hardly to be seen in the difference.
+    The texts are kept as they are, in one block each that is too large for pymalloc, and taken
+    apart when they are asked for. So the context itself is hardly to be seen in the difference.
     """
 
     def __init__(self) -> None:

