@@ -73,6 +73,7 @@ def run(
         format="%(asctime)s - %(filename)s#%(lineno)d - %(levelname)-8s - %(message)s",
         stream=sys.stdout,
     )
+    logging.raiseExceptions = False  # stdout may be a pipe that nobody reads any more
     start = time.perf_counter()
     try:
         for line in report(args):
