@@ -11,7 +11,8 @@ called one after another from C (``deque(map(...))``), with no bytecode between 
 could switch threads or run a signal handler, and with the garbage collector off. The blocks of
 these calls themselves are taken and given back within. Where pymalloc's functions are is learnt
 from the tracer: by convention a wrapper's context is, or begins with, the PyMemAllocatorEx that it
-calls. It is read by way of /proc/self/mem, so that a context of another kind does no harm.
+calls. It is read by way of /proc/self/mem, so that a context of another kind does no harm. Only a
+subinterpreter with a GIL of its own runs on, and what it allocates meanwhile passes the tracer by.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ def _allocator_behind_tracers(api: ctypes.PyDLL) -> Optional[_Allocator]:
         return None
     top = _Allocator()
     api.PyMem_GetAllocator(_OBJ, ctypes.byref(top))
+    if top.ctx is None:  # as pymalloc's own, which is the usual case
+        return None
     try:
         code = list(_code())
         lowest = _lowest(top, code)
