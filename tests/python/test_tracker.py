@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, List
 
+import pymemtrace
 import pytest
 
-import pymemtrace
 from installed import execute
 
 HEAD = """
