@@ -125,7 +125,7 @@ static void set_command(struct watch_log *log, const json_t *words)
 	json_t *word;
 	FILE *memory;
 
-	if (log->command != NULL || json_array_size(words) == 0)
+	if (json_array_size(words) == 0)
 		return;
 	memory = open_memstream(&text, &size);
 	if (memory == NULL)
@@ -136,6 +136,7 @@ static void set_command(struct watch_log *log, const json_t *words)
 			fprintf(memory, "%s%s", i == 0 ? "" : " ", json_string_value(word));
 	}
 	fclose(memory);
+	free(log->command); /* of the program that runs last */
 	log->command = text;
 }
 

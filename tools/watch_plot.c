@@ -170,13 +170,27 @@ static void put_curve(const struct panel *panel, size_t number, FILE *out)
 
 	fprintf(out, "'%s.dat' index %zu using 1:($%zu%s) with linespoints pt 7 ps 0.3 ",
 		panel->name, index, panel->axis + 2, scale);
-	if (curve->pid == 0) {
-		fputs("lw 2 lc rgb '#303030' title 'tree'", out);
-		return;
+	if (curve->pid == 0)
+		fputs("lw 2 lc rgb '#303030' notitle", out);
+	else
+		fprintf(out, "lw 1.4 lc %zu notitle", number);
+}
+
+/* Names in the colours of the curves, beside the panels: no key of one panel has room for them. */
+static void put_names(const struct watch_log *log, const struct chosen *chosen, FILE *out)
+{
+	for (size_t i = 0; i < chosen->count; i++) {
+		const struct watch_log_curve *curve = &log->curves[chosen->curves[i]];
+		const double y = 0.9 - 0.04 * (double)i;
+
+		fputs("set label \"", out);
+		escape_gnuplot(out, curve->name, NAME_BYTES);
+		if (curve->pid == 0)
+			fprintf(out, "\" at screen 0.82,%.2f textcolor rgb '#303030'\n", y);
+		else
+			fprintf(out, " %" PRIu64 "\" at screen 0.82,%.2f textcolor lt %zu\n",
+				curve->pid, y, i);
 	}
-	fprintf(out, "lw 1.4 lc %zu title \"", number);
-	escape_gnuplot(out, curve->name, NAME_BYTES);
-	fprintf(out, " %" PRIu64 "\"", curve->pid);
 }
 
 static void put_panel(const struct panel *panel, FILE *out)
@@ -192,7 +206,7 @@ static void put_panel(const struct panel *panel, FILE *out)
 		put_curve(panel, i, out);
 		between = ", \\\n\t";
 	}
-	fputs("\nunset key\n", out);
+	fputs("\nunset label\n", out);
 }
 
 static void put_axes(const struct watch_log *log, size_t panels, FILE *out)
@@ -201,8 +215,7 @@ static void put_axes(const struct watch_log *log, size_t panels, FILE *out)
 	      "set border 3 lc rgb '#606060'\nset tics nomirror out textcolor rgb '#303030'\n"
 	      "set grid ytics lc rgb '#dddddd' lt 1 lw 0.6\n"
 	      "set lmargin at screen 0.09\nset rmargin at screen 0.8\n"
-	      "set key at screen 0.99, screen 0.9 right top samplen 2 spacing 1.2\n"
-	      "set yrange [0:*]\nset xlabel 'seconds'\n",
+	      "set yrange [0:*]\n",
 	      out);
 	fprintf(out, "set xrange [0:%.6f]\nset multiplot layout %zu,1 title \"", end_of(log),
 		panels == 0 ? 1 : panels);
@@ -220,16 +233,22 @@ void watch_plot_script(const struct watch_log *log, const struct plot_style *sty
 		insert(log, &chosen, i);
 	for (size_t i = 0; i < log->axis_count; i++)
 		panels += is_shown(log, i);
+	const bool none = panels == 0;
+
 	fputs(PLOT_SIGNATURE, out);
 	plot_put_terminal(style, name, out);
 	if (log->count > chosen.count)
 		fprintf(out, "# %zu processes with smaller peaks of RSS are not drawn\n",
 			log->count - chosen.count);
 	put_axes(log, panels, out);
+	put_names(log, &chosen, out);
 	for (size_t i = 0; i < log->axis_count; i++)
-		if (is_shown(log, i))
+		if (is_shown(log, i)) {
+			if (panels-- == 1)
+				fputs("set xlabel 'seconds since the watch began'\n", out);
 			put_panel(&(struct panel){log, &chosen, name, i}, out);
-	if (panels == 0)
+		}
+	if (none)
 		fputs("set yrange [0:1]\nplot 0 notitle lc rgb 'white'\n", out);
 	fputs("unset multiplot\nif (exists('window')) { pause mouse close }\n", out);
 }
