@@ -216,6 +216,8 @@ static int read_lines(struct watch_log *log, FILE *file, const char *path)
 	free(line);
 	if (result == 0 && ferror(file))
 		result = error("%s: %s", path, strerror(errno));
+	else if (number == 0)
+		result = error("%s: is empty", path);
 	return result;
 }
 
