@@ -160,8 +160,11 @@ static int finish(struct watch *watch, const char *reason)
 		status = launch_wait(&watch->launch);
 		end.waited = true;
 		end.status = watch->launch.status;
+		end.usage = watch->launch.usage;
 	}
 	watch_table_summary(&watch->table, &watch->tree);
+	if (end.waited)
+		watch_table_usage(&watch->table, &end.usage);
 	fflush(watch->out);
 	watch_json_summary(&watch->json, &watch->tree, &end);
 	if (watch->launch.child != 0)

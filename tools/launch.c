@@ -136,7 +136,7 @@ int launch_wait(struct launch *launch)
 		poll(&fd, 1, -1);
 		launch_signals(launch);
 	}
-	waitpid(launch->child, &launch->status, 0);
+	wait4(launch->child, &launch->status, 0, &launch->usage);
 	launch->child = 0;
 	if (WIFSIGNALED(launch->status))
 		return 128 + WTERMSIG(launch->status);

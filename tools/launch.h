@@ -7,6 +7,7 @@
 #define PMT_TOOLS_LAUNCH_H
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* Exit statuses when the command cannot be run, as shells have them. */
@@ -16,10 +17,11 @@ enum {
 };
 
 struct launch {
-	pid_t child; /* 0: none, or waited for */
-	int signals; /* becomes readable when one comes */
-	int status;  /* from waitpid() */
-	bool asked;  /* without a child: a signal asked us to end */
+	pid_t child;	     /* 0: none, or waited for */
+	int signals;	     /* becomes readable when one comes */
+	int status;	     /* once it was waited for */
+	struct rusage usage; /* then: of it, and of the children that it waited for */
+	bool asked;	     /* without a child: a signal asked us to end */
 };
 
 /*

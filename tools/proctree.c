@@ -384,6 +384,8 @@ int proctree_init(struct proctree *tree, const struct procfs *procfs, pid_t root
 
 	if (result != 0 || sample.state == 'Z' || sample.state == 'X')
 		return result != 0 ? result : -ESRCH;
+	if (!procfs_is_process(procfs, root))
+		return -ESRCH;
 	tree->root = create(tree, &sample);
 	append(&tree->live, tree->root);
 	return 0;

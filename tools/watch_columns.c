@@ -30,7 +30,7 @@ const struct watch_column watch_columns[] = {
 	{"system", "sys s", 8, WATCH_SECONDS, PROCFS_SYSTEM_NS, "system_s", 0, false, NULL},
 	{"threads", "thr", 5, WATCH_COUNT, PROCFS_THREADS, "threads", 0, true, NULL},
 	{"state", "st", 3, WATCH_STATE, 0, "state", 0, false, NULL},
-	{"files", "files", 6, WATCH_COUNT, PROCFS_FILES, "open_files", FILES, true, NULL},
+	{"files", "files", 7, WATCH_COUNT, PROCFS_FILES, "open_files", FILES, true, NULL},
 	{0},
 };
 

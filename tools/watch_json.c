@@ -78,7 +78,7 @@ static void put_values(json_t *object, const uint64_t *levels, const uint64_t *c
 					    value(c, (c->level ? levels : counters)[c->value]));
 }
 
-/* The keys for which IS says yes, as an array; none when there are none. */
+/* The keys of the values that are partial, or with PARTIAL NULL denied; no member without any. */
 static void put_keys(json_t *object, const char *name, const uint64_t *values, const bool *partial)
 {
 	json_t *keys = json_array();
@@ -182,7 +182,7 @@ void watch_json_sample(struct watch_json *json, const struct proctree *tree)
 	object = begin_line("total", tree);
 	report_put_number(object, "processes", tree->live.count);
 	put_values(object, tree->now.values, tree->now.values);
-	put_keys(object, "partial", NULL, tree->partial);
+	put_keys(object, "partial", tree->now.values, tree->partial);
 	json_object_set_new(object, "between_samples", briefs(tree, false));
 	put_line(json, object);
 	flush(json);
@@ -233,6 +233,28 @@ static void put_exit(json_t *object, const struct watch_end *end)
 			    by_signal ? json_integer(WTERMSIG(end->status)) : json_null());
 }
 
+static json_t *timeval_seconds(const struct timeval *time)
+{
+	return json_real((double)time->tv_sec + (double)time->tv_usec / 1e6);
+}
+
+/* What the kernel counted: nothing of it was missed between two samples. */
+static json_t *json_usage(const struct watch_end *end)
+{
+	const struct rusage *usage = &end->usage;
+	json_t *object;
+
+	if (!end->waited)
+		return json_null();
+	object = json_object();
+	json_object_set_new(object, "user_s", timeval_seconds(&usage->ru_utime));
+	json_object_set_new(object, "system_s", timeval_seconds(&usage->ru_stime));
+	report_put_number(object, "minor_faults", (uint64_t)usage->ru_minflt);
+	report_put_number(object, "major_faults", (uint64_t)usage->ru_majflt);
+	report_put_number(object, "largest_rss_bytes", (uint64_t)usage->ru_maxrss * 1024);
+	return object;
+}
+
 void watch_json_summary(struct watch_json *json, const struct proctree *tree,
 			const struct watch_end *end)
 {
@@ -246,6 +268,7 @@ void watch_json_summary(struct watch_json *json, const struct proctree *tree,
 	json_object_set_new(object, "time_s", seconds(proctree_clock(tree)));
 	report_put_number(object, "ticks", tree->ticks);
 	put_exit(object, end);
+	json_object_set_new(object, "usage", json_usage(end));
 	report_put_number(object, "most_processes", tree->most);
 	json_object_set_new(object, "peaks", json_peaks(tree->peaks, tree->now.values));
 	json_object_set_new(object, "processes", json_processes(tree));

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "proctree.h"
 
@@ -26,8 +27,9 @@ struct watch_json {
 /* What the summary says besides the tree. */
 struct watch_end {
 	const char *reason; /* "ended", "signal" or "count" */
-	bool waited;	    /* the rest is known */
-	int status;	    /* from waitpid() */
+	bool waited;	    /* for a command: the rest is known */
+	int status;
+	struct rusage usage;
 };
 
 /* Each writes its lines and hands them to the system; the first failure is told, once. */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "proctree.h"
 #include "watch_columns.h"
@@ -23,6 +24,9 @@ void watch_table_header(const struct watch_table *table);
 void watch_table_sample(const struct watch_table *table, const struct proctree *tree);
 /* The peaks, of the processes with the largest RSS and of the tree. */
 void watch_table_summary(const struct watch_table *table, const struct proctree *tree);
+
+/* What the kernel counted of a command and of all the children that were waited for. */
+void watch_table_usage(const struct watch_table *table, const struct rusage *usage);
 
 /* Visit the processes that live, each right behind its parent or an older sibling's offspring. */
 void watch_each(const struct proctree *tree,

@@ -122,7 +122,7 @@ static void cut_smaps(void)
 	char text[sizeof(good_smaps)];
 
 	for (size_t size = 0; size <= strlen(good_smaps); size++) {
-		struct procfs_sample sample;
+		struct procfs_sample sample = {0};
 
 		for (size_t i = 0; i < PROCFS_FIGURES; i++)
 			sample.figures[i] = PROCFS_UNKNOWN;

@@ -237,6 +237,10 @@ static void no_process(void)
 
 	CHECK(proctree_init(&none, &procfs, 4000) == -ESRCH);
 	proctree_fini(&none);
+	fake_process(&(struct fake_process){
+		.pid = 105, .parent = 1, .group = 100, .start = 21, .name = "thread"});
+	CHECK(proctree_init(&none, &procfs, 105) == -ESRCH);
+	proctree_fini(&none);
 	fake_remove("loadavg"); /* then lists are all there is */
 	put(101, 100, 20, "child");
 	proctree_fini(&tree);
