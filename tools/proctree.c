@@ -382,10 +382,8 @@ int proctree_init(struct proctree *tree, const struct procfs *procfs, pid_t root
 	set_unknown(tree->now.values);
 	const int result = procfs_read(procfs, root, 0, &sample);
 
-	if (result != 0 || sample.state == 'Z' || sample.state == 'X')
+	if (result != 0 || !procfs_is_process(procfs, root))
 		return result != 0 ? result : -ESRCH;
-	if (!procfs_is_process(procfs, root))
-		return -ESRCH;
 	tree->root = create(tree, &sample);
 	append(&tree->live, tree->root);
 	return 0;

@@ -85,7 +85,8 @@ struct proctree {
 
 /*
  * Begin to watch a process; PROCFS must outlive the tree. Returns 0, or -errno: -ESRCH when there
- * is no such process, or it has ended, or it is a thread. proctree_fini() also after a failure.
+ * is no such process, or it is a thread. One that ended and was not waited for is there.
+ * proctree_fini() also after a failure.
  */
 int proctree_init(struct proctree *tree, const struct procfs *procfs, pid_t root);
 void proctree_fini(struct proctree *tree);

@@ -366,7 +366,7 @@ def test_surroundings_are_unchanged(tmp_path: Path) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
 
-    options = [TOOL, "watch", "-o", tmp_path / "t", "--json", tmp_path / "j", "--"]
+    options = [str(TOOL), "watch", "-o", str(tmp_path / "t"), "--json", str(tmp_path / "j"), "--"]
     plain = execute([*PYTHON, script], preexec=prepare)
     watched = execute([*options, *PYTHON, script], preexec=prepare)
     assert watched.visible == plain.visible
@@ -387,9 +387,19 @@ sys.exit(len(got))
 """
 
 
+def test_a_command_that_ends_at_once(tmp_path: Path) -> None:
+    out = tmp_path / "w.json"
+    for _ in range(30):
+        done = tool("watch", "--json", out, "--", "false", status=1)
+        assert b"pymemtrace:" not in done.err
+        assert summary(out)["exit_status"] == 1
+        assert of_kind(lines_of(out), "sample")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_signals_are_handed_on(number: signal.Signals, tmp_path: Path) -> None:
-    command = [TOOL, "watch", "-o", tmp_path / "t", "--json", tmp_path / "j", "--", *PYTHON, COUNTS]
+    files = ["-o", str(tmp_path / "t"), "--json", str(tmp_path / "j")]
+    command = [str(TOOL), "watch", *files, "--", *PYTHON, COUNTS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=clean_env()) as watch:
         assert watch.stdout and watch.stdout.readline() == b"ready\n"
         watch.send_signal(number)
@@ -620,7 +630,7 @@ def test_denied(tmp_path: Path) -> None:
     open_to_all.chmod(0o777)
     out = open_to_all / "w.json"
     with target(STEPS) as program:
-        command = [copy, "watch", "-p", str(program.pid), "-n", "1", "--json", out]
+        command = [str(copy), "watch", "-p", str(program.pid), "-n", "1", "--json", str(out)]
         done = execute(command, preexec=lambda: os.setresuid(65534, 65534, 65534))
         resident = proc_figures(program.pid)["rss_bytes"]
     assert done.status == 0, done
