@@ -436,6 +436,25 @@ def test_the_terminals_signal_comes_once(tmp_path: Path) -> None:
     assert status == 1
 
 
+APART = """
+import os, signal, sys, time
+got = []
+os.setpgid(0, 0)
+signal.signal(signal.SIGINT, lambda n, frame: got.append(n))
+print("ready", flush=True)
+time.sleep(1)
+sys.exit(len(got))
+"""
+
+
+def test_the_terminals_signal_is_not_handed_on(tmp_path: Path) -> None:
+    """A command that has left the process group does not get it, as without us."""
+    command = [str(TOOL), "watch", "-o", str(tmp_path / "t"), "--", *PYTHON, APART]
+    status, shown = run_in_terminal(command, b"\x03", b"ready", clean_env())
+    assert b"ready" in shown
+    assert status == 0
+
+
 def test_count_leaves_the_command_alone(tmp_path: Path) -> None:
     out = tmp_path / "w.json"
     command = ["sh", "-c", "sleep 0.3; echo out; exit 9"]
