@@ -23,7 +23,7 @@
  * Between samples new processes are looked for so often, and more often for a while after one has
  * come: those that live longer are seen.
  */
-#define LOOK_NS 10000000ULL
+#define LOOK_NS 20000000ULL
 #define LOOK_BUSY_NS 2000000ULL
 #define BUSY_NS 300000000ULL
 #define NO_PID UINT64_MAX

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 enum {
-	RANGE_MAX = 2000, /* more new ids than any machine gives out between two looks */
-	FULL_SHARE = 500, /* listing takes one part in so many of the time */
+	RANGE_MAX = 2000,  /* more new ids than any machine gives out between two looks */
+	FULL_SHARE = 1000, /* listing takes one part in so many of the time */
 };
+/* Between two lists; the longer one where the last id is known. */
 #define FULL_LEAST_NS 1000000000ULL
+#define FULL_RARE_NS 5000000000ULL
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -67,8 +69,11 @@ static void list_all(struct newpids *newpids, newpids_visit *visit, void *contex
 	closedir(folder);
 	const uint64_t pause_ns = (clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin_ns) * FULL_SHARE;
 
-	newpids->full_next_ns =
-		clock_ns(CLOCK_MONOTONIC) + (pause_ns > FULL_LEAST_NS ? pause_ns : FULL_LEAST_NS);
+	const uint64_t least_ns = newpids->last == 0 ? FULL_LEAST_NS : FULL_RARE_NS;
+	const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+
+	newpids->cheap_next_ns = now_ns + pause_ns;
+	newpids->full_next_ns = now_ns + (pause_ns > least_ns ? pause_ns : least_ns);
 }
 
 void newpids_look(struct newpids *newpids, bool full, newpids_visit *visit, void *context)
@@ -77,10 +82,11 @@ void newpids_look(struct newpids *newpids, bool full, newpids_visit *visit, void
 	const uint64_t now = last_given(newpids);
 
 	newpids->last = now;
-	if (full && clock_ns(CLOCK_MONOTONIC) >= newpids->full_next_ns)
-		list_all(newpids, visit, context);
-	else if (now > before && before != 0 && now - before <= RANGE_MAX)
+	if (now > before && before != 0 && now - before <= RANGE_MAX)
 		for (uint64_t pid = before + 1; pid <= now; pid++)
 			visit(context, (pid_t)pid);
-	/* else the ids began anew, or the number is not the kernel's: the next list has them */
+	else if (now != before)
+		newpids->full_next_ns = newpids->cheap_next_ns; /* the ids began anew, perhaps */
+	if (full && clock_ns(CLOCK_MONOTONIC) >= newpids->full_next_ns)
+		list_all(newpids, visit, context);
 }

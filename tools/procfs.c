@@ -41,26 +41,26 @@ static int open_process(const struct procfs *procfs, pid_t pid)
 	return fd;
 }
 
-/* Read a file into TEXT, and a '\0' behind it. Returns its bytes (at most SIZE - 1) or -errno. */
+/*
+ * Read a file into TEXT, and a '\0' behind it. Returns its bytes (at most SIZE - 1) or -errno. All
+ * of these files come in one piece, if there is room for it.
+ */
 static ssize_t read_text(int folder, const char *name, char *text, size_t size)
 {
 	const int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-	size_t done = 0;
-	ssize_t got = 0;
+	ssize_t got;
 
 	text[0] = '\0';
 	if (fd < 0)
 		return -errno;
-	do {
-		got = read(fd, text + done, size - 1 - done);
-		if (got > 0)
-			done += (size_t)got;
-	} while (done < size - 1 && (got > 0 || (got < 0 && errno == EINTR)));
+	do
+		got = read(fd, text, size - 1);
+	while (got < 0 && errno == EINTR);
 	const int problem = got < 0 ? errno : 0;
 
 	close(fd);
-	text[done] = '\0';
-	return problem != 0 && done == 0 ? -problem : (ssize_t)done;
+	text[got < 0 ? 0 : got] = '\0';
+	return got < 0 ? -problem : got;
 }
 
 /* A decimal number at *TEXT, which is moved behind it. False when there is none, or too large. */
