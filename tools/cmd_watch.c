@@ -218,6 +218,20 @@ static int open_outputs(struct watch *watch)
 	return 0;
 }
 
+static int close_outputs(struct watch *watch)
+{
+	int result = watch_json_fini(&watch->json);
+
+	if (watch->out == NULL)
+		return result;
+	const bool failed = ferror(watch->out) != 0;
+
+	if (fclose(watch->out) != 0 || failed)
+		result = error("%s: not all lines could be written",
+			       opts.output != NULL ? opts.output : "stderr");
+	return result;
+}
+
 /* Returns 0, or the exit status after a message. */
 static int begin(struct watch *watch, char **command)
 {
@@ -269,10 +283,11 @@ static int run(int count, char **operands)
 		status = watch_it(&watch);
 	else if (watch.launch.child != 0)
 		status = launch_wait(&watch.launch); /* it runs, though we cannot look at it */
-	if (watch.out != NULL && fclose(watch.out) != 0 && status == EXIT_OK)
+	/* not in place of the command's own exit status */
+	if (close_outputs(&watch) != 0 && status == EXIT_OK)
 		status = EXIT_DATA;
-	if (watch_json_fini(&watch.json) != 0 && status == EXIT_OK)
-		status = EXIT_DATA;
+	if (watch.process >= 0)
+		close(watch.process);
 	proctree_fini(&watch.tree);
 	procfs_fini(&watch.procfs);
 	launch_fini(&watch.launch);

@@ -32,7 +32,7 @@ static bool is_ignored(int number)
 
 int launch_init(struct launch *launch)
 {
-	struct sigaction plain = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
+	struct sigaction plain = {.sa_handler = SIG_DFL};
 	sigset_t wanted;
 
 	*launch = (struct launch){.signals = -1};
@@ -43,8 +43,6 @@ int launch_init(struct launch *launch)
 			sigaddset(&wanted, handed_on[i]);
 	/* where it is ignored, the kernel would not keep the exit status */
 	sigaction(SIGCHLD, &plain, &inherited.child_ended);
-	/* that nobody reads our lines is no reason to leave the command alone */
-	sigaction(SIGPIPE, &ignore, &inherited.broken_pipe);
 	sigprocmask(SIG_BLOCK, &wanted, &inherited.mask);
 	launch->signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 	return launch->signals < 0 ? error("signals: %s", strerror(errno)) : 0;
@@ -83,8 +81,11 @@ static int fail_start(const char *name, int problem)
 
 int launch_start(struct launch *launch, char **arguments)
 {
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	int ends[2];
 
+	/* that nobody reads our lines is no reason to leave the command alone */
+	sigaction(SIGPIPE, &ignore, &inherited.broken_pipe);
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return fail_start(arguments[0], errno);
 	fflush(NULL);

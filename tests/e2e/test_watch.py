@@ -471,6 +471,28 @@ def test_no_zombie_is_left() -> None:
     assert done.status in (0, 1)
 
 
+def test_usage_is_the_kernels(tmp_path: Path) -> None:
+    """What the command knows of itself, shortly before its end, and of a child we may not have seen."""
+    out = tmp_path / "w.json"
+    script = (
+        "import os, resource, json\n"
+        "if os.fork() == 0:\n"
+        "    block = bytearray(b'x' * (30 << 20))\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "both = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]\n"
+        "print(json.dumps([sum(u.ru_minflt for u in both), max(u.ru_maxrss for u in both),\n"
+        "                  sum(u.ru_utime + u.ru_stime for u in both)]))\n"
+    )
+    done = tool("watch", "-i", "3600", "--json", out, "--", *[*PYTHON[:-2], "-c", script])
+    faults, resident_kib, seconds = json.loads(done.out)
+    usage = summary(out)["usage"]
+    assert faults <= usage["minor_faults"] < faults + 2000
+    assert usage["largest_rss_bytes"] == resident_kib * 1024 > 30 * MIB
+    assert seconds <= usage["user_s"] + usage["system_s"] + 1e-5
+    assert f"largest RSS {resident_kib / 1024:.1f} MiB" in done.err.decode()
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -683,6 +705,12 @@ def test_full_disk() -> None:
     assert done.err.count(b"/dev/full: cannot write") == 1
 
 
+def test_full_disk_of_the_lines() -> None:
+    done = tool("watch", "-o", "/dev/full", "--", "sh", "-c", "exit 3", status=3)
+    assert done.err.count(b"/dev/full: not all lines could be written") == 1
+    tool("watch", "-o", "/dev/full", "-n", "1", "-p", str(os.getpid()), status=1)
+
+
 def test_readers_of_our_lines_may_go_away() -> None:
     command = [str(TOOL), "watch", "-i", "0.01", "--", "sh", "-c", "sleep 0.3; echo out; exit 4"]
     reader, writer = os.pipe()
@@ -691,3 +719,14 @@ def test_readers_of_our_lines_may_go_away() -> None:
         os.close(reader)
         out, _ = child.communicate()
     assert (out, child.returncode) == (b"out\n", 4)
+
+
+def test_a_watch_of_others_ends_with_its_reader(tmp_path: Path) -> None:
+    out = tmp_path / "w.json"
+    command = [str(TOOL), "watch", "-i", "0.01", "-p", str(os.getpid()), "--json", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=clean_env()) as child:
+        assert child.stderr
+        child.stderr.readline()
+        child.stderr.close()
+        assert child.wait() == -signal.SIGPIPE
+    assert of_kind(lines_of(out), "header")
