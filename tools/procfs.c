@@ -131,13 +131,14 @@ static void set_figures(const struct procfs *procfs, const uint64_t fields[STAT_
 	figures[PROCFS_THREADS] = fields[STAT_THREADS];
 }
 
-/* No number may become one of the two special values, or overflow. */
+/* What becomes a figure may not overflow, nor look like one of the two special values. */
 static bool is_sane(const uint64_t fields[STAT_END])
 {
-	for (int i = STAT_PARENT; i < STAT_END; i++)
-		if (i != STAT_START && i != STAT_RSS - 1 && fields[i] > UINT64_MAX >> 30 &&
-		    (i == STAT_MINOR || i == STAT_MAJOR || i == STAT_USER || i == STAT_SYSTEM ||
-		     i == STAT_THREADS || i == STAT_RSS))
+	static const int figures[] = {STAT_MINOR,  STAT_MAJOR,	 STAT_USER,
+				      STAT_SYSTEM, STAT_THREADS, STAT_RSS};
+
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		if (fields[figures[i]] > UINT64_MAX >> 30)
 			return false;
 	return fields[STAT_PARENT] <= INT_MAX;
 }
