@@ -53,5 +53,7 @@ void plot_write_data(const struct plot *plot, FILE *out);
  * characters. */
 void plot_write_script(const struct plot *plot, const struct plot_style *style, const char *name,
 		       FILE *out);
+/* The part of a script that says what kind of picture is made, and where. */
+void plot_put_terminal(const struct plot_style *style, const char *name, FILE *out);
 
 #endif

@@ -79,7 +79,7 @@ static void put_title(const struct plot *plot, FILE *out)
 	fputs("}\"\n", out);
 }
 
-static void put_terminal(const struct plot_style *style, const char *name, FILE *out)
+void plot_put_terminal(const struct plot_style *style, const char *name, FILE *out)
 {
 	const char *svg = "set terminal svg size %" PRIu64 ",%" PRIu64
 			  " dynamic enhanced background 'white' font 'Helvetica,13'\n";
@@ -225,7 +225,7 @@ void plot_write_script(const struct plot *plot, const struct plot_style *style, 
 		       FILE *out)
 {
 	fputs(PLOT_SIGNATURE, out);
-	put_terminal(style, name, out);
+	plot_put_terminal(style, name, out);
 	put_title(plot, out);
 	put_axes(plot, out);
 	put_marks(plot, out);
