@@ -19,6 +19,7 @@ static const char *folder;
 static int render; /* of RENDER_WORDS, plus one; 0: none */
 static uint64_t width = 1200;
 static uint64_t height = 700;
+static int second_axis; /* enum plot_second */
 
 enum { RENDER_NONE, RENDER_PNG, RENDER_SVG, NAME_BYTES = 128 };
 #define RENDER_WORDS "none|png|svg"
@@ -177,9 +178,10 @@ static int run_gnuplot(const char *name)
 /* Returns the exit status. */
 static int run_log(const char *path, const char *name)
 {
-	struct plot_style style = {render == RENDER_SVG ? "svg" : "png", width, height};
+	struct plot_style style = {render == RENDER_SVG ? "svg" : "png", width, height,
+				   second_axis};
 	struct plot plot;
-	int status = plot_init(&plot, path);
+	int status = plot_init(&plot, path, second_axis == PLOT_SECOND_OBJECTS);
 
 	if (plot.reader != NULL && write_files(&plot, &style, name) != 0)
 		status = EXIT_DATA;
@@ -253,6 +255,13 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &height,
 	 .doc = "height of the picture (700)"},
+	{.name = "second-axis",
+	 .value = PLOT_SECOND_WORDS,
+	 .kind = COMMAND_CHOICE,
+	 .target = &second_axis,
+	 .doc = "draw on an axis of its own how many Python objects were live, or how many events "
+		"of the interpreter there were a second (none is the default); of logs that have "
+		"these"},
 	{.name = NULL},
 };
 
@@ -266,7 +275,9 @@ const struct command cmd_gnuplot = {
 	       "picture "
 	       "NAME.png or NAME.svg. Prints the name of what it made last. Marks of the program "
 	       "and "
-	       "points of the process's life are vertical lines.",
+	       "points of the process's life are vertical lines. A log with events of the "
+	       "interpreter (calls, lines, objects) has the resident set at these as a curve of "
+	       "its own.",
 	.options = options,
 	.run = run,
 };

@@ -106,7 +106,7 @@ static void put_json(const struct objects_list *list, const struct objects_log *
 	json_t *json = json_object_of(list, log, object);
 
 	fputs(list->shown == 0 ? "[\n" : ",\n", stdout);
-	json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
+	json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	json_decref(json);
 }
 
