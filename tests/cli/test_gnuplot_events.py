@@ -44,7 +44,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     path = tmp_path_factory.mktemp("gnuplot")
     text = random_log(request.param, request.param)
     subprocess.run([MAKELOG, path / "x.pmt"], input=text, text=True, check=True)
-    command = [TOOL, "gnuplot", "-o", ".", "--second-axis", "objects", "x.pmt"]
+    command = [str(TOOL), "gnuplot", "-o", ".", "--second-axis", "objects", "x.pmt"]
     subprocess.run(command, cwd=path, capture_output=True, check=True)
     return path
 
@@ -96,8 +96,8 @@ def test_extremes_are_kept(folder: Path) -> None:
     expected = states(folder)
     width = expected[-1][0] / 100
     for column in (1, 2):
-        most: dict[int, int] = collections.defaultdict(int)
-        kept: dict[int, int] = collections.defaultdict(int)
+        most: dict[int, float] = collections.defaultdict(int)
+        kept: dict[int, float] = collections.defaultdict(int)
         for state in expected:
             most[int(state[0] / width)] = max(most[int(state[0] / width)], state[column])
         for point in points:

@@ -9,7 +9,7 @@ import os
 import random
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, Optional
 
 import pytest
 
@@ -22,7 +22,7 @@ CALLS, LINES = 1 << 4, 1 << 6
 ENTERS = ["call", "resume", "throw"]
 LEAVES = ["return", "yield", "unwind"]
 WHAT = ["call", "resume", "throw", "return", "yield", "unwind", "exception", "opcode"]
-Key = Tuple[str, int, str]
+Key = tuple[str, int, str]
 
 
 def make_log(path: Path, text: str) -> Path:
@@ -35,7 +35,7 @@ def run(*words: object) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def events(*logs: Path) -> List[Dict[str, Any]]:
+def events(*logs: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for log in logs for line in run("json", log).splitlines()]
 
 
@@ -71,10 +71,10 @@ class Change:
     """A memory figure of a line, as the manual page describes it."""
 
     def __init__(self) -> None:
-        self.values: List[int] = []
-        self.changes: List[int] = []
+        self.values: list[int] = []
+        self.changes: list[int] = []
 
-    def as_json(self) -> Dict[str, Optional[int]]:
+    def as_json(self) -> dict[str, Optional[int]]:
         known = bool(self.values) and bool(self.changes)
         return {
             "first": self.values[0] if self.values else None,
@@ -88,29 +88,29 @@ class Row:
     def __init__(self) -> None:
         self.hits = 0
         self.rss, self.uss = Change(), Change()
-        self.memory: Optional[Dict[str, int]] = None
+        self.memory: Optional[dict[str, int]] = None
 
 
 class Thread:
     """What one thread runs: a list of (row or None, is it counted, change so far)."""
 
     def __init__(self, base: int, floor: int) -> None:
-        self.frames: List[List[Any]] = [[None, False, 0] for _ in range(base)]
+        self.frames: list[list[Any]] = [[None, False, 0] for _ in range(base)]
         self.floor = floor
         self.rss = 0
-        self.memory: Optional[Dict[str, int]] = None
-        self.sampled: Optional[Tuple[Row, int]] = None
+        self.memory: Optional[dict[str, int]] = None
+        self.sampled: Optional[tuple[Row, int]] = None
 
 
 class Table:
     """The rows that a log gives; written without a look at how the program does it."""
 
     def __init__(self, thread: int = 0, depth: Optional[int] = None) -> None:
-        self.rows: Dict[Key, Row] = {}
+        self.rows: dict[Key, Row] = {}
         self.only, self.depth = thread, depth
         self.elsewhere = self.skipped = 0
 
-    def end(self, frame: List[Any]) -> None:
+    def end(self, frame: list[Any]) -> None:
         row, counted, change = frame
         if row is not None and counted:
             row.rss.changes.append(change)
@@ -118,7 +118,7 @@ class Table:
             self.elsewhere += change
         frame[:] = [None, False, 0]
 
-    def line(self, thread: Thread, event: Dict[str, Any]) -> None:
+    def line(self, thread: Thread, event: dict[str, Any]) -> None:
         frame = thread.frames[-1]
         self.end(frame)
         key = (event["file"], event["line"], event["function"])
@@ -129,7 +129,7 @@ class Table:
         if counted:
             self.rows[key] = row
             row.hits += 1
-            if "rss" in event and event["rss"]:
+            if event.get("rss"):
                 row.rss.values.append(event["rss"])
         memory, thread.memory = thread.memory, None
         if thread.sampled and memory:
@@ -140,7 +140,7 @@ class Table:
             row.uss.values.append(memory["uss"])
             row.memory = row.memory or memory
 
-    def event(self, thread: Thread, event: Dict[str, Any]) -> None:
+    def event(self, thread: Thread, event: dict[str, Any]) -> None:
         rss = event.get("rss", 0)
         if rss and thread.rss:
             frames = thread.frames
@@ -157,8 +157,8 @@ class Table:
             if len(thread.frames) > thread.floor:
                 thread.frames.pop()
 
-    def log(self, found: List[Dict[str, Any]]) -> Table:
-        threads: Dict[int, Thread] = collections.defaultdict(lambda: Thread(2, 2))
+    def log(self, found: list[dict[str, Any]]) -> Table:
+        threads: dict[int, Thread] = collections.defaultdict(lambda: Thread(2, 2))
         for event in found:
             number = event.get("thread", 0)
             if event["event"] == "events_begin":
@@ -173,7 +173,7 @@ class Table:
                 self.end(frame)
         return self
 
-    def as_json(self) -> Dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         rows = [
             {
                 "file": key[0],
@@ -231,7 +231,7 @@ def test_depth(log: Path, depth: int) -> None:
 
 def test_sums(log: Path) -> None:
     """No byte is counted twice, none is lost: all changes are those of the threads' RSS."""
-    known: Dict[int, List[int]] = collections.defaultdict(list)
+    known: dict[int, list[int]] = collections.defaultdict(list)
     for event in events(log):
         if event.get("rss") and event["event"] != "rss":
             known[event["thread"]].append(event["rss"])
@@ -248,7 +248,7 @@ def test_globs(log: Path) -> None:
     assert 0 < len(found) < len(every)
 
 
-def sort_key(row: Dict[str, Any], sort: str) -> int:
+def sort_key(row: dict[str, Any], sort: str) -> int:
     if sort == "hits":
         return -int(row["hits"])
     return -int(row["rss"]["change" if sort == "total" else "largest"] or 0)
@@ -259,8 +259,9 @@ def test_sort(log: Path, sort: str) -> None:
     by_order = json.loads(run("lines", "--json", log))["lines"]
     expected = sorted(by_order, key=lambda row: sort_key(row, sort))
     assert json.loads(run("lines", "--json", "--sort", sort, log))["lines"] == expected
-    assert json.loads(run("lines", "--json", "--sort", sort, "-n", "3", log))["lines"] == (
-        expected[:3]
+    assert (
+        json.loads(run("lines", "--json", "--sort", sort, "-n", "3", log))["lines"]
+        == (expected[:3])
     )
 
 
@@ -270,7 +271,7 @@ def test_two_logs(log: Path, tmp_path: Path) -> None:
     assert json.loads(run("lines", "--json", log, other)) == table.as_json()
 
 
-def classic(found: List[Dict[str, Any]]) -> Iterator[str]:
+def classic(found: list[dict[str, Any]]) -> Iterator[str]:
     """mempulse 0.6.4's table of the same lines, by the formats that it documents."""
     form = "{:64s} {:24s} {:>16s} {:>16s} {:>16s}"
     yield form.format("Callsite", "Method Name", "USS", "Swap", "Peak RSS")
@@ -309,7 +310,7 @@ def test_source(tmp_path: Path) -> None:
     names += ["none.py:1", "/proc/self/environ:1", "a.py:0"]
     text = "thread 1 1\nbegin 64\n" + "".join(f"line {name}:f\n" for name in names)
     make_log(tmp_path / "x.pmt", text)
-    command = [TOOL, "lines", "--source", "x.pmt"]
+    command = [str(TOOL), "lines", "--source", "x.pmt"]
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     shown = [line.partition("  | ")[2] for line in out.splitlines()[4:]]
     assert shown == ["import x", "x = [\\x1b[31m0]", "last"] + [""] * 7
@@ -330,7 +331,7 @@ def test_source_reads_no_large_file_whole(tmp_path: Path) -> None:
         file.write(b"first\n")
         file.truncate(1 << 40)
     make_log(tmp_path / "x.pmt", "thread 1 1\nline big.py:1:f\nline big.py:9:f\n")
-    command = [TOOL, "lines", "--source", "--json", "x.pmt"]
+    command = [str(TOOL), "lines", "--source", "--json", "x.pmt"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
     assert [row["source"] for row in json.loads(done.stdout)["lines"]] == ["first", None]
 

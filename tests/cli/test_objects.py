@@ -10,7 +10,7 @@ import os
 import random
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Optional
 
 import pytest
 
@@ -19,7 +19,7 @@ BUILD = Path(os.environ.get("PMT_BUILD", TOP / "build"))
 TOOL = BUILD / "tools" / "pymemtrace"
 MAKELOG = BUILD / "tests" / "cli" / "makelog"
 
-Event = Dict[str, Any]
+Event = dict[str, Any]
 COUNTS = ["live", "live_bytes", "created", "created_bytes", "destroyed", "inferred", "before"]
 NO_FRAME = "<no Python frame>"
 BEFORE = "<before the log>"
@@ -39,7 +39,7 @@ def report(*words: object) -> Any:
     return json.loads(run("objects", "--json", "-n", 10**6, *words))
 
 
-def events(log: Path) -> List[Event]:
+def events(log: Path) -> list[Event]:
     return [json.loads(line) for line in run("json", log).splitlines()]
 
 
@@ -70,11 +70,11 @@ def random_log(seed: int, number: int = 1200) -> str:
 class Replay:
     """The objects of a log: live ones by address, dead ones in order; all as dicts."""
 
-    def __init__(self, found: List[Event], until: Optional[float] = None, last: int = 10**9):
-        self.live: Dict[str, Event] = {}
-        self.dead: List[Event] = []
-        self.created: List[Event] = []
-        self.before: List[Event] = []
+    def __init__(self, found: list[Event], until: Optional[float] = None, last: int = 10**9):
+        self.live: dict[str, Event] = {}
+        self.dead: list[Event] = []
+        self.created: list[Event] = []
+        self.before: list[Event] = []
         self.time = 0.0
         for event in found:
             if "time_s" not in event or event["event"] == "header":
@@ -106,13 +106,13 @@ class Replay:
             self.dead.append({**old, "died": self.time, "inferred": inferred, "by": event})
 
 
-def place_of(event: Event) -> Optional[Dict[str, Any]]:
+def place_of(event: Event) -> Optional[dict[str, Any]]:
     if "file" not in event:
         return None
     return {key: event[key] for key in ("file", "line", "function")}
 
 
-def key_of(event: Event, by: str, before: bool) -> Tuple[Any, ...]:
+def key_of(event: Event, by: str, before: bool) -> tuple[Any, ...]:
     """Type, file, line, function, as rows have them."""
     kind = event["type"] if by in ("type", "site") else None
     if by == "type":
@@ -125,8 +125,8 @@ def key_of(event: Event, by: str, before: bool) -> Tuple[Any, ...]:
     return (kind, event["file"], event["line"] if by == "site" else None, function)
 
 
-def count(replay: Replay, by: str, wanted: Any) -> Dict[Tuple[Any, ...], Dict[str, int]]:
-    rows: Dict[Tuple[Any, ...], Dict[str, int]] = collections.defaultdict(
+def count(replay: Replay, by: str, wanted: Any) -> dict[tuple[Any, ...], dict[str, int]]:
+    rows: dict[tuple[Any, ...], dict[str, int]] = collections.defaultdict(
         lambda: dict.fromkeys(COUNTS, 0)
     )
     for event in filter(wanted, replay.created):
@@ -183,11 +183,11 @@ def test_time(log: Path, at: float) -> None:
     check(report("--at", at, "--by", "site", log), Replay(events(log), until=at), "site")
 
 
-def peak(found: List[Event], wanted: Any = anything) -> Tuple[int, int, Event, int]:
+def peak(found: list[Event], wanted: Any = anything) -> tuple[int, int, Event, int]:
     """Most live objects, their bytes, the event, and how many object events up to it."""
-    best: Tuple[int, int, Event, int] = (0, 0, {}, 0)
+    best: tuple[int, int, Event, int] = (0, 0, {}, 0)
     objects = [event for event in found if event["event"] in ("create", "destroy")]
-    live: Dict[str, Event] = {}
+    live: dict[str, Event] = {}
     for number, event in enumerate(objects, 1):
         live.pop(event["address"], None)
         if event["event"] == "create":
@@ -199,7 +199,7 @@ def peak(found: List[Event], wanted: Any = anything) -> Tuple[int, int, Event, i
 
 
 @pytest.mark.parametrize("options", [[], ["--thread", "2"], ["--type", "app.*"]])
-def test_peak(log: Path, options: List[str]) -> None:
+def test_peak(log: Path, options: list[str]) -> None:
     def wanted(event: Event) -> bool:
         if "--thread" in options:
             return bool(event["thread"] == 2)
@@ -226,7 +226,7 @@ def test_peak(log: Path, options: List[str]) -> None:
         (["--type", "list", "--type", "app.T*"], lambda e: e["type"] in ("list", "app.Thing")),
     ],
 )
-def test_filters(log: Path, options: List[str], wanted: Any) -> None:
+def test_filters(log: Path, options: list[str], wanted: Any) -> None:
     found = report("--by", "site", *options, log)
     check(found, Replay(events(log)), "site", wanted)
     assert found["rows"]
@@ -289,7 +289,8 @@ def test_two_logs(log: Path, tmp_path: Path) -> None:
 def test_many_objects(tmp_path: Path) -> None:
     """The table of live objects grows, and gives addresses back as they were."""
     rng = random.Random(5)
-    text, live = ["objecttype 1 0 list", "thread 1 1"], []
+    text = ["objecttype 1 0 list", "thread 1 1"]
+    live: list[int] = []
     for _ in range(20000):
         if live and rng.random() < 0.3:
             text.append(f"destroy 0 {live.pop(rng.randrange(len(live)))} 1 a.py:1:f")
