@@ -101,7 +101,7 @@ int plot_init(struct plot *plot, const char *path, bool objects)
 	replay_init(&plot->replay, reader_header(plot->reader));
 	replay_begin(&plot->replay, plot->reader);
 	series_init(&plot->series);
-	plot_events_init(&plot->events, objects);
+	plot_events_init(&plot->events, objects, 2 * reader_header(plot->reader)->rss_interval_ns);
 	progress_begin(path);
 	const int result = reader_run(plot->reader, visit, plot);
 

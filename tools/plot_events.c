@@ -4,14 +4,19 @@
 
 #include <string.h>
 
-void plot_events_init(struct plot_events *events, bool count_objects)
+/* A hostile log may say anything of its clock. */
+enum { INTERVAL_MIN_NS = 1024, INTERVAL_START_NS = 1 << 30 };
+
+void plot_events_init(struct plot_events *events, bool count_objects, uint64_t resolution_ns)
 {
 	memset(events, 0, sizeof(*events));
 	series_init(&events->series);
 	objmap_init(&events->live);
 	events->count_objects = count_objects;
 	events->rss = SERIES_UNKNOWN;
-	events->interval_ns = 1024;
+	events->interval_ns = INTERVAL_MIN_NS;
+	while (events->interval_ns < resolution_ns && events->interval_ns < INTERVAL_START_NS)
+		events->interval_ns *= 2;
 }
 
 void plot_events_fini(struct plot_events *events)

@@ -34,7 +34,8 @@ struct plot_events {
 	struct reader_event peak; /* the event then */
 };
 
-void plot_events_init(struct plot_events *events, bool count_objects);
+/* No interval is shorter than RESOLUTION_NS, up to a second. */
+void plot_events_init(struct plot_events *events, bool count_objects, uint64_t resolution_ns);
 void plot_events_fini(struct plot_events *events);
 /* Add an event of the interpreter, so many ns after the start; times never go back. */
 void plot_events_add(struct plot_events *events, const struct reader_event *event,
