@@ -43,17 +43,19 @@ static void put_event_point(void *context, const struct series_point *point)
 	fputc('\n', out);
 }
 
-/* Two empty lines begin a block. */
+/* Two empty lines begin a block. The end of the last interval is a line of its own, to be drawn. */
 static void put_events(const struct plot_events *events, FILE *out)
 {
+	const uint64_t last = events->last_ns / events->interval_ns;
+
 	fputs("\n\n# seconds rss_at_events_bytes live_objects\n", out);
 	series_visit(&events->series, put_event_point, out);
 	fputs("\n\n# seconds events, in intervals of ", out);
 	put_seconds(out, events->interval_ns);
 	fputs(" seconds\n", out);
-	for (uint64_t i = 0; i <= events->last_ns / events->interval_ns; i++) {
+	for (uint64_t i = 0; i <= last + 1; i++) {
 		put_seconds(out, i * events->interval_ns);
-		put_value(events->intervals[i], out);
+		put_value(i <= last ? events->intervals[i] : 0, out);
 		fputc('\n', out);
 	}
 }
@@ -291,7 +293,7 @@ static const char *put_second_curve(const struct plot *plot, const char *name,
 	} else {
 		fprintf(out, "'%s.dat' index 2 using 1:($2/", name);
 		put_seconds(out, plot->events.interval_ns);
-		fputs(") axes x1y2 with fsteps", out);
+		fputs(") axes x1y2 with steps", out);
 	}
 	fprintf(out, " lw 1 lc rgb '#a0a0a0' title '%s (right)'",
 		second == PLOT_SECOND_OBJECTS ? "live objects" : "events");

@@ -24,18 +24,18 @@ INTERVALS_MAX = 256
 
 def random_log(seed: int, number: int) -> str:
     rng = random.Random(seed)
-    text = ["thread 1 1", "begin 576 "]
+    text = ["objecttype 1 0 list", "thread 1 1", "begin 576"]
     for i in range(number):
         text.append(f"at {(i + rng.random()) / 1000:.6f}")
         if rng.random() < 0.8:
             text.append(f"resident {rng.randint(1, 100000) * 4096}")
         kind = rng.random()
         if kind < 0.3:
-            text.append(f"create {rng.randint(1, 5000) * 16} 8 0 list a.py:1:f")
+            text.append(f"create {rng.randint(1, 5000) * 16} 1 8 a.py:1:f")
         elif kind < 0.6:
-            text.append(f"destroy {rng.randint(1, 5000) * 16} 0 0 list a.py:1:f")
+            text.append(f"destroy 0 {rng.randint(1, 5000) * 16} 1 a.py:1:f")
         else:
-            text.append("lineof a.py:1:f")
+            text.append("line a.py:1:f")
     return "\n".join(text) + "\n"
 
 
@@ -114,6 +114,7 @@ def test_intervals(folder: Path) -> None:
     rows = [(round(float(time) * 1e9), int(count)) for time, count in block(folder, 2)]
     width = rows[1][0]
     counts = collections.Counter(round(e["time_s"] * 1e9) // width for e in events(folder))
-    assert len(rows) <= INTERVALS_MAX
+    assert len(rows) <= INTERVALS_MAX + 1
+    assert rows[-1][1] == 0 != rows[-2][1]
     assert {time // width: count for time, count in rows if count != 0} == dict(counts)
     assert [time for time, _ in rows] == [i * width for i in range(len(rows))]

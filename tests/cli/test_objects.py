@@ -43,15 +43,11 @@ def events(log: Path) -> list[Event]:
     return [json.loads(line) for line in run("json", log).splitlines()]
 
 
-# The types 1 to 3, defined by objects that nothing else is about.
-TYPES = ["thread 3 1", "create 0xfff0 0 0 list", "create 0xfff1 0 1 app.Thing"]
-TYPES += ["create 0xfff2 0 0 app.Other"]
-
-
 def random_log(seed: int, number: int = 1200) -> str:
     """Few addresses, so that some are created twice and some destroyed twice; type 9 has no name."""
     rng = random.Random(seed)
-    text = [f"pid {seed + 1}", *TYPES]
+    text = [f"pid {seed + 1}", "objecttype 1 0 list", "objecttype 2 1 app.Thing"]
+    text += ["objecttype 3 0 app.Other"]
     for thread in (1, 2):
         text += [f"slot {thread}", f"thread {thread} {100 + thread}", "begin 512"]
     for i in range(number):
@@ -63,11 +59,11 @@ def random_log(seed: int, number: int = 1200) -> str:
         stack = rng.choice([place, place, place + " main.py:1:main", ""])
         addr, kind = rng.randint(1, 80) * 16, rng.choice([1, 2, 3, 9])
         if rng.random() < 0.1:
-            text.append(f"lineof {place}")
+            text.append(f"line {place}")
         elif rng.random() < (0.7 if i < number / 2 else 0.4):
-            text.append(f"born {addr} {kind} {rng.choice([0, 56, 1 << 20, 5 << 32])} {stack}")
+            text.append(f"create {addr} {kind} {rng.choice([0, 56, 1 << 20, 5 << 32])} {stack}")
         else:
-            text.append(f"dead {rng.randint(0, 1)} {addr} {kind} {stack}")
+            text.append(f"destroy {rng.randint(0, 1)} {addr} {kind} {stack}")
     return "\n".join(text) + "\n"
 
 
@@ -293,14 +289,14 @@ def test_two_logs(log: Path, tmp_path: Path) -> None:
 def test_many_objects(tmp_path: Path) -> None:
     """The table of live objects grows, and gives addresses back as they were."""
     rng = random.Random(5)
-    text = ["thread 1 1"]
+    text = ["objecttype 1 0 list", "thread 1 1"]
     live: list[int] = []
     for _ in range(20000):
         if live and rng.random() < 0.3:
-            text.append(f"destroy {live.pop(rng.randrange(len(live)))} 0 0 list a.py:1:f")
+            text.append(f"destroy 0 {live.pop(rng.randrange(len(live)))} 1 a.py:1:f")
         else:
             live.append(rng.getrandbits(47))
-            text.append(f"create {live[-1]} 8 0 list a.py:1:f")
+            text.append(f"create {live[-1]} 1 8 a.py:1:f")
     path = make_log(tmp_path / "x.pmt", "\n".join(text) + "\n")
     listed = json.loads(run("objects", "--json", "--live", path))
     assert [int(one["address"], 16) for one in listed] == sorted(live)
