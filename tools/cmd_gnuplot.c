@@ -20,6 +20,7 @@ static const char *folder;
 static int render; /* of RENDER_WORDS, plus one; 0: none */
 static uint64_t width = 1200;
 static uint64_t height = 700;
+static int second_axis; /* enum plot_second */
 
 enum { RENDER_NONE, RENDER_PNG, RENDER_SVG, NAME_BYTES = 128 };
 #define RENDER_WORDS "none|png|svg"
@@ -187,9 +188,9 @@ static int run_file(const char *path, const char *name)
 {
 	struct drawing drawing = {
 		.kind = picture_kind(path),
-		.style = {render == RENDER_SVG ? "svg" : "png", width, height},
+		.style = {render == RENDER_SVG ? "svg" : "png", width, height, second_axis},
 	};
-	int status = drawing.kind->read(path, &drawing.picture);
+	int status = drawing.kind->read(path, &drawing.style, &drawing.picture);
 
 	if (drawing.picture == NULL)
 		return status;
@@ -266,6 +267,13 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &height,
 	 .doc = "height of the picture (700)"},
+	{.name = "second-axis",
+	 .value = PLOT_SECOND_WORDS,
+	 .kind = COMMAND_CHOICE,
+	 .target = &second_axis,
+	 .doc = "draw on an axis of its own how many Python objects were live, or how many events "
+		"of the interpreter there were a second (none is the default); of logs that have "
+		"these"},
 	{.name = NULL},
 };
 
@@ -279,9 +287,11 @@ const struct command cmd_gnuplot = {
 	       "picture "
 	       "NAME.png or NAME.svg. Prints the name of what it made last. Marks of the program "
 	       "and "
-	       "points of the process's life are vertical lines. Of a file that `pymemtrace watch "
-	       "--json` wrote: resident set, USS, swap, page faults and CPU over time, of the "
-	       "processes with the largest resident set and of all together.",
+	       "points of the process's life are vertical lines. A log with events of the "
+	       "interpreter (calls, lines, objects) has the resident set at these as a curve of "
+	       "its own. Of a file that `pymemtrace watch --json` wrote: resident set, USS, swap, "
+	       "page faults and CPU over time, of the processes with the largest resident set and "
+	       "of all together.",
 	.options = options,
 	.run = run,
 };

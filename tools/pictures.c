@@ -23,10 +23,10 @@ static void log_destroy(void *picture)
 	free(picture);
 }
 
-static int log_read(const char *path, void **picture)
+static int log_read(const char *path, const struct plot_style *style, void **picture)
 {
 	struct plot *plot = need_memory(sizeof(*plot));
-	const int status = plot_init(plot, path);
+	const int status = plot_init(plot, path, style->second == PLOT_SECOND_OBJECTS);
 
 	*picture = plot;
 	if (plot->reader == NULL) {
@@ -55,10 +55,12 @@ static void watch_destroy(void *picture)
 	free(picture);
 }
 
-static int watch_read(const char *path, void **picture)
+static int watch_read(const char *path, const struct plot_style *style, void **picture)
 {
 	struct watch_log *log = need_memory(sizeof(*log));
 	const int status = watch_log_init(log, path);
+
+	(void)style;
 
 	*picture = log;
 	if (log->count == 0) {

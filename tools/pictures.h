@@ -13,7 +13,7 @@ struct picture_kind {
 	 * Read a file. Returns the exit status, after a message when it is not 0. *PICTURE is what
 	 * could be read, NULL when that is nothing.
 	 */
-	int (*read)(const char *path, void **picture);
+	int (*read)(const char *path, const struct plot_style *style, void **picture);
 	void (*write_data)(const void *picture, FILE *out);
 	void (*write_script)(const void *picture, const struct plot_style *style, const char *name,
 			     FILE *out);
