@@ -93,10 +93,15 @@ class Command:
         code = self._process.poll()
         return code if code is None or code >= 0 else 128 - code
 
-    def wait(self) -> int:
-        """Wait for the end of the command, and return its status."""
-        self._process.wait()
-        return self.status() or 0
+    def wait(self, waiter: Waiter) -> int:
+        """Wait for the end of the command, handing on signals, and return its status."""
+        status = self.status()
+        while status is None:
+            number = waiter.wait(0.02)
+            if number:
+                self.forward(number)
+            status = self.status()
+        return status
 
     def forward(self, number: int) -> None:
         """Send on a signal that the tool got, unless the command has it from the terminal too."""

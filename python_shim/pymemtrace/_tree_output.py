@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -184,22 +185,22 @@ class JsonWriter:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         self._kept: List[bytes] = []
         self._last: Optional[Dict[str, Any]] = None
+        self._data = b""  # the last object as it is in the file
         self._at = self._last_at = 1  # where the next and the last object starts
         try:
             os.lseek(self._file, 0, os.SEEK_CUR)
             self._plain = True
-            self._put(b"[" + self._END, 0)
         except OSError:
             self._plain = False
+        self._put(b"[" + self._END, 0, b"")
 
     def add(self, record: Dict[str, Any]) -> None:
         """Write an object; OSError if it cannot be, and then the file is as before."""
         data = (b",\n" if self._last else b"\n") + _encoded(record)
-        if self._plain:
-            self._put(data + self._END, self._at)
-        else:
-            self._kept.append(data)
-        self._last, self._last_at, self._at = record, self._at, self._at + len(data)
+        self._put(data + self._END, self._at, self._END)
+        self._kept.append(b"" if self._plain else data)
+        self._last, self._data = record, data
+        self._last_at, self._at = self._at, self._at + len(data)
 
     def amend(self, changes: Dict[str, Any]) -> None:
         """Change keys of the last object, where lists grow; nothing if there is none."""
@@ -209,12 +210,11 @@ class JsonWriter:
         for key, value in changes.items():
             record[key] = record[key] + value if isinstance(value, list) else value
         data = (b",\n" if self._last_at > 1 else b"\n") + _encoded(record)
-        data = data.ljust(self._at - self._last_at)  # blanks, so that no rest of it stays
-        if self._plain:
-            self._put(data + self._END, self._last_at)
-        else:
-            self._kept[-1] = data
-        self._last, self._at = record, self._last_at + len(data)
+        data = data.ljust(len(self._data))  # blanks, so that no rest of it stays
+        self._put(data + self._END, self._last_at, self._data + self._END)
+        self._kept[-1] = b"" if self._plain else data
+        self._last, self._data = record, data
+        self._at = self._last_at + len(data)
 
     def close(self) -> None:
         """Close the file."""
@@ -224,17 +224,16 @@ class JsonWriter:
                 data = data[os.write(self._file, data) :]
         os.close(self._file)
 
-    def _put(self, data: bytes, at: int) -> None:
+    def _put(self, data: bytes, at: int, before: bytes) -> None:
+        """Write `data` over `before`; if that fails, `before` is there again."""
+        if not self._plain:
+            return
         try:
-            written = os.pwrite(self._file, data, at)
-            if written < len(data):
-                written += os.pwrite(self._file, data[written:], at + written)
-            if written < len(data):
-                raise OSError(28, "No space left on device")
+            if os.pwrite(self._file, data, at) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            if at == self._at and at > 0:
-                os.pwrite(self._file, self._END, at)
-                os.ftruncate(self._file, at + len(self._END))
+            os.pwrite(self._file, before, at)
+            os.ftruncate(self._file, at + len(before))
             raise
 
 

@@ -74,8 +74,7 @@ class Watch:
         finally:
             self._finish(number)
             self._new.close()
-            if self._json:
-                self._json.close()
+            self._close_json()
         return number
 
     def _command_line(self) -> str:
@@ -101,7 +100,7 @@ class Watch:
         return command.status() is None if command else bool(self._tree.runs())
 
     def _wait(self, due: float, waiter: _run.Waiter) -> int:
-        """Look for new processes until the next tick, a signal (returned), or the end of the root."""
+        """Look for new processes until a tick, a signal (which is returned) or the end of the root."""
         step = self._options.poll_interval or _ROOT_SECONDS
         while True:
             left = due - time.monotonic()
@@ -152,12 +151,26 @@ class Watch:
         if self._ticks == 0 and self._options.omit_first:
             return
         self._table.sample(sample)
-        if self._json:
-            self._json.add(self._record(sample))
+        self._write_json(self._record(sample))
         self._write_ended()
         if self._options.total:
             self._table.total(self._total)
         self._table.flush()
+
+    def _write_json(self, record: Dict[str, Any], last: bool = False) -> None:
+        """Write a record, or changes of the last one; without room, go on without the file."""
+        if self._json:
+            try:
+                self._json.amend(record) if last else self._json.add(record)
+            except OSError as error:
+                path = self._config.json_file_path
+                self._table.note(f"{path}: {error.strerror}; nothing more is written to it")
+                self._close_json()
+
+    def _close_json(self) -> None:
+        if self._json:
+            writer, self._json = self._json, None
+            writer.close()
 
     def _record(self, sample: Sample) -> Dict[str, Any]:
         record = as_json(sample)
@@ -191,8 +204,7 @@ class Watch:
     def _finish(self, number: int) -> None:
         """What was seen since the last tick, and the summary."""
         self._tree.update_children()
-        if self._json:
-            self._json.amend(self._so_far())
+        self._write_json(self._so_far(), last=True)
         self._write_ended()
         if number:
             self._table.note("KeyboardInterrupt!" if number == 2 else f"Signal {number}.")

@@ -516,14 +516,10 @@ def _follow(args: argparse.Namespace, words: Optional[List[str]], waiter: _run.W
     pid = command.pid if command else args.pid
     stopped_by = 0
     with log_process(interval=args.interval, log_level=args.log_level, pid=pid) as thread:
-        while not stopped_by and (command.status() is None if command else thread.is_alive()):
-            number = waiter.wait(0.02)
-            if number and command:
-                command.forward(number)
-            else:
-                stopped_by = number
-    if command:
-        return command.wait()
+        if command:
+            return command.wait(waiter)
+        while not stopped_by and thread.is_alive():
+            stopped_by = waiter.wait(0.02)
     if stopped_by:
         print("KeyboardInterrupt!" if stopped_by == 2 else f"Signal {stopped_by}.")
     else:
@@ -539,8 +535,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     args = parser.parse_args(own)
     if words is not None and (not words or args.path_in or args.pid != -1):
         parser.error("-- needs a COMMAND behind it, and no LOG or PID beside it")
-    logging.basicConfig(level=args.log_level, format=_LOG_FORMAT, filename=args.output)
     try:
+        logging.basicConfig(level=args.log_level, format=_LOG_FORMAT, filename=args.output)
         if args.path_in and args.path_out:
             return invoke_gnuplot(args.path_in, args.path_out)
         if args.path_in:

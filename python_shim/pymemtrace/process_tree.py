@@ -524,7 +524,7 @@ def _follow(args: argparse.Namespace, words: Optional[List[str]], out: TextIO) -
                 total=args.total, poll_interval=args.poll, command=command, waiter=waiter,
             )  # fmt: skip
         finally:
-            status = command.wait() if command else 0
+            status = command.wait(waiter) if command else 0
     TableWriter(config, args.sep, out).note("Bye, bye!")
     return status if command else 128 + number if number not in (0, 2) else 0
 
