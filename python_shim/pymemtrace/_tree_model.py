@@ -82,12 +82,13 @@ class Ended:
 
 @dataclasses.dataclass
 class Unseen:
-    """Children of ``parent``, one or more, that ended without having been seen.
+    """Children of ``parent``, ``at_least`` so many, that ended without having been seen.
 
     ``cpu_time`` (seconds) and ``page_faults`` are what the kernel added to the parent's account.
     """
 
     parent: int
+    at_least: int
     cpu_time: float
     page_faults: int
 

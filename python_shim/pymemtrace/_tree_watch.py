@@ -11,8 +11,10 @@ from pymemtrace import _proc, _run
 from pymemtrace._tree_model import Sample, Total, WriteSummaryConfig, total_of
 from pymemtrace._tree_output import JsonWriter, TableWriter, as_json, counted, total_as_json
 
-#: Looking for new processes takes at most this part of the time.
+#: Looking for new processes takes at most this part of the time, in the long run.
 _SHARE = 1 / 200
+#: Seconds of looking that are free at first and can be saved up again, for bursts of processes.
+_SAVED = 0.1
 #: Seconds between two looks whether the root still runs, at least.
 _ROOT_SECONDS = 0.1
 
@@ -49,7 +51,8 @@ class Watch:
         self._options = options
         self._new = _proc.NewProcesses()
         self._maybe_new = False
-        self._next_look = 0.0
+        self._credit = _SAVED  # seconds of looking
+        self._credit_at = time.monotonic()
         self._next_root = 0.0
         self._total: Optional[Total] = None
         self._peak: Optional[Total] = None
@@ -100,7 +103,7 @@ class Watch:
         return command.status() is None if command else bool(self._tree.runs())
 
     def _wait(self, due: float, waiter: _run.Waiter) -> int:
-        """Look for new processes until a tick, a signal (which is returned) or the end of the root."""
+        """Look for new processes until a tick, a signal (returned) or the end of the root."""
         step = self._options.poll_interval or _ROOT_SECONDS
         while True:
             left = due - time.monotonic()
@@ -129,14 +132,16 @@ class Watch:
         """Look for new processes, if there may be any, and at those that are new."""
         self._maybe_new = self._new.any() or self._maybe_new
         start = time.monotonic()
-        if start < self._next_look:
+        self._credit = min(_SAVED, self._credit + (start - self._credit_at) * _SHARE)
+        self._credit_at = start
+        if self._credit <= 0:
             return
         if self._maybe_new:
             self._maybe_new = False
             self._tree.find_new()
         elif self._tree.has_young():
             self._tree.look_at_young()
-        self._next_look = start + (time.monotonic() - start) / _SHARE
+        self._credit -= time.monotonic() - start
 
     def _tick(self) -> None:
         self._new.any()  # what it tells from here on is new after this tick
@@ -226,7 +231,8 @@ class Watch:
             size = census.largest_rss / 1024**2
             pid, name = census.largest["pid"], census.largest["name"]
             self._table.note(f'Largest process: {size:,.1f} MB, {pid} "{name}"')
-        missed = f", and at least {census.unseen_groups} not seen" if census.unseen_groups else ""
+        missed = f"; at least {census.missed_children} more" if census.missed_children else ""
+        missed += " were not seen" if missed else ""
         self._table.note(
             f"Processes: {census.seen}, {census.short_lived} of them"
             f" lived and died between two ticks{missed}"

@@ -50,7 +50,7 @@ class _Census:
         self.known: Dict[int, ProcessTree] = {}
         self.seen = 0
         self.short_lived = 0
-        self.unseen_groups = 0
+        self.missed_children = 0
         self.ended: List[Ended] = []
         self.unseen: List[Unseen] = []
         self.orphans: List[ProcessTree] = []
@@ -68,10 +68,16 @@ class _Census:
         self.short_lived += 1
         self.ended.append(process)
 
-    def missed(self, group: Unseen) -> None:
-        """Note children that nobody has seen."""
-        self.unseen_groups += 1
-        self.unseen.append(group)
+    def missed(self, parent: int, seconds: float, faults: int) -> None:
+        """Note one or more children that nobody has seen."""
+        self.missed_children += 1
+        group = next((group for group in self.unseen if group.parent == parent), None)
+        if group is None:
+            group = Unseen(parent, 0, 0.0, 0)
+            self.unseen.append(group)
+        group.at_least += 1
+        group.cpu_time = round(group.cpu_time + seconds, 3)
+        group.page_faults += faults
 
 
 class ProcessTree:
@@ -152,8 +158,8 @@ class ProcessTree:
             if pid not in self.census.known:
                 kept += self._adopt(pid)
         self.children = sorted(kept, key=lambda node: node.proc.pid)
+        self._account()
         if tick:
-            self._account()
             if self.young and not self._is_root and self._stat.ended:
                 self.census.died(self._as_ended())
             self.young = False
@@ -215,13 +221,13 @@ class ProcessTree:
 
         When a process collects a child that has ended, the kernel adds the child's page faults,
         of which each process has some, to its account. If the account grows though no child that
-        we know has gone, there was one that we do not know. A child may go between the two looks,
-        at the account and then at the children: so those gone in the interval before count too.
+        we know has gone since the last look, there was one that we do not know. A child may go
+        between the looks at the account and at the children: so those gone before count too.
         """
         faults = self._stat.reaped_faults - self._accounted.reaped_faults
         if faults > 0 and not self._deaths and not self._deaths_before:
             seconds = self._stat.reaped_cpu - self._accounted.reaped_cpu
-            self.census.missed(Unseen(self.proc.pid, round(seconds, 3), faults))
+            self.census.missed(self.proc.pid, seconds, faults)
         self._accounted = self._stat
         self._deaths_before, self._deaths = self._deaths, 0
 
