@@ -15,6 +15,25 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 LINUX = sys.platform.startswith("linux")
 #: Letters of /proc/PID/stat for a process that has ended and waits to be collected.
 ENDED_STATES = ("Z", "X", "x")
+#: Names of this length in /proc/PID/stat may have been longer.
+CUT_NAME = 15
+_TICKS = os.sysconf("SC_CLK_TCK")
+_READ = os.O_RDONLY | os.O_CLOEXEC
+#: What the letters of /proc/PID/stat mean, in the words of psutil.
+_STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "disk-sleep",
+    "T": "stopped",
+    "t": "tracing-stop",
+    "Z": "zombie",
+    "X": "dead",
+    "x": "dead",
+    "K": "wake-kill",
+    "W": "waking",
+    "I": "idle",
+    "P": "parked",
+}
 
 
 def load_psutil(user: str) -> Any:
@@ -35,10 +54,12 @@ def load_psutil(user: str) -> Any:
 class Stat(NamedTuple):
     """A process at one moment.
 
-    ``faults`` and ``major_faults`` count page faults (all, and those that read from a disk).
+    ``user`` and ``system`` are its CPU time in seconds, ``read_at`` says when this was, in the
+    seconds of the clock of `now`. ``faults`` and ``major_faults`` count page faults: all, and
+    those that read from a disk.
     ``reaped_faults`` and ``reaped_cpu`` (seconds) belong to children that have ended and were
     collected; they are 0 where the system does not tell. ``started`` is compared only; its unit is
-    the system's own. ``rss`` is in bytes.
+    the system's own.
     """
 
     name: str
@@ -49,7 +70,10 @@ class Stat(NamedTuple):
     reaped_faults: int
     reaped_cpu: float
     started: float
-    rss: int
+    user: float
+    system: float
+    threads: int
+    read_at: float
 
     @property
     def ended(self) -> bool:
@@ -58,24 +82,42 @@ class Stat(NamedTuple):
 
     @property
     def age(self) -> float:
-        """Seconds since the process started.
+        """Seconds since the process started, now."""
+        return max(0.0, now() - (self.started / _TICKS if LINUX else self.started))
 
-        On Linux by the clock that the kernel's start times are of: the time of day of the boot is
-        known in whole seconds only, so that a time of day of the start can be wrong by one.
-        """
-        if LINUX:
-            now = time.clock_gettime(time.CLOCK_BOOTTIME)
-            return max(0.0, now - self.started / os.sysconf("SC_CLK_TCK"))
-        return time.time() - self.started
+    @property
+    def status(self) -> str:
+        """What the process does, in a word; "" if that is not known here."""
+        return _STATES.get(self.state, self.state)
+
+
+def now() -> float:
+    """Seconds on the clock that start times are of.
+
+    On Linux that is not the time of day: when the machine was started is known in whole seconds
+    only, so that a time of day of the start of a process can be wrong by one.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if LINUX else time.time()
 
 
 def read_text(path: str) -> Optional[str]:
     """The content of a file of /proc; None if the process is gone or it may not be read."""
+    data = b""
     try:
-        with open(path, "rb") as stream:
-            return stream.read().decode("utf-8", "replace")
+        file = os.open(path, _READ)
     except OSError:
         return None
+    try:
+        while True:
+            more = os.read(file, 16384)
+            data += more
+            # The kernel hands out such files by the page, up to the last whole entry in it.
+            if not more or len(more) < 4000:
+                return data.decode("utf-8", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(file)
 
 
 def parse_stat(text: str) -> Stat:
@@ -86,7 +128,6 @@ def parse_stat(text: str) -> Stat:
     """
     name, _, rest = text.partition("(")[2].rpartition(")")
     field = rest.split()  # field[0] is field 3 of proc(5)
-    ticks = os.sysconf("SC_CLK_TCK")
     return Stat(
         name=name,
         state=field[0],
@@ -94,9 +135,12 @@ def parse_stat(text: str) -> Stat:
         faults=int(field[7]) + int(field[9]),
         major_faults=int(field[9]),
         reaped_faults=int(field[8]) + int(field[10]),
-        reaped_cpu=(int(field[13]) + int(field[14])) / ticks,
+        reaped_cpu=(int(field[13]) + int(field[14])) / _TICKS,
         started=int(field[19]),
-        rss=int(field[21]) * os.sysconf("SC_PAGE_SIZE"),
+        user=int(field[11]) / _TICKS,
+        system=int(field[12]) / _TICKS,
+        threads=int(field[17]),
+        read_at=now(),
     )
 
 
@@ -115,6 +159,7 @@ def _stat_of_psutil(pid: int) -> Optional[Stat]:
         with process.oneshot():
             ended = process.status() == psutil.STATUS_ZOMBIE
             memory = None if ended else process.memory_info()
+            cpu = None if ended else process.cpu_times()
             return Stat(
                 name=process.name(),
                 state="Z" if ended else "",
@@ -124,22 +169,47 @@ def _stat_of_psutil(pid: int) -> Optional[Stat]:
                 reaped_faults=0,
                 reaped_cpu=0.0,
                 started=process.create_time(),
-                rss=memory.rss if memory else 0,
+                user=cpu.user if cpu else 0.0,
+                system=cpu.system if cpu else 0.0,
+                threads=0 if ended else process.num_threads(),
+                read_at=now(),
             )
     except psutil.NoSuchProcess:
         return None
     except psutil.AccessDenied:
-        return Stat("", "", process.ppid() or 0, 0, 0, 0, 0.0, process.create_time(), 0)
+        started = process.create_time()
+        return Stat("", "", process.ppid() or 0, 0, 0, 0, 0.0, started, 0.0, 0.0, 0, now())
 
 
-def peak_rss(pid: int) -> int:
-    """The largest resident set of `pid` so far in bytes, as the kernel keeps it; 0 if unknown.
+class Memory(NamedTuple):
+    """The resident set of a process in bytes: now, and the largest so far."""
 
-    It starts anew when the process starts another program.
+    rss: int
+    peak: int
+
+
+def read_memory(pid: int) -> Memory:
+    """The resident set of `pid`; zeros if it has ended.
+
+    The largest is the kernel's own figure where there is one; it starts anew when the process
+    starts another program. The sizes come from /proc/PID/status: those of /proc/PID/stat leave out
+    what the CPUs have counted each for itself and not added yet.
     """
-    text = read_text(f"/proc/{pid}/status") if LINUX else None
-    at = text.find("VmHWM:") if text else -1
-    return int(text[at:].split(None, 2)[1]) * 1024 if text and at >= 0 else 0
+    if LINUX:
+        text = read_text(f"/proc/{pid}/status") or ""
+        rss = _status_bytes(text, "VmRSS:")
+        return Memory(rss, max(rss, _status_bytes(text, "VmHWM:")))
+    psutil = load_psutil("pymemtrace.process_tree")
+    try:
+        rss = int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        rss = 0
+    return Memory(rss, rss)
+
+
+def _status_bytes(text: str, key: str) -> int:
+    at = text.find("\n" + key)
+    return int(text[at:].split(None, 2)[1]) * 1024 if at >= 0 else 0
 
 
 def context_switches(pid: int) -> Optional[int]:
@@ -215,7 +285,7 @@ class NewProcesses:
         self._file = -1
         if LINUX:
             try:
-                self._file = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+                self._file = os.open("/proc/loadavg", _READ)
             except OSError:
                 self._file = -1
 

@@ -30,8 +30,9 @@ class Waiter:
     """Waits for time to pass, or for a signal.
 
     Inside ``with`` the signals are kept instead of ending the program, `wait` returns at once when
-    one arrives, and the former handlers come back at the end. Signals that the program was started
-    with as ignored stay ignored. Outside the main thread there are no signals to wait for.
+    one arrives or a child ends, and the former handlers come back at the end. Signals that the
+    program was started with as ignored stay ignored. Outside the main thread there are no signals
+    to wait for.
     """
 
     def __init__(self, signals: Sequence[signal.Signals] = STOP_SIGNALS) -> None:
@@ -52,6 +53,7 @@ class Waiter:
             for number in self._signals:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._former[number] = signal.signal(number, self._keep)
+            self._former[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,7 +71,7 @@ class Waiter:
         self._came.append(number)
 
     def wait(self, seconds: float) -> int:
-        """Number of a signal that arrived within `seconds`, or 0."""
+        """Number of a signal that arrived within `seconds`; 0 if none, or if a child has ended."""
         if not self._came and self._poll.poll(max(0.0, seconds) * 1000):
             with contextlib.suppress(BlockingIOError):
                 os.read(self._pipe[0], 4096)
@@ -97,7 +99,7 @@ class Command:
         """Wait for the end of the command, handing on signals, and return its status."""
         status = self.status()
         while status is None:
-            number = waiter.wait(0.02)
+            number = waiter.wait(1.0)
             if number:
                 self.forward(number)
             status = self.status()

@@ -12,7 +12,7 @@ from pymemtrace._tree_model import Sample, Total, WriteSummaryConfig, total_of
 from pymemtrace._tree_output import JsonWriter, TableWriter, as_json, counted, total_as_json
 
 #: Looking for new processes takes at most this part of the time, in the long run.
-_SHARE = 1 / 200
+_SHARE = 1 / 300
 #: Seconds of looking that are free at first and can be saved up again, for bursts of processes.
 _SAVED = 0.1
 #: Seconds between two looks whether the root still runs, at least.

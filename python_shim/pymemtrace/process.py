@@ -519,7 +519,7 @@ def _follow(args: argparse.Namespace, words: Optional[List[str]], waiter: _run.W
         if command:
             return command.wait(waiter)
         while not stopped_by and thread.is_alive():
-            stopped_by = waiter.wait(0.02)
+            stopped_by = waiter.wait(0.1)
     if stopped_by:
         print("KeyboardInterrupt!" if stopped_by == 2 else f"Signal {stopped_by}.")
     else:

@@ -10,13 +10,12 @@ reported too. On Linux that costs next to nothing while no process starts.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, TextIO, Union
+from typing import Any, Dict, List, Optional, Sequence, TextIO, Union
 
-from pymemtrace import _proc, _run, _terminal
+from pymemtrace import _proc, _run, _terminal, _tree_columns
 from pymemtrace._tree_model import (
     ACCESS_DENIED,
     ColumnWidthFormat,
@@ -103,11 +102,11 @@ class ProcessTree:
         self.young = True
         self._stat = self._accounted = stat
         self._age = 0.0
-        self._peak = stat.rss
+        self._peak = 0
         self._deaths = self._deaths_before = 0
         self._is_root = _census is None
-        with contextlib.suppress(psutil.Error):
-            self.proc.cpu_percent()  # the first call only sets the start of the next one
+        self._sampled = stat
+        self._fresh = False
         self._measure()
 
     def update_children(self) -> None:
@@ -169,7 +168,8 @@ class ProcessTree:
     def _look(self) -> bool:
         """Read the state of the process; False if it is gone, or another has its number."""
         stat = _proc.read_stat(self.proc.pid)
-        if stat is None or stat.started != self._stat.started:
+        self._fresh = stat is not None and stat.started == self._stat.started
+        if stat is None or not self._fresh:
             return False
         if self._stat.ended and stat.ended:
             return True
@@ -184,10 +184,11 @@ class ProcessTree:
         if self.young:
             self._note_peak()
 
-    def _note_peak(self) -> None:
-        rss = max(self._peak, self._stat.rss, _proc.peak_rss(self.proc.pid))
-        self._peak = rss
-        self.census.peak(self.proc.pid, self._stat.name, rss)
+    def _note_peak(self) -> _proc.Memory:
+        memory = _proc.read_memory(self.proc.pid)
+        self._peak = max(self._peak, memory.peak)
+        self.census.peak(self.proc.pid, self._stat.name, self._peak)
+        return memory
 
     def _adopt(self, pid: int) -> List[ProcessTree]:
         """A new child; if it has died meanwhile, it is noted as such."""
@@ -232,7 +233,10 @@ class ProcessTree:
         self._deaths_before, self._deaths = self._deaths, 0
 
     def sample(self, config: WriteSummaryConfig) -> Optional[Sample]:
-        """Measure this process and those below it; None if it has ended and left no entry."""
+        """Measure this process and those below it; None if it has ended and left no entry.
+
+        What /proc/PID/stat tells is of an `update_children` just before, if there was one.
+        """
         found = self._sample_self(config)
         for child in self.children:
             below = child.sample(config)
@@ -241,19 +245,28 @@ class ProcessTree:
         return found
 
     def _sample_self(self, config: WriteSummaryConfig) -> Optional[Sample]:
+        if not self._fresh and not self._look():
+            return None
+        self._fresh = False
+        look = _tree_columns.Look(self._stat, self._sampled, self._note_peak())
         values: Dict[str, Any] = {}
+        name = self._stat.name
         try:
             with self.proc.oneshot():
-                name = self.proc.name()
+                if len(name) >= _proc.CUT_NAME:
+                    name = self.proc.name()
                 for column in config.columns:
-                    values[column.name] = self._value(column)
+                    values[column.name] = self._value(column, look)
         except psutil.NoSuchProcess:
             return None
-        self._note_peak()
+        self._sampled = self._stat
         deltas = {c.name: self._delta(c, values[c.name]) for c in config.columns}
         return Sample(self.proc.pid, name, round(self._stat.age, 6), values, deltas)
 
-    def _value(self, column: WriteSummaryColumn) -> Any:
+    def _value(self, column: WriteSummaryColumn, look: _tree_columns.Look) -> Any:
+        read = _tree_columns.FROM_LOOK.get(column.getter) if _proc.LINUX else None
+        if read:
+            return read(look)
         try:
             return column.getter(self.proc)
         except psutil.AccessDenied:
@@ -299,135 +312,19 @@ class ProcessTree:
             TableWriter(write_summary_config, sep, ostream).sample(found, depth)
 
     # What the columns show: each takes a psutil.Process.
-
-    @staticmethod
-    def get_exec_time(proc: Any) -> float:
-        """Seconds since the process started."""
-        stat = _proc.read_stat(proc.pid)
-        if stat is None:
-            raise psutil.NoSuchProcess(proc.pid)
-        return stat.age
-
-    @staticmethod
-    def get_cpu_percent(proc: Any) -> float:
-        """CPU time, user and system, since the last call, in percent of the time passed."""
-        return float(proc.cpu_percent())
-
-    @staticmethod
-    def get_cpu_time_user(proc: Any) -> float:
-        """CPU time in user mode (s)."""
-        return float(proc.cpu_times().user)
-
-    @staticmethod
-    def get_cpu_time_system(proc: Any) -> float:
-        """CPU time in the kernel (s)."""
-        return float(proc.cpu_times().system)
-
-    @staticmethod
-    def get_memory_rss(proc: Any) -> int:
-        """Resident set (bytes)."""
-        return int(proc.memory_info().rss)
-
-    @staticmethod
-    def get_memory_uss(proc: Any) -> int:
-        """Memory that no other process shares (bytes), -1 if the system refuses to tell."""
-        try:
-            return _uss(proc)
-        except psutil.AccessDenied:
-            return -1
-
-    @staticmethod
-    def get_memory_page_faults(proc: Any) -> int:
-        """Page faults, minor and major, since the start; 0 where the system does not tell."""
-        stat = _proc.read_stat(proc.pid)
-        return stat.faults if stat else 0
-
-    @staticmethod
-    def get_num_context_switches(proc: Any) -> int:
-        """Context switches of the threads that live, voluntary and not."""
-        count = _proc.context_switches(proc.pid)
-        return sum(proc.num_ctx_switches()) if count is None else count
-
-    @staticmethod
-    def get_num_threads(proc: Any) -> int:
-        """Number of threads."""
-        return int(proc.num_threads())
-
-    @staticmethod
-    def get_status(proc: Any) -> str:
-        """What the process does: running, sleeping, ..."""
-        return str(proc.status())
-
-    @staticmethod
-    def get_num_open_files(proc: Any) -> int:
-        """Number of plain files that are open."""
-        return len(proc.open_files())
-
-    @staticmethod
-    def get_num_net_connections(proc: Any) -> int:
-        """Number of internet sockets that are open."""
-        return len((getattr(proc, "net_connections", None) or proc.connections)())
-
-    @staticmethod
-    def get_cmdline(proc: Any) -> str:
-        """The command line, words separated by blanks."""
-        return " ".join(proc.cmdline())
-
-
-def _uss(proc: Any) -> int:
-    return int(proc.memory_full_info().uss)
-
-
-class _Group(NamedTuple):
-    """An option and the columns it adds; ``in_all`` if -a means it too."""
-
-    short: str
-    option: str
-    in_all: bool
-    text: str
-    columns: Sequence[WriteSummaryColumn]
-
-
-def _column(
-    name: str, getter: Any, form: str, diff: Optional[str] = None, units: str = ""
-) -> WriteSummaryColumn:
-    """A column; the width is the number that `form` and `diff` start with, after their signs."""
-    factor = {"MB": 1 / 1024**2, "m": 1e-6}.get(units, 1)
-    cells = [ColumnWidthFormat(_width(f), f) if f is not None else None for f in (form, diff)]
-    assert cells[0] is not None
-    return WriteSummaryColumn(name, getter, factor, units, cells[0], cells[1])
-
-
-def _width(form: str) -> int:
-    digits = form.lstrip("<>+").split(",")[0].split(".")[0].rstrip("sdf")
-    return int(digits or "0")
-
-
-_T = ProcessTree
-#: Every column of the command line, in the order of the table.
-_GROUPS = (
-    _Group("", "", True, "", [_column("RSS", _T.get_memory_rss, "8,.1f", "+8,.1f", "MB")]),
-    _Group("-u", "--uss", False, "memory that no other process shares (slow)",
-           [_column("USS", _uss, "8,.1f", "+8,.1f", "MB")]),
-    _Group("-g", "--page-faults", True, "page faults, minor and major",
-           [_column("PFaults", _T.get_memory_page_faults, "12,d", "+12,d")]),
-    _Group("", "", True, "", [_column("CPU", _T.get_cpu_percent, "8.1f", "+8.1f", "%")]),
-    _Group("-c", "--cpu-times", True, "CPU time in user mode and in the kernel",
-           [_column("User", _T.get_cpu_time_user, "8,.3f", None, "s"),
-            _column("Sys", _T.get_cpu_time_system, "8,.3f", None, "s")]),
-    _Group("-x", "--context-switches", False, "context switches, in millions",
-           [_column("Ctx", _T.get_num_context_switches, "8,.3f", "+8,.3f", "m")]),
-    _Group("-t", "--threads", True, "threads",
-           [_column("Thrds", _T.get_num_threads, "6,d", "+6,d")]),
-    _Group("-s", "--status", True, "what the process does",
-           [_column("Status", _T.get_status, ">10s", ">10s")]),
-    _Group("-f", "--open-files", True, "open files",
-           [_column("Files", _T.get_num_open_files, "6,d", "+6,d")]),
-    _Group("-n", "--net-connections", True, "open internet sockets",
-           [_column("Net", _T.get_num_net_connections, "6,d", "+6,d")]),
-    _Group("", "--cmdline", False, "the command line",
-           [_column("CmdLine", _T.get_cmdline, "s")]),
-)  # fmt: skip
+    get_exec_time = staticmethod(_tree_columns.get_exec_time)
+    get_cpu_percent = staticmethod(_tree_columns.get_cpu_percent)
+    get_cpu_time_user = staticmethod(_tree_columns.get_cpu_time_user)
+    get_cpu_time_system = staticmethod(_tree_columns.get_cpu_time_system)
+    get_memory_rss = staticmethod(_tree_columns.get_memory_rss)
+    get_memory_uss = staticmethod(_tree_columns.get_memory_uss)
+    get_memory_page_faults = staticmethod(_tree_columns.get_memory_page_faults)
+    get_num_context_switches = staticmethod(_tree_columns.get_num_context_switches)
+    get_num_threads = staticmethod(_tree_columns.get_num_threads)
+    get_status = staticmethod(_tree_columns.get_status)
+    get_num_open_files = staticmethod(_tree_columns.get_num_open_files)
+    get_num_net_connections = staticmethod(_tree_columns.get_num_net_connections)
+    get_cmdline = staticmethod(_tree_columns.get_cmdline)
 
 
 def log_process(
@@ -493,7 +390,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--sep", type=_separator, default="", help="text between fields, such as '|' [a table]")
     add("-1", "--omit-first", action="store_true", help="do not write the first sample")
-    for group in _GROUPS:
+    for group in _tree_columns.GROUPS:
         if group.option:
             names = [name for name in (group.short, group.option) if name]
             add(*names, action="store_true", help=group.text)
@@ -506,19 +403,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _config(args: argparse.Namespace) -> WriteSummaryConfig:
-    """The columns that the options ask for."""
-    columns: List[WriteSummaryColumn] = []
-    for group in _GROUPS:
-        wanted = getattr(args, group.option[2:].replace("-", "_")) if group.option else True
-        if wanted or (args.all and group.in_all):
-            columns += group.columns
-    return WriteSummaryConfig(columns, args.json)
-
-
 def _follow(args: argparse.Namespace, words: Optional[List[str]], out: TextIO) -> int:
     """Watch a process or a command until it ends; returns the exit status."""
-    config = _config(args)
+    config = _tree_columns.chosen(args)
     with _run.Waiter() as waiter:
         command, failed = _run.start(words, "process_tree") if words else (None, 0)
         if failed:
