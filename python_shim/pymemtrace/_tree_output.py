@@ -108,6 +108,8 @@ class TableWriter:
             scaled = value if column.mult_factor == 1 else value * column.mult_factor
             form = how.format.replace(",", "") if self._sep else how.format
             text = format(scaled, form)
+            if delta and not text.strip("-0. "):
+                text = text.replace("-", "+")  # less by something that is too small to show
         return text.strip() if self._sep else _right(text, how.width)
 
     def _denied(self, column: WriteSummaryColumn) -> List[str]:

@@ -12,9 +12,9 @@ from pymemtrace._tree_model import Sample, Total, WriteSummaryConfig, total_of
 from pymemtrace._tree_output import JsonWriter, TableWriter, as_json, counted, total_as_json
 
 #: Looking for new processes takes at most this part of the time, in the long run.
-_SHARE = 1 / 300
+_SHARE = 1 / 500
 #: Seconds of looking that are free at first and can be saved up again, for bursts of processes.
-_SAVED = 0.1
+_SAVED = 0.04
 #: Seconds between two looks whether the root still runs, at least.
 _ROOT_SECONDS = 0.1
 
@@ -31,7 +31,7 @@ class Options:
     interval: float = 1.0
     omit_first: bool = False
     total: bool = False
-    poll_interval: float = 0.01
+    poll_interval: float = 0.03
     command: Optional[_run.Command] = None
     waiter: Optional[_run.Waiter] = None
 

@@ -397,8 +397,8 @@ def _parser() -> argparse.ArgumentParser:
     add("-a", "--all", action="store_true", help="the same as -cfgstn")
     add("--total", action="store_true", help="a line with the sums over the tree at each tick")
     add("--json", metavar="PATH", default="", help="write the samples to PATH as well")
-    add("--poll", type=_seconds, default=0.01, metavar="S",
-        help="between ticks look for new processes every S seconds, 0: do not [0.01]")  # fmt: skip
+    add("--poll", type=_seconds, default=0.03, metavar="S",
+        help="between ticks look for new processes every S seconds, 0: do not [0.03]")  # fmt: skip
     add("--plot", nargs=2, metavar=("JSON", "DIRECTORY"), help="plot a file that --json wrote")
     return parser
 
