@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes what process_tree measures: as a table, and as a JSON file that is whole at any time."""
+"""Writes what process_tree measures: as a table, and as a JSON file that is whole after a tick."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def total_as_json(total: Total) -> Dict[str, Any]:
 
 
 class JsonWriter:
-    """Writes an array of objects, one after the other, to a file that can be read at any time.
+    """Writes an array of objects, one after the other, to a file that is whole after each.
 
     Each object goes to the file together with the bracket that ends the array, by one write over
     the former bracket: a process that is killed leaves a whole file too. What is not a plain file

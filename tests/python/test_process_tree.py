@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -63,13 +64,14 @@ def read(path: Path) -> List[Record]:
 
 
 def wait_for(path: Path, count: int) -> List[Record]:
-    """Wait until a JSON file has so many records; it must be whole at every look."""
+    """Wait until a JSON file has so many records. A look in the middle of a write sees a part."""
     end = time.monotonic() + watched.LIMIT
     while time.monotonic() < end:
         if path.exists() and path.stat().st_size:
-            records = read(path)
-            if len(records) >= count:
-                return records
+            with contextlib.suppress(ValueError):
+                records = read(path)
+                if len(records) >= count:
+                    return records
         time.sleep(0.01)
     raise AssertionError(f"{path} never got {count} records")
 
@@ -86,7 +88,7 @@ def test_row_09_process_tree(tmp_path: Path) -> None:
     family.stdin.write("\n")
     family.stdin.flush()
     second = int(family.stdout.readline().split()[1])
-    count = len(read(path))
+    count = len(wait_for(path, 1))
     after = wait_for(path, count + 2)[-1]
     sizes = {pid: watched.rss(pid) for pid in (family.pid, first, second)}
     watched.let_end(family)
@@ -228,7 +230,7 @@ def test_row_11_page_faults_on_linux(tmp_path: Path) -> None:
     target.stdin.write("\n")
     target.stdin.flush()
     assert target.stdout.readline() == "b\n"
-    last = wait_for(path, len(read(path)) + 2)[-1]["PFaults"]
+    last = wait_for(path, len(wait_for(path, 1)) + 2)[-1]["PFaults"]
     assert last == watched.page_faults(target.pid)
     watched.let_end(target)
     watched.let_end(monitor)
