@@ -43,7 +43,7 @@ def get_memory_rss(proc: Any) -> int:
 def get_memory_uss(proc: Any) -> int:
     """Memory that no other process shares (bytes), -1 if the system refuses to tell."""
     try:
-        return _uss(proc)
+        return int(proc.memory_full_info().uss)
     except psutil.AccessDenied:
         return -1
 
@@ -83,10 +83,6 @@ def get_num_net_connections(proc: Any) -> int:
 def get_cmdline(proc: Any) -> str:
     """The command line, words separated by blanks."""
     return " ".join(proc.cmdline())
-
-
-def _uss(proc: Any) -> int:
-    return int(proc.memory_full_info().uss)
 
 
 class Look(NamedTuple):
@@ -146,7 +142,7 @@ def _width(form: str) -> int:
 GROUPS = (
     Group("", "", True, "", [_column("RSS", get_memory_rss, "8,.1f", "+8,.1f", "MB")]),
     Group("-u", "--uss", False, "memory that no other process shares (slow)",
-           [_column("USS", _uss, "8,.1f", "+8,.1f", "MB")]),
+           [_column("USS", get_memory_uss, "8,.1f", "+8,.1f", "MB")]),
     Group("-g", "--page-faults", True, "page faults, minor and major",
            [_column("PFaults", get_memory_page_faults, "12,d", "+12,d")]),
     Group("", "", True, "", [_column("CPU", get_cpu_percent, "8.1f", "+8.1f", "%")]),

@@ -104,14 +104,23 @@ class Total:
 
 
 def total_of(sample: Sample, previous: Optional[Total]) -> Total:
-    """The sums over a tree, and how they have changed since `previous`."""
+    """The sums over a tree, and how they have changed since `previous`.
+
+    Where a value of one process was refused, so is the sum: without it, it would be too small.
+    """
     values: Dict[str, Any] = {}
     count = 0
     for process in sample.walk():
         count += 1
         for name, value in process.values.items():
-            if isinstance(value, (int, float)):
+            if value == ACCESS_DENIED or values.get(name) == ACCESS_DENIED:
+                values[name] = ACCESS_DENIED
+            elif isinstance(value, (int, float)):
                 values[name] = values.get(name, 0) + value
     before = previous.values if previous else values
-    deltas = {name: value - before.get(name, 0) for name, value in values.items()}
+    deltas = {name: _difference(value, before.get(name, 0)) for name, value in values.items()}
     return Total(sample.time, count, values, deltas)
+
+
+def _difference(value: Any, before: Any) -> Any:
+    return None if ACCESS_DENIED in (value, before) else value - before

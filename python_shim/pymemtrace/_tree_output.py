@@ -153,19 +153,22 @@ def _colour(delta: Any) -> str:
 
 def as_json(sample: Sample) -> Dict[str, Any]:
     """A sample as an object for JSON; refused values are null."""
-    values = {name: None if v == ACCESS_DENIED else v for name, v in sample.values.items()}
     return {
         "process_time": sample.time,
         "pid": sample.pid,
         "name": sample.name,
-        **values,
+        **_known(sample.values),
         "children": [as_json(child) for child in sample.children],
     }
 
 
 def total_as_json(total: Total) -> Dict[str, Any]:
     """Sums as an object for JSON."""
-    return {"process_time": total.time, "processes": total.processes, **total.values}
+    return {"process_time": total.time, "processes": total.processes, **_known(total.values)}
+
+
+def _known(values: Dict[str, Any]) -> Dict[str, Any]:
+    return {name: None if value == ACCESS_DENIED else value for name, value in values.items()}
 
 
 class JsonWriter:

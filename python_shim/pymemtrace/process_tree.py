@@ -268,7 +268,9 @@ class ProcessTree:
         if read:
             return read(look)
         try:
-            return column.getter(self.proc)
+            value = column.getter(self.proc)
+            refused = column.getter is _tree_columns.get_memory_uss and value == -1
+            return ACCESS_DENIED if refused else value
         except psutil.AccessDenied:
             return ACCESS_DENIED
         except psutil.ZombieProcess:

@@ -496,6 +496,24 @@ def test_denied_is_null_in_json() -> None:
     assert as_json(sample)["RSS"] == 3
 
 
+def test_a_sum_with_a_refused_value_is_refused() -> None:
+    from pymemtrace._tree_model import total_of
+    from pymemtrace._tree_output import total_as_json
+
+    def node(pid: int, uss: Any, *children: process_tree.Sample) -> process_tree.Sample:
+        return process_tree.Sample(pid, "n", 1.0, {"USS": uss, "RSS": 5}, {}, list(children))
+
+    all_known = total_of(node(1, 3, node(2, 4)), None)
+    assert all_known.values == {"USS": 7, "RSS": 10}
+    for sizes in ((3, "ACCESS DENIED", 4), ("ACCESS DENIED", 3, 4), (3, 4, "ACCESS DENIED")):
+        total = total_of(node(1, sizes[0], node(2, sizes[1]), node(3, sizes[2])), all_known)
+        assert (total.values, total.deltas) == (
+            {"USS": "ACCESS DENIED", "RSS": 15},
+            {"USS": None, "RSS": 5},
+        )
+        assert total_as_json(total)["USS"] is None
+
+
 def test_row_15_tree_omit_first(tmp_path: Path) -> None:
     """Each tick has a line without -1; with it one less, and its changes are those since then."""
     target = watched.holding(20)
