@@ -311,7 +311,8 @@ def invoke_gnuplot(log_path: str, gnuplot_dir: str, extension: str = "png") -> i
         plt = GNUPLOT_PLT.format(
             name=name.replace("'", "''"), extension=extension, labels=_arrows(records, pid)
         )
-        status = gnuplot.invoke_gnuplot(gnuplot_dir, name, table, plt)
+        cells = [[cell.strip() for cell in row] for row in table]
+        status = gnuplot.invoke_gnuplot(gnuplot_dir, name, cells, plt)
     return int(status)
 
 

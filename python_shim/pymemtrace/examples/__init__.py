@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Small programs that show the package at work."""
+"""Small programs that show the tools at work."""
