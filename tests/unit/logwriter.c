@@ -105,8 +105,8 @@ static void begin_chunk(struct logwriter *w, uint32_t number)
 		w->chunks = need(realloc(w->chunks, room * sizeof(struct pmt_chunk *)));
 	}
 	w->chunks[w->chunk_count++] = chunk;
-	s->encoder.state.addr = 0;
-	s->encoder.state.stack = 0;
+	s->encoder.state = (struct pmt_state){.time_ns = s->encoder.state.time_ns,
+					      .order = s->encoder.state.order};
 	chunk->magic = PMT_CHUNK_MAGIC;
 	chunk->kind = number == LOGWRITER_DEFINITIONS ? PMT_CHUNK_DEFINITIONS : PMT_CHUNK_EVENTS;
 	chunk->slot = number;
