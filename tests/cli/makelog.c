@@ -29,7 +29,14 @@
  *	dropped CHUNKS SECONDS ORDER FREES OTHERS	a totals chunk, with the lines that follow
  *	total NUMBER COUNT BYTES STACK
  *	cpu NANOSECONDS		of the `rss` lines that follow
- * and what makelog_python.c adds.
+ *
+ * Events of the interpreter; FRAME is file:line:function (makelog_python.c):
+ *	line FRAME | py WHAT FRAME | c WHAT FUNCTION FRAME
+ *	resident BYTES | skipped PREVIOUS COUNT | memory USS SWAP PEAK	before such an event
+ *	create ADDR TYPE SIZE STACK | destroy INFERRED ADDR TYPE STACK
+ *	begin TRACED STACK | notice WHAT TEXT
+ *	objecttype ID BUILTIN NAME | cfunction ID OWNER:NAME
+ * Calls: see makelog_calls.c.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,20 +45,14 @@
 
 #include "makelog.h"
 
-enum {
-	NUMBERS = MAKELOG_NUMBERS,
-	LINE_BYTES = MAKELOG_LINE_BYTES,
-	FOLD_SLOTS = 100,
-	TOTALS_SLOT = 99,
-	TABLE_MAX = 64
-};
+enum { FOLD_SLOTS = 100, TOTALS_SLOT = 99, TABLE_MAX = 64 };
 
-static struct logwriter *log_writer;
+struct logwriter *log_writer;
 static uint64_t time_ns = LOGWRITER_START_NS;
 static uint64_t end_ns;
 static uint64_t cpu_ns;
 static unsigned state = PMT_STATE_CLOSED;
-static uint32_t slot = 1;
+uint32_t slot = 1;
 static bool folding; /* `fold` is being filled */
 static struct pmt_fold fold;
 static struct pmt_fold_block fold_blocks[TABLE_MAX];
@@ -59,13 +60,13 @@ static struct pmt_fold_site fold_sites[TABLE_MAX];
 static struct pmt_totals totals; /* `dropped` 0: none */
 static struct pmt_totals_site totals_sites[TABLE_MAX];
 
-_Noreturn void makelog_fail(const char *line)
+_Noreturn void fail(const char *line)
 {
 	fprintf(stderr, "makelog: not understood: %s\n", line);
 	exit(1);
 }
 
-size_t makelog_unescape(char *text)
+size_t unescape(char *text)
 {
 	char *to = text;
 
@@ -89,7 +90,7 @@ static uint64_t seconds(const char *text)
 }
 
 /* Defines the frames anew each time: readers must not mind. */
-uint64_t makelog_stack(struct logwriter *w, char *text)
+uint64_t make_stack(char *text)
 {
 	char *frames[64];
 	size_t count = 0;
@@ -102,26 +103,26 @@ uint64_t makelog_stack(struct logwriter *w, char *text)
 		char *function = line == NULL ? NULL : strchr(line + 1, ':');
 
 		if (function == NULL)
-			makelog_fail(frames[count]);
+			fail(frames[count]);
 		*line = *function = '\0';
-		makelog_unescape(frames[count]);
-		makelog_unescape(function + 1);
-		stack = log_frame(w, stack,
-				  log_code(w, function + 1, frames[count],
+		unescape(frames[count]);
+		unescape(function + 1);
+		stack = log_frame(log_writer, stack,
+				  log_code(log_writer, function + 1, frames[count],
 					   (uint32_t)strtoul(line + 1, NULL, 10)),
 				  0);
 	}
 	return stack;
 }
 
-char *makelog_numbers(char *text, size_t count, uint64_t numbers[NUMBERS])
+char *read_numbers(char *text, size_t count, uint64_t numbers[NUMBERS])
 {
 	for (size_t i = 0; i < count; i++) {
 		char *end;
 
 		numbers[i] = strtoull(text, &end, 0);
 		if (end == text)
-			makelog_fail(text);
+			fail(text);
 		text = *end == ' ' ? end + 1 : end;
 	}
 	return text;
@@ -162,7 +163,7 @@ static void command_line(char *rest)
 	size_t used = 0;
 
 	for (char *word = strtok(rest, " "); word != NULL; word = strtok(NULL, " ")) {
-		const size_t size = makelog_unescape(word);
+		const size_t size = unescape(word);
 
 		if (used != 0)
 			words[used++] = '\0';
@@ -182,14 +183,14 @@ static int text_line(const char *key, char *rest)
 		time_ns = seconds(rest);
 		log_put(log_writer, slot, time, 0, .time_ns = time_ns);
 	} else if (strcmp(key, "thread") == 0) {
-		makelog_numbers(rest, 2, n);
+		read_numbers(rest, 2, n);
 		log_thread(log_writer, slot, (uint32_t)n[0], (uint32_t)n[1]);
 	} else if (strcmp(key, "name") == 0) {
-		rest = makelog_numbers(rest, 1, n);
-		makelog_unescape(rest);
+		rest = read_numbers(rest, 1, n);
+		unescape(rest);
 		log_thread_name(log_writer, slot, (uint32_t)n[0], rest);
 	} else if (strcmp(key, "mark") == 0) {
-		makelog_unescape(rest);
+		unescape(rest);
 		log_mark(log_writer, slot, rest);
 	} else {
 		return 0;
@@ -202,15 +203,15 @@ static int block_line(const char *key, char *rest)
 	uint64_t n[NUMBERS];
 
 	if (strcmp(key, "alloc") == 0) {
-		const uint64_t stack = makelog_stack(log_writer, makelog_numbers(rest, 3, n));
+		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
 
 		log_put(log_writer, slot, alloc, (unsigned)n[0], .addr = n[1], .size = n[2],
 			.stack = stack);
 	} else if (strcmp(key, "free") == 0) {
-		makelog_numbers(rest, 1, n);
+		read_numbers(rest, 1, n);
 		log_put(log_writer, slot, free, 0, .addr = n[0]);
 	} else if (strcmp(key, "realloc") == 0) {
-		const uint64_t stack = makelog_stack(log_writer, makelog_numbers(rest, 3, n));
+		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
 
 		log_put(log_writer, slot, realloc, 0, .old_addr = n[0], .addr = n[1], .size = n[2],
 			.stack = stack);
@@ -225,15 +226,15 @@ static int mapping_line(const char *key, char *rest)
 	uint64_t n[NUMBERS];
 
 	if (strcmp(key, "mmap") == 0) {
-		const uint64_t stack = makelog_stack(log_writer, makelog_numbers(rest, 4, n));
+		const uint64_t stack = make_stack(read_numbers(rest, 4, n));
 
 		log_put(log_writer, slot, mmap, 0, .addr = n[0], .size = n[1], .prot = n[2],
 			.flags = n[3], .stack = stack);
 	} else if (strcmp(key, "munmap") == 0) {
-		makelog_numbers(rest, 2, n);
+		read_numbers(rest, 2, n);
 		log_put(log_writer, slot, munmap, 0, .addr = n[0], .size = n[1]);
 	} else if (strcmp(key, "mremap") == 0) {
-		const uint64_t stack = makelog_stack(log_writer, makelog_numbers(rest, 5, n));
+		const uint64_t stack = make_stack(read_numbers(rest, 5, n));
 
 		log_put(log_writer, slot, mremap, 0, .old_addr = n[0], .old_size = n[1],
 			.addr = n[2], .size = n[3], .flags = n[4], .stack = stack);
@@ -248,26 +249,26 @@ static int other_line(const char *key, char *rest)
 	uint64_t n[NUMBERS];
 
 	if (strcmp(key, "rss") == 0) {
-		makelog_numbers(rest, 4, n);
+		read_numbers(rest, 4, n);
 		log_put(log_writer, slot, rss, 0, .resident = n[0], .shared = n[1], .own = n[2],
 			.repeats = n[3], .cpu_ns = cpu_ns);
 	} else if (strcmp(key, "detail") == 0) {
-		makelog_numbers(rest, 6, n);
+		read_numbers(rest, 6, n);
 		log_put(log_writer, slot, rss_detail, 0, .anon = n[0], .file = n[1], .shmem = n[2],
 			.swap = n[3], .hugetlb = n[4], .peak = n[5]);
 	} else if (strcmp(key, "range") == 0) {
-		makelog_numbers(rest, 6, n);
+		read_numbers(rest, 6, n);
 		log_put(log_writer, 1, account_range, 0, .account = n[0], .kind = n[1],
 			.addr = n[2], .size = n[3], .resident = n[4], .swap = n[5]);
 	} else if (strcmp(key, "account") == 0) {
-		makelog_numbers(rest, 6, n);
+		read_numbers(rest, 6, n);
 		log_put(log_writer, 1, account, 0, .number = n[0], .reason = n[1], .resident = n[2],
 			.malloc = n[3], .malloc_free = n[4], .malloc_arena = n[5]);
 	} else if (strcmp(key, "process") == 0) {
-		makelog_numbers(rest, 2, n);
+		read_numbers(rest, 2, n);
 		log_put(log_writer, slot, process, 0, .what = n[0], .value = n[1]);
 	} else if (strcmp(key, "lost") == 0) {
-		makelog_numbers(rest, 1, n);
+		read_numbers(rest, 1, n);
 		log_put(log_writer, slot, lost, 0, .count = n[0], .reason = PMT_LOST_MEMORY);
 	} else {
 		return 0;
@@ -285,7 +286,7 @@ static void end_fold(void)
 static struct pmt_folded read_folded(char *rest)
 {
 	uint64_t n[NUMBERS];
-	const uint64_t stack = makelog_stack(log_writer, makelog_numbers(rest, 7, n));
+	const uint64_t stack = make_stack(read_numbers(rest, 7, n));
 
 	return (struct pmt_folded){stack, n[0], n[1], n[2], n[3], n[4], n[5], n[6]};
 }
@@ -304,7 +305,7 @@ static void fold_site(char *rest)
 static void fold_block(char *rest)
 {
 	uint64_t n[NUMBERS];
-	const uint64_t stack = makelog_stack(log_writer, makelog_numbers(rest, 5, n));
+	const uint64_t stack = make_stack(read_numbers(rest, 5, n));
 
 	fold_blocks[fold.blocks++ % TABLE_MAX] = (struct pmt_fold_block){
 		n[0], n[1], (uint32_t)n[2], (uint32_t)stack, (uint32_t)n[3], (uint32_t)n[4]};
@@ -320,7 +321,7 @@ static int fold_line(const char *key, char *rest)
 		fold_site(rest);
 	} else if (strcmp(key, "fold") == 0) {
 		end_fold();
-		makelog_numbers(rest, 2, n);
+		read_numbers(rest, 2, n);
 		fold = (struct pmt_fold){.slot = slot, .held_peak = n[0], .journal = n[1]};
 		folding = true;
 	} else {
@@ -335,18 +336,18 @@ static int totals_line(const char *key, char *rest)
 	uint64_t n[NUMBERS];
 
 	if (strcmp(key, "dropped") == 0) {
-		rest = makelog_numbers(rest, 1, n);
+		rest = read_numbers(rest, 1, n);
 		totals.dropped = n[0];
 		numbers = &totals.numbers[n[0] & 1];
 		numbers->time_ns = seconds(rest);
-		makelog_numbers(strchr(rest, ' ') + 1, 3, n);
+		read_numbers(strchr(rest, ' ') + 1, 3, n);
 		numbers->order = n[0];
 		numbers->frees = n[1];
 		numbers->others = n[2];
 		numbers->slot = TOTALS_SLOT;
 		numbers->frees_from = n[1] != 0 ? PMT_TOTALS_FREES_MORE : PMT_TOTALS_FREES_NONE;
 	} else if (strcmp(key, "total") == 0) {
-		const uint64_t stack = makelog_stack(log_writer, makelog_numbers(rest, 3, n));
+		const uint64_t stack = make_stack(read_numbers(rest, 3, n));
 
 		totals_sites[totals.sites++ % TABLE_MAX] =
 			(struct pmt_totals_site){(uint32_t)stack,
@@ -388,12 +389,12 @@ static void live_line(char *rest)
 	uint64_t n[NUMBERS];
 	size_t count = 0;
 
-	rest = makelog_numbers(rest, 1, n);
+	rest = read_numbers(rest, 1, n);
 	for (char *word = strtok(rest, " "); word != NULL && count < 64; word = strtok(NULL, " ")) {
 		char *type = strchr(word, ':');
 
 		if (type == NULL)
-			makelog_fail(word);
+			fail(word);
 		blocks[count].addr = strtoull(word, NULL, 0);
 		blocks[count++].type = strtoull(type + 1, NULL, 0);
 	}
@@ -405,25 +406,25 @@ static int census_line(const char *key, char *rest)
 	uint64_t n[NUMBERS];
 
 	if (strcmp(key, "census") == 0) {
-		rest = makelog_numbers(rest, 2, n);
-		makelog_unescape(rest);
+		rest = read_numbers(rest, 2, n);
+		unescape(rest);
 		log_census(log_writer, 1, n[0], n[1], rest);
 	} else if (strcmp(key, "live") == 0) {
 		live_line(rest);
 	} else if (strcmp(key, "packed") == 0) {
-		rest = makelog_numbers(rest, 3, n);
-		const struct pmt_bytes bytes = {(uint8_t *)rest, (uint32_t)makelog_unescape(rest)};
+		rest = read_numbers(rest, 3, n);
+		const struct pmt_bytes bytes = {(uint8_t *)rest, (uint32_t)unescape(rest)};
 
 		log_put_long(log_writer, 1, bytes.size, type_live, 0, .census = n[0], .addr = n[1],
 			     .count = n[2], .blocks = bytes);
 	} else if (strcmp(key, "type") == 0) {
-		rest = makelog_numbers(rest, 3, n);
+		rest = read_numbers(rest, 3, n);
 		char *name = strchr(rest, ':');
 
 		if (name == NULL)
-			makelog_fail(rest);
+			fail(rest);
 		*name++ = '\0';
-		const uint32_t size = (uint32_t)makelog_unescape(name);
+		const uint32_t size = (uint32_t)unescape(name);
 
 		log_type_name(log_writer, 1,
 			      &(struct pmt_type_name){n[0],
@@ -442,13 +443,13 @@ static void one_line(char *line)
 	char *rest = strchr(line, ' ');
 
 	if (rest == NULL)
-		makelog_fail(line);
+		fail(line);
 	*rest++ = '\0';
 	if (!header_line(line, rest) && !text_line(line, rest) && !block_line(line, rest) &&
 	    !mapping_line(line, rest) && !other_line(line, rest) && !fold_line(line, rest) &&
 	    !totals_line(line, rest) && !slot_line(line, rest) && !census_line(line, rest) &&
-	    !makelog_python(log_writer, slot, line, rest))
-		makelog_fail(line);
+	    !python_line(line, rest) && !calls_line(line, rest))
+		fail(line);
 }
 
 int main(int argc, char **argv)
@@ -456,7 +457,7 @@ int main(int argc, char **argv)
 	char line[LINE_BYTES];
 
 	if (argc != 2)
-		makelog_fail("usage: makelog FILE");
+		fail("usage: makelog FILE");
 	log_writer = logwriter_create(PMT_CHUNK_BYTES_MIN);
 	logwriter_header(log_writer)->python_version = 0;
 	while (fgets(line, sizeof(line), stdin) != NULL) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of makelog share: the log that is being made, and the words of a line. */
+/* What the files of makelog share: the log that is being made, and the reading of words. */
 #ifndef PMT_TESTS_MAKELOG_H
 #define PMT_TESTS_MAKELOG_H
 
@@ -8,18 +8,24 @@
 
 #include "logwriter.h"
 
-enum { MAKELOG_NUMBERS = 7, MAKELOG_LINE_BYTES = 65536 };
+enum { NUMBERS = 7, LINE_BYTES = 4096 };
 
-/* Ends the program: LINE is not understood. */
-_Noreturn void makelog_fail(const char *line);
+extern struct logwriter *log_writer;
+extern uint32_t slot; /* that events go to */
+
+/* End the program: LINE makes no sense. */
+_Noreturn void fail(const char *line);
 /* Replace \xHH by the byte, in place; returns the size. */
-size_t makelog_unescape(char *text);
+size_t unescape(char *text);
 /* Read COUNT numbers; returns what follows them. */
-char *makelog_numbers(char *text, size_t count, uint64_t numbers[MAKELOG_NUMBERS]);
-/* A stack of frames as file:line:function, innermost first. */
-uint64_t makelog_stack(struct logwriter *w, char *text);
+char *read_numbers(char *text, size_t count, uint64_t numbers[NUMBERS]);
+/* A stack of frames, innermost first, as file:line:function. */
+uint64_t make_stack(char *text);
 
-/* Lines about the interpreter's events. Returns 1, or 0 when KEY is none of them. */
-int makelog_python(struct logwriter *w, uint32_t slot, const char *key, char *rest);
+/* The lines about events of the interpreter. Returns 1, or 0 when KEY is none of them. */
+int python_line(const char *key, char *rest);
+
+/* The lines about calls. Returns as above. */
+int calls_line(const char *key, char *rest);
 
 #endif

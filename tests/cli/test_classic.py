@@ -222,7 +222,7 @@ def filtered(events: list[Event], trigger: int) -> tuple[list[Event], dict[int, 
             passed.append(event)
             continue
         if passed:
-            prefixes[len(kept)] = f"skipped {len(passed) - 1} 1\n"
+            prefixes[len(kept)] = f"skipped 1 {len(passed) - 1}\n"
             kept.append(passed[-1])
         passed = []
         kept.append(event)
@@ -252,8 +252,8 @@ def test_prev_waits_for_its_thread(tmp_path: Path) -> None:
         f"slot {t}\nthread {t} {t}\norder {i}\nresident {rss}\n{prefix}call a.py:1:{name}\n"
         for i, (t, rss, prefix, name) in enumerate(
             [
-                *((1, 4096, "", "a"), (2, 4096, "skipped 4 1\n", "b")),
-                *((1, 8192, "", "c"), (2, 8192, "", "d"), (2, 8192, "skipped 2 1\n", "e")),
+                *((1, 4096, "", "a"), (2, 4096, "skipped 1 4\n", "b")),
+                *((1, 8192, "", "c"), (2, 8192, "", "d"), (2, 8192, "skipped 1 2\n", "e")),
             ],
             start=1,
         )
@@ -318,6 +318,7 @@ def test_objects(tmp_path: Path) -> None:
     live: dict[int, str] = {}
     counts = dict.fromkeys(types, 0)
     source, wanted = "traced 0x200\nthread 1 1\n", []
+    source += "".join(f"objecttype {i} 0 {escaped(t)}\n" for i, t in enumerate(types, 1))
     rss = last = 50 * PAGE
     for i in range(300):
         address = rng.randrange(1, 40) * 16
@@ -332,8 +333,9 @@ def test_objects(tmp_path: Path) -> None:
             counts[kind] += 1
         if rng.random() < 0.3:
             rss += rng.randrange(-3, 5) * PAGE
-        word = f"create {address} 8 0" if made else f"destroy {address} 0 0"
-        source += f"resident {rss}\n{word} {escaped(kind)} /a/b.py:{i + 1}:mk\n"
+        number = types.index(kind) + 1
+        word = f"create {address} {number} 8" if made else f"destroy 0 {address} {number}"
+        source += f"resident {rss}\n{word} /a/b.py:{i + 1}:mk\n"
         wanted.append(
             ("NEW" if made else "DEL", address, counts[kind], kind, i + 1, rss, rss - last)
         )

@@ -199,6 +199,23 @@ uint64_t log_frame(struct logwriter *w, uint64_t parent, uint64_t code, uint64_t
 	return w->frames;
 }
 
+void log_c_function(struct logwriter *w, uint64_t id, const char *name, const char *owner)
+{
+	const uint64_t name_id = log_string(w, name);
+	const uint64_t owner_id = owner[0] == '\0' ? 0 : log_string(w, owner);
+
+	log_put(w, LOGWRITER_DEFINITIONS, c_function, 0, .id = id, .name = name_id,
+		.owner = owner_id);
+}
+
+void log_object_type(struct logwriter *w, uint64_t id, const char *name, uint64_t builtin)
+{
+	const uint64_t name_id = log_string(w, name);
+
+	log_put(w, LOGWRITER_DEFINITIONS, object_type, 0, .id = id, .name = name_id,
+		.builtin = builtin);
+}
+
 void log_thread(struct logwriter *w, uint32_t slot, uint32_t thread, uint32_t tid)
 {
 	log_put(w, slot, thread, 0, .thread = thread, .tid = tid);
