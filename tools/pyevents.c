@@ -108,19 +108,6 @@ static void print_kind(void *context, const char *name, uint64_t count)
 		printf("  %-18s %s\n", name, report_count(count, buffer));
 }
 
-/* How the resident set was known; nothing in older logs. */
-static void print_mode(const struct reader *reader)
-{
-	const char *text;
-	const long size = reader_text(reader, PMT_TEXT_RSS, &text);
-
-	if (size < 0)
-		return;
-	printf("  %-18s ", "resident set");
-	escape_terminal_sized(stdout, text, (size_t)size, ESCAPE_LENGTH);
-	putchar('\n');
-}
-
 static const char *notice_name(const struct pyevents_notice *notice, char buffer[32])
 {
 	const char *name = pmt_name("NOTICE", notice->what);
@@ -165,7 +152,6 @@ void pyevents_print(const struct pyevents *events, const struct reader *reader)
 	each_kind(events, print_kind, NULL);
 	print_kind(NULL, "inferred", events->inferred);
 	print_kind(NULL, "passed over", events->skipped);
-	print_mode(reader);
 	print_notices(events, reader);
 }
 
@@ -197,8 +183,6 @@ static json_t *json_notices(const struct pyevents *events, const struct reader *
 json_t *pyevents_json(const struct pyevents *events, const struct reader *reader)
 {
 	const uint64_t all = pyevents_count(events);
-	const char *text;
-	const long size = reader_text(reader, PMT_TEXT_RSS, &text);
 	json_t *object, *kinds;
 
 	if (all == 0 && events->skipped == 0 && events->notice_count == 0)
@@ -210,8 +194,6 @@ json_t *pyevents_json(const struct pyevents *events, const struct reader *reader
 	json_object_set_new(object, "by_kind", kinds);
 	report_put_number(object, "inferred_ends", events->inferred);
 	report_put_number(object, "skipped", events->skipped);
-	json_object_set_new(object, "rss_mode",
-			    size < 0 ? json_null() : report_json_text(text, (size_t)size));
 	report_put_number(object, "notice_count", events->notice_count);
 	json_object_set_new(object, "notices", json_notices(events, reader));
 	return object;

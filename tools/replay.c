@@ -419,10 +419,10 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	case PMT_REC_line:
 	case PMT_REC_create:
 	case PMT_REC_destroy:
-	case PMT_REC_notice:
 		pyevents_add(&replay->python, event);
 		break;
 	default:
+		pyevents_add(&replay->python, event); /* notices */
 		on_other(replay, &event->record);
 		break;
 	}
