@@ -419,7 +419,7 @@ static struct calls_process *new_process(struct calls *calls, const struct reade
 
 	*process = (struct calls_process){
 		.path = copy(path, strlen(path)),
-		.rss_mode = copy(size < 0 ? "" : mode, size < 0 ? 0 : (size_t)size),
+		.rss_at_events = copy(size < 0 ? "" : mode, size < 0 ? 0 : (size_t)size),
 		.pid = reader_header(reader)->pid,
 		.lost = reader_header(reader)->live.lost,
 	};
@@ -492,7 +492,7 @@ void calls_fini(struct calls *calls)
 {
 	for (size_t i = 0; i < calls->process_count; i++) {
 		free(calls->processes[i].path);
-		free(calls->processes[i].rss_mode);
+		free(calls->processes[i].rss_at_events);
 	}
 	free(calls->processes);
 	free(calls->functions);

@@ -58,7 +58,7 @@ struct calls_function {
 
 struct calls_process {
 	char *path;
-	char *rss_mode; /* as the header has it, "" if it does not; not to be trusted */
+	char *rss_at_events; /* as the header has it, "" if it does not; not to be trusted */
 	uint32_t pid;
 	uint64_t events;  /* of the interpreter, with those passed over */
 	uint64_t skipped; /* passed over */

@@ -246,9 +246,9 @@ static void print_process(const struct calls_process *process)
 	       report_seconds(process->duration_ns));
 	printf("  resident set %s at the first event, ", report_size(process->first_bytes, buffer));
 	printf("%s at the last", report_size(process->last_bytes, buffer));
-	if (process->rss_mode[0] != '\0') {
-		fputs("; known by: ", stdout);
-		escape_terminal(stdout, process->rss_mode, ESCAPE_LENGTH);
+	if (process->rss_at_events[0] != '\0') {
+		fputs(", read by ", stdout);
+		escape_terminal(stdout, process->rss_at_events, ESCAPE_LENGTH);
 	}
 	putchar('\n');
 }
@@ -344,7 +344,7 @@ static json_t *json_process(const struct calls_process *process)
 	report_put_number(object, "lost", process->lost);
 	report_put_number(object, "threads", process->threads);
 	json_object_set_new(object, "duration_s", json_real(report_seconds(process->duration_ns)));
-	put_text(object, "rss_mode", process->rss_mode);
+	put_text(object, "rss_at_events", process->rss_at_events);
 	report_put_number(object, "first_rss_bytes", process->first_bytes);
 	report_put_number(object, "last_rss_bytes", process->last_bytes);
 	return object;

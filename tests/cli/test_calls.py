@@ -249,7 +249,7 @@ def test_sums(tmp_path: Path, seed: int, threads: int) -> None:
     check_tree(tree, sums_of(steps))
     check_total(tree, steps, "tree")
     [process] = result["processes"]
-    assert process["events"] == len(steps) and process["rss_mode"] == "by hand"
+    assert process["events"] == len(steps) and process["rss_at_events"] == "by hand"
     assert process["threads"] == threads
     assert [process[k] for k in ("first_rss_bytes", "last_rss_bytes")] == [
         *(steps[0].rss, steps[-1].rss)
