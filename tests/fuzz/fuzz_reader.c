@@ -20,6 +20,7 @@
 #include "fuzz.h"
 #include "log.h"
 #include "names.h"
+#include "pyevents.h"
 #include "readlog.h"
 #include "reader.h"
 #include "show.h"
@@ -319,6 +320,37 @@ static void check_calls(struct reader *reader)
 	calls_fini(&calls);
 }
 
+struct counting {
+	struct pyevents events;
+	uint64_t count;
+};
+
+static int count_event(void *context, const struct reader_event *event)
+{
+	struct counting *c = context;
+
+	c->count += reader_is_python_event(event->record.type);
+	pyevents_add(&c->events, event);
+	return 0;
+}
+
+static void check_counts(struct reader *reader)
+{
+	struct counting c = {.count = 0};
+	char *text;
+
+	if (reader_run(reader, count_event, &c) != 0 || pyevents_count(&c.events) != c.count)
+		abort();
+	json_t *json = pyevents_json(&c.events, reader);
+
+	text = json_dumps(json, JSON_ENCODE_ANY);
+	if (text == NULL)
+		abort();
+	free(text);
+	json_decref(json);
+	pyevents_fini(&c.events);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader *reader;
@@ -341,6 +373,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_rows(reader);
 		check_classic(reader);
 		check_calls(reader);
+		check_counts(reader);
 		reader_close(reader);
 	}
 	readlog_destroy(&log);
