@@ -14,6 +14,7 @@
 #include "log.h"
 #include "names.h"
 #include "progress.h"
+#include "report.h"
 
 /* A log may have many `events_begin` with long stacks; no more frames than this are taken. */
 #define BEGIN_FRAMES_MAX 50000000
@@ -450,6 +451,8 @@ int calls_read(struct calls *calls, struct reader *reader)
 	int rc;
 
 	s.process = new_process(calls, reader);
+	if (report_dropped_seconds(reader) > calls->dropped_seconds)
+		calls->dropped_seconds = report_dropped_seconds(reader);
 	rc = reader_run_blocks(reader, visit, pass_over, &s);
 	s.process->last_bytes = s.rss_bytes;
 	s.process->threads = s.thread_count;

@@ -78,6 +78,7 @@ struct calls {
 	struct call_amount total;
 	struct calls_process *processes;
 	size_t process_count;
+	double dropped_seconds; /* up to then some log has no events, it reached its limit; or 0 */
 	bool cut; /* a stack was deeper than CALLS_DEPTH_MAX, or than the tree's depth */
 };
 

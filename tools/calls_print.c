@@ -297,6 +297,10 @@ static void print_notes(const struct calls *calls)
 	if (sums.lost != 0)
 		printf("\nnote: %s event%s lost\n", report_count(sums.lost, count),
 		       sums.lost == 1 ? " was" : "s were");
+	if (calls->dropped_seconds > 0)
+		printf("\nnote: the log reached its size limit: what happened up to %.3f s is not "
+		       "known\n",
+		       calls->dropped_seconds);
 	if (calls->cut)
 		puts("\nnote: the deepest calls are charged to a function above them");
 }
