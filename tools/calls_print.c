@@ -393,6 +393,10 @@ void calls_print_json(struct calls *calls)
 		json_array_append_new(processes, json_process(&calls->processes[i]));
 	json_object_set_new(object, "processes", processes);
 	json_object_set_new(object, "total", json_amount(&calls->total));
+	json_object_set_new(object, "dropped_until_s",
+			    calls->dropped_seconds > 0 ? json_real(calls->dropped_seconds)
+						       : json_null());
+	json_object_set_new(object, "cut", json_boolean(calls->cut));
 	report_put_number(object, "left_out", each_line(calls, add_json_line, &lines));
 	json_object_set_new(object, calls->options.tree ? "tree" : "functions", lines.list);
 	report_json_print(object);
