@@ -45,13 +45,14 @@ struct slots_layout {
 	uint32_t flags;	   /* of a code object */
 	uint32_t bytecode; /* a bytes object; 0: python.layout.bytecode is right */
 	uint8_t yields[2]; /* instructions at which a generator stops */
-	uint8_t resume; /* instruction where it goes on, argument not 0; 0: none, the same ones */
+	/* Instructions where it goes on, argument not 0: plain and quickened; 0: the ones above. */
+	uint8_t resumes[2];
 };
 
 static const struct slots_layout layouts[] = {
-	{0x308, {56, 64}, 0, 48, 4, 0, 108, 89, 36, 48, {86, 72}, 0},
-	{0x30a, {56, 64}, 48, 0, 4, 0, 100, 85, 36, 48, {86, 72}, 0},
-	{0x30b, {64, 72}, 56, 0, 1, 24, 40, 45, 48, 0, {86, 86}, 151},
+	{0x308, {56, 64}, 0, 48, 4, 0, 108, 89, 36, 48, {86, 72}, {0, 0}},
+	{0x30a, {56, 64}, 48, 0, 4, 0, 100, 85, 36, 48, {86, 72}, {0, 0}},
+	{0x30b, {64, 72}, 56, 0, 1, 24, 40, 45, 48, 0, {86, 86}, {151, 150}},
 };
 
 #define OBJECT_BEHIND 16U
@@ -298,13 +299,16 @@ static int at_yield(const struct place *p)
 
 static unsigned call_kind(const struct place *p)
 {
-	const uint8_t resume = slots.layout->resume;
-	int goes_on = at_yield(p);
+	const uint8_t *resumes = slots.layout->resumes;
+	const unsigned char *at;
 
-	if (resume != 0)
-		goes_on = p->position != 0 && instruction(p->code, p->position)[0] == resume &&
-			  instruction(p->code, p->position)[1] != 0;
-	return goes_on ? PMT_PYEVENT_RESUME : PMT_PYEVENT_CALL;
+	if (resumes[0] == 0)
+		return at_yield(p) ? PMT_PYEVENT_RESUME : PMT_PYEVENT_CALL;
+	if (p->position == 0)
+		return PMT_PYEVENT_CALL;
+	at = instruction(p->code, p->position);
+	return (at[0] == resumes[0] || at[0] == resumes[1]) && at[1] != 0 ? PMT_PYEVENT_RESUME
+									  : PMT_PYEVENT_CALL;
 }
 
 static unsigned return_kind(const struct place *p, const void *arg)

@@ -14,7 +14,7 @@ extern struct logwriter *log_writer;
 extern uint32_t slot; /* that events go to */
 
 /* End the program: LINE makes no sense. */
-_Noreturn void fail(const char *line);
+void fail(const char *line) __attribute__((noreturn)); /* as cppcheck understands it */
 /* Replace \xHH by the byte, in place; returns the size. */
 size_t unescape(char *text);
 /* Read COUNT numbers; returns what follows them. */

@@ -96,3 +96,23 @@ def test_deep_recursion(tracer: Tracer, python: Python) -> None:
     assert kinds.count("call") in (depth + 1, depth + 2)  # the last one may fail at its beginning
     assert kinds.count("call") == kinds.count("unwind")
     assert depth > 500
+
+
+def test_generators_go_on(tracer: Tracer, python: Python) -> None:
+    """A call begins a function, also a generator; what follows are resumes, each after a yield."""
+    run = tracer.python(python, SCRIPT.name, "generators", "quiet", options={"TRACE": "calls"})
+    own = [e["what"] for e in run.log.of("pyevent", function="count")]
+    assert own.count("call") == 3
+    assert own.count("yield") == own.count("resume") == 7
+    assert own.count("return") == 3
+
+
+def test_quickened_generators_go_on(tracer: Tracer, python: Python) -> None:
+    """The same where the interpreter has rewritten the code."""
+    code = (
+        "def g(n):\n    for i in range(n):\n        yield i\nfor _ in range(40):\n    list(g(5))\n"
+    )
+    run = tracer.python_argv(python, ["-c", code], options={"TRACE": "calls"})
+    own = [e["what"] for e in run.log.of("pyevent", function="g")]
+    assert own.count("call") == 40
+    assert own.count("resume") == own.count("yield") == 200
