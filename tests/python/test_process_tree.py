@@ -297,9 +297,7 @@ def test_separators_that_are_part_of_a_number_are_refused(sep: str) -> None:
 def test_numbers_have_no_thousands_mark_with_a_separator() -> None:
     out = io.StringIO()
     setup = config("-g")
-    sample = Sample(
-        7, "n", 1.0, {"RSS": 2048 * watched.MB, "PFaults": 1234567}, {"RSS": -1048576}
-    )
+    sample = Sample(7, "n", 1.0, {"RSS": 2048 * watched.MB, "PFaults": 1234567}, {"RSS": -1048576})
     TableWriter(setup, ",", out).sample(sample)
     TableWriter(setup, "", out).sample(sample)
     lines = out.getvalue().splitlines()
