@@ -443,6 +443,18 @@ static int is_preloaded(void)
 	return order.first == 1;
 }
 
+/* Is tracing to begin only when it is asked for? */
+static int stay_dormant(void)
+{
+	if (python.found)
+		control_start((int)process.options.signal);
+	if (process.options.start)
+		return 0;
+	process.options_good = 1;
+	atomic_store(&process_shared.mode, PROCESS_INERT);
+	return 1;
+}
+
 void process_start(void)
 {
 	int expected = PROCESS_UNSTARTED;
@@ -459,13 +471,8 @@ void process_start(void)
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
-	if (python.found)
-		control_start((int)process.options.signal);
-	if (!process.options.start) {
-		process.options_good = 1;
-		atomic_store(&process_shared.mode, PROCESS_INERT);
+	if (stay_dormant())
 		return;
-	}
 	start_tracing(0);
 }
 
@@ -474,8 +481,7 @@ void process_interpreter_loaded(void *handle)
 	int expected = PROCESS_INERT;
 	struct link_map *map;
 
-	if (process.options_good || process.loaded_late || !process.options.start ||
-	    !python_find(handle))
+	if (process.options_good || process.loaded_late || !python_find(handle))
 		return;
 	/* We keep addresses in it, so it stays, even if the program closes it. */
 	if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 ||
@@ -488,6 +494,8 @@ void process_interpreter_loaded(void *handle)
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
+	if (stay_dormant())
+		return;
 	start_tracing(1U << PMT_FLAG_LATE);
 }
 
