@@ -59,8 +59,12 @@ uint64_t process_coarse_now(void)
 	struct timespec ts;
 	uint64_t now;
 
-	/* The C library's version needs no system call. It cannot fail, so errno stays. */
-	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	/*
+	 * The C library's version needs no system call. It cannot fail, so errno stays. Events of
+	 * the interpreter have a precise clock while a sampler runs, and it must not go back.
+	 */
+	(void)clock_gettime(process_traces_events() ? CLOCK_MONOTONIC : CLOCK_MONOTONIC_COARSE,
+			    &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 	if (!process_traced())
 		return now;
@@ -202,6 +206,13 @@ static int under_valgrind(void)
 	return preloaded != NULL && strstr(preloaded, "/vgpreload_core") != NULL;
 }
 
+/* No interval, no thread, whatever is traced. */
+static unsigned sampler_way(void)
+{
+	return (under_valgrind() ? SAMPLER_NO_THREAD : 0) |
+	       (process_traces_events() && process.options.rss_interval != 0 ? SAMPLER_TICKS : 0);
+}
+
 static int start_log(unsigned flags)
 {
 	struct pmt_header *h = logfile_create(&process.options);
@@ -230,7 +241,7 @@ static int start_log(unsigned flags)
 			       python.found && typeinfo_start() == 0;
 	if (python.free_threaded)
 		types_several();
-	sampler_start(rss_interval_ns(), under_valgrind());
+	sampler_start(rss_interval_ns(), sampler_way());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
 }

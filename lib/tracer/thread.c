@@ -13,6 +13,7 @@
 #include "names.h"
 #include "order.h"
 #include "process.h"
+#include "rss.h"
 
 static struct thread nobody;
 
@@ -184,6 +185,7 @@ static struct thread *start(void)
 	t->stack = 0;
 	t->stamp = order_stamp(t->order, t->writer.slot);
 	order_tick(t);
+	rss_thread(t);
 	logfile_header()->live.threads = t->number;
 	if (t->number > 1)
 		atomic_store(&order_shared.several, 1);

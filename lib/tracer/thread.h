@@ -68,6 +68,18 @@ struct thread_fold {
 	uint8_t *guesses;    /* whether blocks are worth a place, see folding.h */
 };
 
+/* The resident set at events: rss.h. */
+struct thread_rss {
+	const volatile uint64_t *head; /* what moves with a page fault, or stands still; not NULL */
+	/* What the last value was good for. */
+	uint64_t seen; /* *head */
+	uint64_t heap_end;
+	uint64_t epoch;
+	void *ring; /* faults.h, NULL: none */
+	uint8_t opened;
+	uint8_t notice_due; /* the counter was refused, and the log does not say so yet */
+};
+
 struct thread {
 	_Atomic int state;
 	uint32_t number; /* from 1 */
@@ -91,6 +103,7 @@ struct thread {
 	struct thread_memo *memos;
 
 	struct thread_fold fold;
+	struct thread_rss rss;
 
 	/* thread.c */
 	struct thread *next;
