@@ -10,11 +10,13 @@
 #include <stdint.h>
 #include <time.h>
 
-/* CLOCK_MONOTONIC in ns at the sampler's last tick, or later; 0: no sampler. Alone in its cache
- * line. */
+/* Alone in its cache line. */
 struct clock_shared {
+	/* CLOCK_MONOTONIC in ns at the sampler's last tick, or later; 0: no sampler. */
 	_Alignas(64) _Atomic uint64_t tick_ns;
-	char fill[56];
+	/* The latest time that an event had while there was none. */
+	_Atomic uint64_t high_ns;
+	char fill[48];
 };
 
 extern struct clock_shared clock_shared;
@@ -34,15 +36,24 @@ static inline uint64_t clock_precise(void)
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 }
 
-/* It is NOW_NS, or later; does nothing without a sampler. Any thread. */
+/* *PLACE becomes TO_NS, unless it is later, or 0 and NOT_ZERO. */
+static inline void clock_raise(_Atomic uint64_t *place, uint64_t to_ns, int not_zero)
+{
+	uint64_t old = atomic_load_explicit(place, memory_order_relaxed);
+
+	while (old < to_ns && !(not_zero && old == 0) &&
+	       !atomic_compare_exchange_weak_explicit(place, &old, to_ns, memory_order_release,
+						      memory_order_relaxed))
+		;
+}
+
+/* An event knows that it is NOW_NS: no later one has an earlier time. Any thread. */
 static inline void clock_advance(uint64_t now_ns)
 {
-	uint64_t tick = clock_tick();
-
-	while (tick != 0 && tick < now_ns &&
-	       !atomic_compare_exchange_weak_explicit(&clock_shared.tick_ns, &tick, now_ns,
-						      memory_order_release, memory_order_relaxed))
-		;
+	if (clock_tick() != 0)
+		clock_raise(&clock_shared.tick_ns, now_ns, 1);
+	else
+		clock_raise(&clock_shared.high_ns, now_ns, 0);
 }
 
 #endif

@@ -59,16 +59,12 @@ uint64_t process_coarse_now(void)
 	struct timespec ts;
 	uint64_t now;
 
-	/*
-	 * The C library's version needs no system call. It cannot fail, so errno stays. Events of
-	 * the interpreter have a precise clock while a sampler runs, and it must not go back.
-	 */
-	(void)clock_gettime(process_traces_events() ? CLOCK_MONOTONIC : CLOCK_MONOTONIC_COARSE,
-			    &ts);
+	/* The C library's version needs no system call. It cannot fail, so errno stays. */
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 	if (!process_traced())
 		return now;
-	sampler_poll(now);
+	now = sampler_poll(now);
 	/* A sampler that began meanwhile may have published a later time. */
 	return clock_tick() != 0 ? clock_tick() : now;
 }

@@ -35,10 +35,9 @@ static struct {
 	_Atomic int stop; /* futex the thread sleeps on */
 	_Atomic int tid;  /* cleared by the kernel when the thread has ended */
 	uint64_t interval_ns;
-	_Atomic uint64_t due_ns;  /* next sample while no thread runs */
-	_Atomic uint64_t high_ns; /* latest time that an event took from the system's clock */
-	uint64_t resume_ns;	  /* the thread comes back then */
-	int statm;		  /* descriptors in the thread's own table, 0: none */
+	_Atomic uint64_t due_ns; /* next sample while no thread runs */
+	uint64_t resume_ns;	 /* the thread comes back then */
+	int statm;		 /* descriptors in the thread's own table, 0: none */
 	int status;
 	uint64_t page;
 	unsigned how;
@@ -134,25 +133,11 @@ static int ticks(void)
 /* The moment of a tick: no event has recorded a later one. */
 static uint64_t publish(void)
 {
-	uint64_t now = ticks() ? sys_clock_ns(CLOCK_MONOTONIC) : coarse_now();
-	uint64_t high = atomic_load(&sampler.high_ns), tick = clock_tick();
+	const uint64_t now = ticks() ? sys_clock_ns(CLOCK_MONOTONIC) : coarse_now();
+	const uint64_t high = atomic_load(&clock_shared.high_ns);
 
-	if (now < high)
-		now = high;
-	/* Only here does the clock begin; events may have moved it on since. */
-	if (tick == 0)
-		atomic_store_explicit(&clock_shared.tick_ns, now, memory_order_release);
-	else if (tick < now)
-		clock_advance(now);
+	clock_raise(&clock_shared.tick_ns, now < high ? high : now, 0);
 	return clock_tick();
-}
-
-static void raise_high(uint64_t now)
-{
-	uint64_t high = atomic_load_explicit(&sampler.high_ns, memory_order_relaxed);
-
-	while (high < now && !atomic_compare_exchange_weak(&sampler.high_ns, &high, now))
-		;
 }
 
 /*
@@ -416,7 +401,9 @@ void sampler_pause(uint64_t pause_ns)
 		if (tid != 0)
 			wait_gone(tid);
 		rss_tick_stop();
-		atomic_store_explicit(&clock_shared.tick_ns, 0, memory_order_release);
+		/* Once more for an event that moved the clock on just then. */
+		clock_raise(&clock_shared.high_ns, clock_tick(), 0);
+		clock_raise(&clock_shared.high_ns, atomic_exchange(&clock_shared.tick_ns, 0), 0);
 		atomic_store(&sampler.state, SAMPLER_PAUSED);
 	}
 	sampler.resume_ns = coarse_now() + pause_ns;
@@ -431,11 +418,11 @@ void sampler_resume(uint64_t after_ns)
 	lock_release(&sampler.lock);
 }
 
-void sampler_poll(uint64_t now_ns)
+/* The rest of sampler_poll(): perhaps a sample, or the thread's return. */
+static void poll_slow(uint64_t now_ns)
 {
 	int state = atomic_load_explicit(&sampler.state, memory_order_acquire);
 
-	raise_high(now_ns);
 	if ((state != SAMPLER_PAUSED && state != SAMPLER_AT_EVENTS) ||
 	    now_ns < atomic_load_explicit(&sampler.due_ns, memory_order_relaxed))
 		return;
@@ -452,6 +439,14 @@ void sampler_poll(uint64_t now_ns)
 			sample(now_ns, 0);
 	}
 	lock_release(&sampler.lock);
+}
+
+uint64_t sampler_poll(uint64_t now_ns)
+{
+	clock_raise(&clock_shared.high_ns, now_ns, 0);
+	now_ns = atomic_load_explicit(&clock_shared.high_ns, memory_order_relaxed);
+	poll_slow(now_ns);
+	return now_ns;
 }
 
 void sampler_finish(int ask)
@@ -480,4 +475,5 @@ void sampler_reset(void)
 	memset(&sampler, 0, sizeof(sampler));
 	sampler.stack = stack;
 	atomic_store(&clock_shared.tick_ns, 0);
+	atomic_store(&clock_shared.high_ns, 0);
 }

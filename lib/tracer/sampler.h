@@ -32,8 +32,11 @@ void sampler_pause(uint64_t pause_ns);
 void sampler_resume(uint64_t after_ns);
 /* What usually lasts no longer than a call. */
 #define SAMPLER_SHORTLY 100000000ULL
-/* At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due. */
-void sampler_poll(uint64_t now_ns);
+/*
+ * At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due.
+ * Returns the time, which is later if an event has had a later one.
+ */
+uint64_t sampler_poll(uint64_t now_ns);
 /* Pause for good, take the last sample and the last account, seal. ASK: see account_finish(). */
 void sampler_finish(int ask);
 /* In a forked child: there is no thread. */

@@ -740,6 +740,7 @@ static void clock_goes_on(void)
 	clock_shared.tick_ns = 0;
 	(void)rss_at_event(self);
 	CHECK_EQ(clock_shared.tick_ns, 0);
+	CHECK(clock_shared.high_ns != 0 && clock_shared.high_ns <= clock_precise());
 	clock_shared.tick_ns = tick = clock_precise();
 	rest(2000000);
 	(void)rss_at_event(self);
