@@ -208,23 +208,34 @@ static int has_moved(struct thread_rss *r)
 	return moved;
 }
 
+/*
+ * May the thread rely on ticks? The scheduler wakes the ticker late now and then, by milliseconds
+ * on a busy machine. A thread that sees its own faults can live with that; where the age is all
+ * there is, each event looks at the clock.
+ */
+static int by_ticks(struct thread *t)
+{
+	if (!t->rss.opened)
+		open_counter(t);
+	if (rss.mode == PMT_RSS_SLICE || (rss.mode == PMT_RSS_FAULTS && t->rss.ring == NULL))
+		return 0;
+	if (!atomic_load_explicit(&rss.wanted, memory_order_relaxed))
+		atomic_store_explicit(&rss.wanted, 1, memory_order_relaxed);
+	return atomic_load_explicit(&rss.ticking, memory_order_acquire);
+}
+
 uint64_t rss_again(struct thread *t)
 {
 	struct thread_rss *r = &t->rss;
 	/* The epoch first: a ticker that stops says so, and then moves it on. */
 	const uint64_t epoch = atomic_load_explicit(&rss_shared.epoch, memory_order_acquire);
-	const int ticking = atomic_load_explicit(&rss.ticking, memory_order_acquire);
+	const int ticking = by_ticks(t);
 	const uint64_t now = ticking ? 0 : clock_precise();
-	int moved;
+	const int moved = has_moved(r);
 
-	if (!r->opened)
-		open_counter(t);
 	if (r->notice_due)
 		put_notice(t);
-	if (!atomic_load_explicit(&rss.wanted, memory_order_relaxed))
-		atomic_store_explicit(&rss.wanted, 1, memory_order_relaxed);
 	clock_advance(now);
-	moved = has_moved(r);
 	r->epoch = ticking ? epoch : ~epoch;
 	if (rss.mode == PMT_RSS_OFF)
 		return 0;

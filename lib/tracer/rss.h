@@ -9,8 +9,9 @@
  *	the epoch				the hooks saw memory go (mode FAULTS),
  *						or a millisecond is over
  *
- * The sampler's thread moves the epoch while events happen. Where it does not, each event reads the
- * clock. So no value is older than RSS_AGE_NS, plus what the system takes to wake that thread.
+ * The sampler's thread moves the epoch while events happen, every RSS_AGE_NS and now and then, on a
+ * busy machine, some milliseconds late. Where it does not, and for threads without a counter, each
+ * event looks at the clock, and no value is older than RSS_AGE_NS.
  */
 #ifndef PMT_TRACER_RSS_H
 #define PMT_TRACER_RSS_H
