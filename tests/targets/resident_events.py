@@ -164,6 +164,7 @@ def in_turns(number, barrier):
         time.sleep(0.1)
         markers[number](mine)
         mine.append("all %d" % turn)
+    barrier.wait()
     tell(mine, number=number)
 
 
