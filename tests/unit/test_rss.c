@@ -808,7 +808,7 @@ static uint64_t sum_of(const char *path, const char *name)
 	return sum * 1024;
 }
 
-#define SLACK (64 * 1024) /* pages of this program's stdio, between two looks */
+#define SLACK (256 * 1024) /* pages of this program's stdio, between two looks */
 
 static void near(uint64_t a, uint64_t b, uint64_t slack)
 {
