@@ -47,12 +47,19 @@ static inline void clock_raise(_Atomic uint64_t *place, uint64_t to_ns, int not_
 		;
 }
 
-/* An event knows that it is NOW_NS: no later one has an earlier time. Any thread. */
+/* A thread's `time` records are no closer than this. */
+#define CLOCK_STEP_NS 1000000ULL
+
+/* An event knows that it is NOW_NS; the clock becomes that if it is late by a step. Any thread. */
 static inline void clock_advance(uint64_t now_ns)
 {
-	if (clock_tick() != 0)
+	const uint64_t tick = clock_tick();
+
+	if (tick != 0 && now_ns >= tick + CLOCK_STEP_NS)
 		clock_raise(&clock_shared.tick_ns, now_ns, 1);
-	else
+	else if (tick == 0 &&
+		 now_ns >= atomic_load_explicit(&clock_shared.high_ns, memory_order_relaxed) +
+				   CLOCK_STEP_NS)
 		clock_raise(&clock_shared.high_ns, now_ns, 0);
 }
 
