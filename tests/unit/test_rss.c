@@ -24,6 +24,7 @@
 
 #include "check.h"
 #include "clock.h"
+#include "faults.h"
 #include "logfile.h"
 #include "names.h"
 #include "rss.h"
@@ -872,32 +873,38 @@ static void first_lines(void)
 int main(void)
 {
 	static const struct check_test tests[] = {
-		{"counter of page faults, with ticks", faults_with_ticks},
-		{"counter of page faults, by the clock", faults_by_clock},
 		{"time slices", slice},
 		{"each event", exact},
 		{"off", off},
-		{"nothing is read in between", nothing_is_read},
 		{"a slice", slices_are_slices},
+		{"the descriptor is closed", closed_descriptor},
+		{"the counter is refused", refusals},
+		{"the clock", clock_goes_on},
+		{"memory of a line", memory_records},
+		{"first lines", first_lines},
+		/* With the counter, from here on. */
+		{"counter of page faults, with ticks", faults_with_ticks},
+		{"counter of page faults, by the clock", faults_by_clock},
+		{"nothing is read in between", nothing_is_read},
 		{"memory given back", shrinking},
 		{"faults in the kernel", kernel_faults},
 		{"several threads in turns", several_threads},
 		{"several threads at once", threads_at_once},
 		{"a forked child", forked},
 		{"descriptors", few_descriptors},
-		{"the descriptor is closed", closed_descriptor},
 		{"no descriptor to be had", without_descriptors},
 		{"errno", errno_stays},
-		{"the counter is refused", refusals},
 		{"more counters than allowed", locked_memory},
 		{"an ordinary user", as_ordinary_user},
 		{"the ticker rests", ticker_rests},
-		{"the clock", clock_goes_on},
 		{"many readings", many_readings},
-		{"memory of a line", memory_records},
-		{"first lines", first_lines},
 		{0},
 	};
+	static struct check_test few[10];
 
-	return check_run(tests);
+	if (faults_try() == 0)
+		return check_run(tests);
+	printf("# this system does not let page faults be counted: the other tests\n");
+	memcpy(few, tests, 9 * sizeof(few[0]));
+	return check_run(few);
 }
