@@ -382,6 +382,9 @@ static void on_other(struct replay *replay, const struct pmt_record *record)
 	case PMT_REC_lost:
 		replay->lost += record->lost.count;
 		break;
+	case PMT_REC_notice:
+		replay->rss.by_slice += record->notice.what == PMT_NOTICE_SLICE;
+		break;
 	default:
 		break;
 	}

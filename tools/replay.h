@@ -81,6 +81,7 @@ struct replay_rss {
 	struct pmt_rss_detail last; /* zero when there is none */
 	struct pmt_rss_detail peak; /* largest of each field */
 	uint64_t details;
+	uint64_t by_slice; /* threads whose page faults could not be counted */
 };
 
 struct replay {

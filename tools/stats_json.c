@@ -185,10 +185,27 @@ static json_t *json_detail(const struct pmt_rss_detail *detail)
 	return object;
 }
 
+/* How the resident set at the interpreter's events is known. */
+static json_t *json_at_events(const struct stats *stats)
+{
+	const char *mode;
+	const long size = reader_text(stats->reader, PMT_TEXT_RSS, &mode);
+	json_t *object;
+
+	if (size < 0)
+		return json_null();
+	object = json_object();
+	json_object_set_new(object, "mode", report_json_text(mode, (size_t)size));
+	report_put_number(object, "threads_by_slice", stats->replay.rss.by_slice);
+	return object;
+}
+
 static void put_rss(json_t *object, const struct stats *stats)
 {
 	const struct replay_rss *rss = &stats->replay.rss;
 	json_t *samples = json_object();
+
+	json_object_set_new(object, "rss_at_events", json_at_events(stats));
 
 	report_put_number(samples, "first_bytes", rss->first_bytes);
 	report_put_number(samples, "peak_bytes", rss->peak_bytes);

@@ -212,14 +212,37 @@ static void print_detail(const char *label, uint64_t last, uint64_t peak)
 		       report_size(peak, peak_text));
 }
 
+/* How the resident set at the interpreter's events is known. */
+static void print_at_events(const struct stats *stats)
+{
+	const uint64_t by_slice = stats->replay.rss.by_slice;
+	report_buffer count;
+	const char *mode;
+	const long size = reader_text(stats->reader, PMT_TEXT_RSS, &mode);
+
+	if (size < 0)
+		return;
+	print_label("at events by");
+	escape_terminal_sized(stdout, mode, (size_t)size, ESCAPE_LENGTH);
+	if (by_slice != 0)
+		printf(", but %s thread%s by slice", report_count(by_slice, count),
+		       by_slice == 1 ? "" : "s");
+	putchar('\n');
+}
+
 static void print_rss(const struct stats *stats)
 {
 	const struct replay_rss *rss = &stats->replay.rss;
 	report_buffer buffer;
+	const char *mode;
+	const bool sampled = rss->samples != 0 || rss->details != 0;
 
-	if (rss->samples == 0 && rss->details == 0)
+	if (!sampled && reader_text(stats->reader, PMT_TEXT_RSS, &mode) < 0)
 		return;
 	puts("\nResident set (RSS)");
+	print_at_events(stats);
+	if (!sampled)
+		return;
 	print_size("peak", stats->peak_rss_bytes);
 	print_size("of the tracer", stats->own_bytes);
 	print_size("first", rss->first_bytes);

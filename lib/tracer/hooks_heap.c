@@ -6,6 +6,7 @@
 #include "order.h"
 #include "process.h"
 #include "real.h"
+#include "rss.h"
 #include "thread.h"
 #include "trace.h"
 
@@ -38,13 +39,23 @@ PMT_EXPORT void *calloc(size_t count, size_t size)
 	return took(real.calloc(count, size), count * size, PMT_ALLOCATOR_CALLOC);
 }
 
+/* A block so large that the resident set may be smaller without it. */
+static void free_large(void *block)
+{
+	real.free(block);
+	rss_gave_back();
+}
+
 PMT_EXPORT void free(void *block)
 {
 	if (block == NULL || real_is_boot(block))
 		return;
 	if (wanted())
 		trace_free(block, PMT_DEALLOCATOR_FREE);
-	real.free(block);
+	if (rss_is_large(block))
+		free_large(block);
+	else
+		real.free(block);
 }
 
 /* What the C library may build on free() is no second event. */
@@ -56,23 +67,31 @@ static struct thread *giving_back(void *block, unsigned deallocator)
 PMT_EXPORT void free_sized(void *block, size_t size)
 {
 	struct thread *t;
+	int large;
 
 	if (block == NULL || real_is_boot(block))
 		return;
 	t = giving_back(block, PMT_DEALLOCATOR_FREE_SIZED);
+	large = rss_is_large(block);
 	real.free_sized(block, size);
 	thread_outside(t);
+	if (large)
+		rss_gave_back();
 }
 
 PMT_EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
 {
 	struct thread *t;
+	int large;
 
 	if (block == NULL || real_is_boot(block))
 		return;
 	t = giving_back(block, PMT_DEALLOCATOR_FREE_ALIGNED_SIZED);
+	large = rss_is_large(block);
 	real.free_aligned_sized(block, alignment, size);
 	thread_outside(t);
+	if (large)
+		rss_gave_back();
 }
 
 /* What a call of realloc or reallocarray did, from its arguments and result. */
@@ -90,26 +109,33 @@ static void *resized(void *block, void *p, size_t size, unsigned reallocator, un
 	return p;
 }
 
-/* BLOCK may be given back by what follows. */
-static inline void resizing(void *block)
+/* BLOCK may be given back by what follows. Returns whether rss_gave_back() must follow, too. */
+static inline int resizing(void *block)
 {
 	if (block != NULL && wanted())
 		trace_leaving(order_entry((uintptr_t)block));
+	return block != NULL && rss_is_large(block);
 }
 
 PMT_EXPORT void *realloc(void *block, size_t size)
 {
+	void *p;
+	int large;
+
 	if (block != NULL && real_is_boot(block))
 		return real_boot_move(block, size);
-	resizing(block);
-	return resized(block, real.realloc(block, size), size, PMT_REALLOCATOR_REALLOC,
-		       PMT_ALLOCATOR_REALLOC);
+	large = resizing(block);
+	p = real.realloc(block, size);
+	if (large)
+		rss_gave_back();
+	return resized(block, p, size, PMT_REALLOCATOR_REALLOC, PMT_ALLOCATOR_REALLOC);
 }
 
 PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
 {
 	struct thread *t;
 	size_t whole;
+	int large;
 	void *p;
 
 	/* Too much: the real function says so, and nothing happens. */
@@ -117,10 +143,12 @@ PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
 		return real.reallocarray(block, count, size);
 	if (block != NULL && real_is_boot(block))
 		return real_boot_move(block, whole);
-	resizing(block);
+	large = resizing(block);
 	t = thread_inside();
 	p = real.reallocarray(block, count, size);
 	thread_outside(t);
+	if (large)
+		rss_gave_back();
 	return resized(block, p, whole, PMT_REALLOCATOR_REALLOCARRAY, PMT_ALLOCATOR_REALLOCARRAY);
 }
 

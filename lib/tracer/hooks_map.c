@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory mappings. Lengths are recorded in whole pages, as the kernel maps them. */
+/* Memory mappings, and what gives memory back. Lengths are recorded in whole pages, as the kernel
+ * maps them. */
 #undef _FILE_OFFSET_BITS /* with it, the headers would rename mmap to mmap64 */
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -9,6 +11,7 @@
 #include "names.h"
 #include "process.h"
 #include "real.h"
+#include "rss.h"
 #include "trace.h"
 
 static size_t whole_pages(size_t size)
@@ -28,6 +31,9 @@ static void mapped(void *p, size_t size, int prot, int flags, off64_t offset)
 		.offset = flags & MAP_ANONYMOUS ? 0 : (uint64_t)offset,
 	};
 
+	/* In the place of something, or with its pages at once. */
+	if (flags & (MAP_FIXED | MAP_POPULATE | MAP_LOCKED))
+		rss_gave_back();
 	if (p != MAP_FAILED && process_traces(PMT_TRACED_MMAP))
 		trace_mmap(&r);
 }
@@ -51,14 +57,31 @@ PMT_EXPORT void *mmap64(void *addr, size_t size, int prot, int flags, int fd, of
 PMT_EXPORT int munmap(void *addr, size_t size)
 {
 	struct pmt_munmap r = {(uintptr_t)addr, whole_pages(size)};
-	int rc;
+	int traced, rc;
 
-	if (!process_traces(PMT_TRACED_MMAP))
-		return real.munmap(addr, size);
-	trace_leaving_mapping();
+	traced = process_traces(PMT_TRACED_MMAP);
+	if (traced)
+		trace_leaving_mapping();
 	rc = real.munmap(addr, size);
-	if (rc == 0)
+	rss_gave_back();
+	if (rc == 0 && traced)
 		trace_munmap(&r);
+	return rc;
+}
+
+PMT_EXPORT int madvise(void *addr, size_t size, int advice)
+{
+	int rc = real.madvise(addr, size, advice);
+
+	rss_gave_back();
+	return rc;
+}
+
+PMT_EXPORT int malloc_trim(size_t pad)
+{
+	int rc = real.malloc_trim(pad);
+
+	rss_gave_back();
 	return rc;
 }
 
@@ -70,6 +93,7 @@ PMT_EXPORT void *mremap(void *addr, size_t old_size, size_t size, int flags, ...
 			       .flags = (unsigned)flags};
 	void *place = NULL;
 	va_list list;
+	int traced;
 	void *p;
 
 	/* An address that is asked for (FIXED) or wished for (DONTUNMAP). */
@@ -78,12 +102,13 @@ PMT_EXPORT void *mremap(void *addr, size_t old_size, size_t size, int flags, ...
 		place = va_arg(list, void *);
 		va_end(list);
 	}
-	if (!process_traces(PMT_TRACED_MMAP))
-		return real.mremap(addr, old_size, size, flags, place);
-	trace_leaving_mapping();
+	traced = process_traces(PMT_TRACED_MMAP);
+	if (traced)
+		trace_leaving_mapping();
 	p = real.mremap(addr, old_size, size, flags, place);
+	rss_gave_back();
 	r.addr = (uintptr_t)p;
-	if (p != MAP_FAILED)
+	if (p != MAP_FAILED && traced)
 		trace_mremap(&r);
 	return p;
 }

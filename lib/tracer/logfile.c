@@ -47,7 +47,7 @@ static int descriptor_base(void)
 	return base;
 }
 
-static int move_up(int fd)
+int logfile_move_up(int fd)
 {
 	long high = SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, descriptor_base());
 
@@ -318,7 +318,7 @@ struct pmt_header *logfile_create(const struct pmt_options *options)
 	long rc = open_new(options->output);
 
 	if (rc >= 0) {
-		file.fd = move_up((int)rc);
+		file.fd = logfile_move_up((int)rc);
 		rc = file.fd < 0 ? file.fd : map_header(options);
 		if (rc != 0) {
 			(void)SYS3(SYS_unlinkat, AT_FDCWD, file.path, 0);

@@ -31,6 +31,8 @@ void logfile_find_parent(int pid, char *data, uint64_t size);
 /* The descriptor, which the sampler keeps in its own table; is it still the log's there? */
 int logfile_descriptor(void);
 int logfile_has_descriptor(void);
+/* Close FD; the same file gets a high number, which is returned, or -errno. */
+int logfile_move_up(int fd);
 
 /*
  * A chunk for KIND (PMT_CHUNK_*), zeroed, allocated on disk and mapped; *NUMBER becomes its number

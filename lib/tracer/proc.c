@@ -2,6 +2,8 @@
 /* Small texts of /proc. */
 #include "proc.h"
 
+#include <string.h>
+
 #include "sys.h"
 
 size_t proc_read(int kept, const char *path, char *text, size_t size)
@@ -28,4 +30,14 @@ uint64_t proc_number(const char **text)
 	for (; **text >= '0' && **text <= '9'; ++*text)
 		n = n * 10 + (uint64_t)(**text - '0');
 	return n;
+}
+
+uint64_t proc_kilobytes(const char *status, const char *name)
+{
+	const char *p = strstr(status, name);
+
+	if (p == NULL)
+		return 0;
+	p += strlen(name);
+	return proc_number(&p) * 1024;
 }

@@ -13,5 +13,8 @@
 size_t proc_read(int kept, const char *path, char *text, size_t size);
 /* The decimal number at *TEXT, behind blanks; moves *TEXT behind it. 0 when there is none. */
 uint64_t proc_number(const char **text);
+/* The value of a line "NAME:   123 kB" of STATUS, in bytes; 0 if there is none. NAME: "\nVmHWM:".
+ */
+uint64_t proc_kilobytes(const char *status, const char *name);
 
 #endif

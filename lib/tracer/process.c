@@ -68,7 +68,7 @@ uint64_t process_coarse_now(void)
 	now = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 	if (!process_traced())
 		return now;
-	sampler_poll(now);
+	now = sampler_poll(now);
 	/* A sampler that began meanwhile may have published a later time. */
 	return clock_tick() != 0 ? clock_tick() : now;
 }
@@ -218,6 +218,13 @@ static int under_valgrind(void)
 	return preloaded != NULL && strstr(preloaded, "/vgpreload_core") != NULL;
 }
 
+/* No interval, no thread, whatever is traced. */
+static unsigned sampler_way(void)
+{
+	return (under_valgrind() ? SAMPLER_NO_THREAD : 0) |
+	       (process_traces_events() && process.options.rss_interval != 0 ? SAMPLER_TICKS : 0);
+}
+
 static int start_log(unsigned flags)
 {
 	struct pmt_header *h = logfile_create(&process.options);
@@ -247,7 +254,7 @@ static int start_log(unsigned flags)
 			       python.found && typeinfo_start() == 0;
 	if (python.free_threaded)
 		types_several();
-	sampler_start(rss_interval_ns(), under_valgrind());
+	sampler_start(rss_interval_ns(), sampler_way());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "logfile.h"
 #include "names.h"
 #include "proc.h"
+#include "rss.h"
 #include "sys.h"
 #include "writer.h"
 
@@ -23,6 +24,8 @@ struct clock_shared clock_shared;
 #define STACK_BYTES 32768
 #define DETAIL_NS 100000000ULL	   /* distance of rss_detail records */
 #define UNCHANGED_NS 1000000000ULL /* an unchanged value is written again after this */
+#define TICK_NS 900000ULL	   /* less than RSS_AGE_NS, for the timer is never early */
+#define RESTING_NS 10000000ULL	   /* where ticks may be wanted again */
 
 enum sampler_state { SAMPLER_NONE, SAMPLER_RUNNING, SAMPLER_PAUSED, SAMPLER_AT_EVENTS };
 
@@ -32,13 +35,12 @@ static struct {
 	_Atomic int stop; /* futex the thread sleeps on */
 	_Atomic int tid;  /* cleared by the kernel when the thread has ended */
 	uint64_t interval_ns;
-	_Atomic uint64_t due_ns;  /* next sample while no thread runs */
-	_Atomic uint64_t high_ns; /* latest time that an event took from the system's clock */
-	uint64_t resume_ns;	  /* the thread comes back then */
-	int statm;		  /* descriptors in the thread's own table, 0: none */
+	_Atomic uint64_t due_ns; /* next sample while no thread runs */
+	uint64_t resume_ns;	 /* the thread comes back then */
+	int statm;		 /* descriptors in the thread's own table, 0: none */
 	int status;
 	uint64_t page;
-	int no_thread;
+	unsigned how;
 	struct writer writer;
 	struct pmt_rss last;
 	struct pmt_rss_detail last_detail;
@@ -61,18 +63,8 @@ static int read_statm(struct pmt_rss *out)
 	out->resident = proc_number(&p) * sampler.page;
 	out->shared = proc_number(&p) * sampler.page;
 	out->own = arena_bytes();
+	out->cpu_ns = sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	return 0;
-}
-
-/* The value in bytes of a line "NAME:   123 kB" of /proc/self/status, 0 if there is none. */
-static uint64_t status_value(const char *status, const char *name)
-{
-	const char *p = strstr(status, name);
-
-	if (p == NULL)
-		return 0;
-	p += strlen(name);
-	return proc_number(&p) * 1024;
 }
 
 /* FORCE writes it even if nothing changed. */
@@ -84,12 +76,12 @@ static void put_detail(uint64_t now, int force)
 
 	if (proc_read(0, "/proc/thread-self/status", text, sizeof(text)) == 0)
 		return;
-	r.anon = status_value(text, "\nRssAnon:");
-	r.file = status_value(text, "\nRssFile:");
-	r.shmem = status_value(text, "\nRssShmem:");
-	r.swap = status_value(text, "\nVmSwap:");
-	r.hugetlb = status_value(text, "\nHugetlbPages:");
-	r.peak = status_value(text, "\nVmHWM:");
+	r.anon = proc_kilobytes(text, "\nRssAnon:");
+	r.file = proc_kilobytes(text, "\nRssFile:");
+	r.shmem = proc_kilobytes(text, "\nRssShmem:");
+	r.swap = proc_kilobytes(text, "\nVmSwap:");
+	r.hugetlb = proc_kilobytes(text, "\nHugetlbPages:");
+	r.peak = proc_kilobytes(text, "\nVmHWM:");
 	sampler.detail_ns = now;
 	if ((!force && memcmp(&r, &sampler.last_detail, sizeof(r)) == 0) ||
 	    writer_room(w, 2 * PMT_RECORD_MAX) != 0)
@@ -106,7 +98,7 @@ static void sample(uint64_t now, int force)
 	struct pmt_time time = {now};
 	struct pmt_rss r;
 
-	if (read_statm(&r) != 0)
+	if (sampler.interval_ns == 0 || read_statm(&r) != 0)
 		return;
 	r.repeats = sampler.repeats;
 	if (!force && r.resident == sampler.last.resident && r.shared == sampler.last.shared &&
@@ -133,23 +125,19 @@ static uint64_t coarse_now(void)
 	return sys_clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
+static int ticks(void)
+{
+	return (sampler.how & SAMPLER_TICKS) != 0;
+}
+
 /* The moment of a tick: no event has recorded a later one. */
 static uint64_t publish(void)
 {
-	uint64_t now = coarse_now(), high = atomic_load(&sampler.high_ns);
+	const uint64_t now = ticks() ? sys_clock_ns(CLOCK_MONOTONIC) : coarse_now();
+	const uint64_t high = atomic_load(&clock_shared.high_ns);
 
-	if (now < high)
-		now = high;
-	atomic_store_explicit(&clock_shared.tick_ns, now, memory_order_release);
-	return now;
-}
-
-static void raise_high(uint64_t now)
-{
-	uint64_t high = atomic_load_explicit(&sampler.high_ns, memory_order_relaxed);
-
-	while (high < now && !atomic_compare_exchange_weak(&sampler.high_ns, &high, now))
-		;
+	clock_raise(&clock_shared.tick_ns, now < high ? high : now, 0);
+	return clock_tick();
 }
 
 /*
@@ -216,10 +204,38 @@ static int between(void)
 	return atomic_load(&sampler.stop);
 }
 
+/* Sleep until the next tick or sample. Returns whether the thread is to go on. */
+static int nap(int ticking)
+{
+	uint64_t ns = sampler.interval_ns;
+
+	if (ticking)
+		ns = TICK_NS;
+	else if (ticks() && (ns == 0 || ns > RESTING_NS))
+		ns = RESTING_NS;
+	const struct timespec rest = {(time_t)(ns / 1000000000U), (long)(ns % 1000000000U)};
+
+	if (atomic_load(&sampler.stop) == 0)
+		(void)SYS4(SYS_futex, &sampler.stop, FUTEX_WAIT_PRIVATE, 0, &rest);
+	return atomic_load(&sampler.stop) == 0;
+}
+
+/* What is done at each sample. TICKING: events rely on ticks, and this may last. */
+static void look(const struct account_place *place, uint64_t now, int ticking)
+{
+	if (ticking)
+		rss_tick_stop();
+	sample(now, 0);
+	account_poll(place, now, sampler.last.resident);
+	if (ticking)
+		rss_tick_go();
+}
+
 /* Returns what the thread is to end with: it may be the last one, whose status is the process's. */
 static int run(void)
 {
-	uint64_t now, checked = 0;
+	uint64_t now, checked = 0, due = 0;
+	int ticking = 0;
 
 	close_others();
 	/* Kept open: the program may change its root, or the limit of its descriptors. */
@@ -233,16 +249,15 @@ static int run(void)
 		.pause = between,
 	};
 
-	while (atomic_load(&sampler.stop) == 0) {
-		struct timespec rest = {(time_t)(sampler.interval_ns / 1000000000U),
-					(long)(sampler.interval_ns % 1000000000U)};
-
-		(void)SYS4(SYS_futex, &sampler.stop, FUTEX_WAIT_PRIVATE, 0, &rest);
-		if (atomic_load(&sampler.stop) != 0)
-			break;
+	while (nap(ticking)) {
 		now = publish();
-		sample(now, 0);
-		account_poll(&place, now, sampler.last.resident);
+		if (ticks())
+			ticking = rss_tick();
+		if (now >= due) {
+			/* Without ticks each nap is an interval. */
+			due = ticks() ? now + sampler.interval_ns : 0;
+			look(&place, now, ticking);
+		}
 		if (now - checked >= DETAIL_NS) {
 			checked = now;
 			if (is_left_alone())
@@ -340,21 +355,21 @@ static int launch(void)
 
 static void begin(void)
 {
-	if (!sampler.no_thread && launch() == 0) {
-		publish();
+	if (!(sampler.how & SAMPLER_NO_THREAD) && launch() == 0) {
+		(void)publish();
 		return;
 	}
 	atomic_store(&sampler.state, SAMPLER_AT_EVENTS);
 }
 
-void sampler_start(uint64_t interval_ns, int no_thread)
+void sampler_start(uint64_t interval_ns, unsigned how)
 {
 	uint64_t now = coarse_now();
 
 	sampler.page = getauxval(AT_PAGESZ);
 	sampler.interval_ns = interval_ns;
-	sampler.no_thread = no_thread;
-	if (interval_ns == 0)
+	sampler.how = how;
+	if (interval_ns == 0 && !ticks())
 		return;
 	writer_init(&sampler.writer, PMT_CHUNK_EVENTS, writer_new_slot());
 	sample(now, 1);
@@ -385,7 +400,10 @@ void sampler_pause(uint64_t pause_ns)
 		(void)SYS3(SYS_futex, &sampler.stop, FUTEX_WAKE_PRIVATE, 1);
 		if (tid != 0)
 			wait_gone(tid);
-		atomic_store_explicit(&clock_shared.tick_ns, 0, memory_order_release);
+		rss_tick_stop();
+		/* Once more for an event that moved the clock on just then. */
+		clock_raise(&clock_shared.high_ns, clock_tick(), 0);
+		clock_raise(&clock_shared.high_ns, atomic_exchange(&clock_shared.tick_ns, 0), 0);
 		atomic_store(&sampler.state, SAMPLER_PAUSED);
 	}
 	sampler.resume_ns = coarse_now() + pause_ns;
@@ -400,25 +418,35 @@ void sampler_resume(uint64_t after_ns)
 	lock_release(&sampler.lock);
 }
 
-void sampler_poll(uint64_t now_ns)
+/* The rest of sampler_poll(): perhaps a sample, or the thread's return. */
+static void poll_slow(uint64_t now_ns)
 {
 	int state = atomic_load_explicit(&sampler.state, memory_order_acquire);
 
-	raise_high(now_ns);
 	if ((state != SAMPLER_PAUSED && state != SAMPLER_AT_EVENTS) ||
 	    now_ns < atomic_load_explicit(&sampler.due_ns, memory_order_relaxed))
 		return;
 	if (lock_take_soon(&sampler.lock) != 0)
 		return;
 	if (now_ns >= atomic_load_explicit(&sampler.due_ns, memory_order_relaxed)) {
-		atomic_store_explicit(&sampler.due_ns, now_ns + sampler.interval_ns,
-				      memory_order_relaxed);
+		atomic_store_explicit(
+			&sampler.due_ns,
+			now_ns + (sampler.interval_ns == 0 ? RESTING_NS : sampler.interval_ns),
+			memory_order_relaxed);
 		if (atomic_load(&sampler.state) == SAMPLER_PAUSED && now_ns >= sampler.resume_ns)
 			begin();
 		else if (atomic_load(&sampler.state) != SAMPLER_RUNNING)
 			sample(now_ns, 0);
 	}
 	lock_release(&sampler.lock);
+}
+
+uint64_t sampler_poll(uint64_t now_ns)
+{
+	clock_raise(&clock_shared.high_ns, now_ns, 0);
+	now_ns = atomic_load_explicit(&clock_shared.high_ns, memory_order_relaxed);
+	poll_slow(now_ns);
+	return now_ns;
 }
 
 void sampler_finish(int ask)
@@ -447,4 +475,5 @@ void sampler_reset(void)
 	memset(&sampler, 0, sizeof(sampler));
 	sampler.stack = stack;
 	atomic_store(&clock_shared.tick_ns, 0);
+	atomic_store(&clock_shared.high_ns, 0);
 }

@@ -6,17 +6,22 @@
  * descriptor table and a stack of its own, and no use of anything that needs thread-local storage.
  * So the program loses no descriptor, its malloc stays in single-thread mode, and the thread ends
  * with the process. Where it cannot be made, samples are taken at events instead.
+ *
+ * While events of the interpreter are recorded it wakes every millisecond, for their clock and for
+ * the age of their values (rss.h); once there are none, after a few more, it goes back to its
+ * interval.
  */
 #ifndef PMT_TRACER_SAMPLER_H
 #define PMT_TRACER_SAMPLER_H
 
 #include <stdint.h>
 
-/*
- * Take the first sample and begin. INTERVAL_NS 0: never sample. NO_THREAD: this process must not
- * have one more (valgrind ends programs that make threads in their own way).
- */
-void sampler_start(uint64_t interval_ns, int no_thread);
+/* The process must not have one more thread: valgrind ends those made like ours in its own way. */
+#define SAMPLER_NO_THREAD 1U
+/* Move the clock every millisecond while there are events of the interpreter: rss_tick(). */
+#define SAMPLER_TICKS 2U
+/* Take the first sample and begin. INTERVAL_NS 0: never sample. HOW: a bit set of the above. */
+void sampler_start(uint64_t interval_ns, unsigned how);
 /*
  * End the thread and wait until the kernel counts it no more: CPython warns of fork() in a process
  * with several threads. It comes back with an event, PAUSE_NS later at the earliest; until then
@@ -27,8 +32,11 @@ void sampler_pause(uint64_t pause_ns);
 void sampler_resume(uint64_t after_ns);
 /* What usually lasts no longer than a call. */
 #define SAMPLER_SHORTLY 100000000ULL
-/* At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due. */
-void sampler_poll(uint64_t now_ns);
+/*
+ * At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due.
+ * Returns the time, which is later if an event has had a later one.
+ */
+uint64_t sampler_poll(uint64_t now_ns);
 /* Pause for good, take the last sample and the last account, seal. ASK: see account_finish(). */
 void sampler_finish(int ask);
 /* In a forked child: there is no thread. */

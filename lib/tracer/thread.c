@@ -14,6 +14,7 @@
 #include "names.h"
 #include "order.h"
 #include "process.h"
+#include "rss.h"
 
 static struct thread nobody;
 
@@ -199,6 +200,7 @@ static struct thread *start(void)
 	memset(&t->events, 0, sizeof(t->events));
 	t->stamp = order_stamp(t->order, t->writer.slot);
 	order_tick(t);
+	rss_thread(t);
 	logfile_header()->live.threads = t->number;
 	if (t->number > 1)
 		atomic_store(&order_shared.several, 1);

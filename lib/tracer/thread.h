@@ -45,6 +45,18 @@ struct thread_frame {
 	};
 };
 
+/* The resident set at events: rss.h. */
+struct thread_rss {
+	const volatile uint64_t *head; /* what moves with a page fault, or stands still; not NULL */
+	/* What the last value was good for. */
+	uint64_t seen; /* *head */
+	uint64_t heap_end;
+	uint64_t epoch;
+	void *ring; /* faults.h, NULL: none */
+	uint8_t opened;
+	uint8_t notice_due; /* the counter was refused, and the log does not say so yet */
+};
+
 /* A stack of one more frame that was looked up lately. */
 struct thread_memo {
 	uint64_t frame; /* stands for the frame's code and position; 0: empty */
@@ -100,6 +112,7 @@ struct thread {
 	int tid;
 	unsigned lost; /* nested events since the last `lost` record */
 	struct writer writer;
+	struct thread_rss rss;
 
 	/* order.h */
 	uint64_t order;

@@ -18,7 +18,8 @@
  *	account NUMBER REASON RESIDENT MALLOC FREE ARENA
  *	census NUMBER MOMENT LABEL | live NUMBER ADDR:TYPE... | packed NUMBER ADDR COUNT BYTES
  *	type ID KIND COUNT MODULE:NAME
- *	mark TEXT | process NUMBER VALUE | lost COUNT
+ *	mark TEXT | process NUMBER VALUE | lost COUNT | notice WHAT TEXT
+ *	rssmode TEXT		how the resident set at events is known
  *	slot N			the slot of the threads and events that follow; 1 at first
  *	order N			the order number from here on, in this slot
  *	birth BACK | soon DISTANCE	before an alloc, before a free or realloc
@@ -189,6 +190,14 @@ static int text_line(const char *key, char *rest)
 		rest = read_numbers(rest, 1, n);
 		unescape(rest);
 		log_thread_name(log_writer, slot, (uint32_t)n[0], rest);
+	} else if (strcmp(key, "rssmode") == 0) {
+		logwriter_text(log_writer, PMT_TEXT_RSS, rest, unescape(rest));
+	} else if (strcmp(key, "notice") == 0) {
+		rest = read_numbers(rest, 1, n);
+		const size_t size = unescape(rest);
+
+		log_put(log_writer, slot, notice, 0, .what = n[0],
+			.text = {(const uint8_t *)rest, size});
 	} else if (strcmp(key, "mark") == 0) {
 		unescape(rest);
 		log_mark(log_writer, slot, rest);

@@ -60,6 +60,15 @@ def test_interval_while_busy(tracer: Tracer, a_python: Python) -> None:
     assert ordered[len(ordered) // 2] < 0.03
 
 
+def test_processor_time(tracer: Tracer, a_python: Python) -> None:
+    """Each sample has the processor time of the process, which never goes back."""
+    run = trace(tracer, a_python, "busy")
+    times = [e["cpu_ns"] for e in run.log.of("rss")]
+    said = run.report[-1]["cpu_ns"]
+    assert 0 < times[0] < times[-1] and times == sorted(times)
+    assert times[-1] >= said
+
+
 @pytest.mark.slow
 def test_interval_asked_for(tracer: Tracer, a_python: Python) -> None:
     often = len(samples(trace(tracer, a_python, "busy", RSS_INTERVAL=2)))

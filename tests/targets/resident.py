@@ -43,7 +43,7 @@ def busy():
         blocks.append(bytearray(50000))
         if len(blocks) > 500:
             blocks.clear()
-    report(**_status())
+    report(cpu_ns=time.process_time_ns(), **_status())
 
 
 def idle():
