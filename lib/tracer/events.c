@@ -199,7 +199,8 @@ static inline void record(struct thread *t, struct thread_previous *e)
 	} else {
 		order_pass(t, ORDER_MAPPINGS);
 	}
-	if (__builtin_expect(events.memory != PMT_LINES_RSS, 0) && e->type == PMT_REC_line)
+	if (__builtin_expect(events.memory != PMT_LINES_RSS, 0) && e->type == PMT_REC_line &&
+	    (events.memory == PMT_LINES_USS || rss_first_line(t, e->code, e->place)))
 		rss_put_memory(t);
 	put(t, e);
 }
