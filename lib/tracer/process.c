@@ -20,6 +20,7 @@
 #include "folding.h"
 #include "logfile.h"
 #include "names.h"
+#include "objects.h"
 #include "options.h"
 #include "order.h"
 #include "pymem.h"
@@ -434,6 +435,7 @@ static void start_child(void)
 	order_reset();
 	rss_reset();
 	stack_reset();
+	objects_reset();
 	threads_reset();
 	sampler_reset();
 	account_reset();

@@ -182,6 +182,7 @@ static struct thread *start(void)
 	t->frames_used = 0;
 	t->stacks_used = 0;
 	t->stack = 0;
+	t->objects.wanted = 0;
 	t->stamp = order_stamp(t->order, t->writer.slot);
 	order_tick(t);
 	logfile_header()->live.threads = t->number;

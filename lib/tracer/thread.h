@@ -68,6 +68,18 @@ struct thread_fold {
 	uint8_t *guesses;    /* whether blocks are worth a place, see folding.h */
 };
 
+#define THREAD_TYPES 64
+
+/* Objects: objects.c. */
+struct thread_objects {
+	unsigned wanted; /* 0 not asked, 1 this thread's are recorded, 2 not */
+	uint64_t epoch;	 /* value of the epoch of types that `types` is of */
+	struct {
+		const void *type;
+		uint64_t word;
+	} types[THREAD_TYPES]; /* looked up lately */
+};
+
 struct thread {
 	_Atomic int state;
 	uint32_t number; /* from 1 */
@@ -91,6 +103,8 @@ struct thread {
 	struct thread_memo *memos;
 
 	struct thread_fold fold;
+
+	struct thread_objects objects;
 
 	/* thread.c */
 	struct thread *next;

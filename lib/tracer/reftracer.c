@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Getting and keeping the interpreter's place for a tracer of references. */
+#include "reftracer.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "names.h"
+#include "objects.h"
+#include "python.h"
+
+/* PyRefTracerEvent. */
+enum { CREATE = 0, DESTROY = 1 };
+
+struct reftracer_shared reftracer_shared;
+
+#define LINKS 64
+
+static struct {
+	int (*set)(reftracer_function function, void *data);
+	reftracer_function (*get)(void **data);
+	/* Whom ours calls; never changed once in use. */
+	struct reftracer_slot links[LINKS];
+	_Atomic unsigned count;
+	_Atomic int busy; /* being put in front, which may call the other one */
+	int full;	  /* and the log says so */
+} tracer;
+
+static int on_event(void *object, int event, void *data)
+{
+	const struct reftracer_slot *link = data;
+
+	/* From 3.15 on it is told that it is thrown out, with no object. */
+	if (event == CREATE)
+		objects_created(object);
+	else if (event == DESTROY)
+		objects_destroyed(object);
+	return link->function == NULL ? 0 : link->function(object, event, link->data);
+}
+
+/* The link to FUNCTION, NULL: there are too many. */
+static struct reftracer_slot *link_to(reftracer_function function, void *data)
+{
+	const unsigned count = atomic_load(&tracer.count);
+	struct reftracer_slot *link = tracer.links;
+
+	for (; link < tracer.links + count; link++)
+		if (link->function == function && link->data == data)
+			return link;
+	if (count == LINKS)
+		return NULL;
+	link->function = function;
+	link->data = data;
+	atomic_store(&tracer.count, count + 1);
+	return link;
+}
+
+/*
+ * By the interpreter's function another tracer would be told, from 3.15 on, that it is thrown out,
+ * which is not so. Without the interpreter's lock there is no other way.
+ */
+static void put_in_front(struct reftracer_slot *link)
+{
+	struct reftracer_slot *slot = reftracer_shared.slot;
+
+	if (slot == NULL) {
+		(void)tracer.set(on_event, link);
+		return;
+	}
+	slot->data = link;
+	__atomic_store_n(&slot->function, on_event, __ATOMIC_RELEASE);
+}
+
+void reftracer_check(void)
+{
+	struct reftracer_slot *link;
+	reftracer_function function;
+	unsigned before;
+	void *data;
+
+	if (tracer.get == NULL || tracer.get(&data) == on_event || atomic_exchange(&tracer.busy, 1))
+		return;
+	function = tracer.get(&data);
+	before = atomic_load(&tracer.count);
+	link = link_to(function, data);
+	if (link != NULL)
+		put_in_front(link);
+	atomic_store(&tracer.busy, 0);
+	if (link == NULL && !tracer.full) {
+		tracer.full = 1;
+		objects_notice(PMT_NOTICE_FOREIGN,
+			       "many tracers of references took the place, objects are missed");
+	} else if (before != atomic_load(&tracer.count) && function != NULL) {
+		objects_notice(PMT_NOTICE_SHARED,
+			       "another tracer of references came; ours goes on and calls it");
+	}
+}
+
+/* The interpreter's place in its own memory, where ours and its data lie side by side. */
+static struct reftracer_slot *find_slot(const struct reftracer_slot *link)
+{
+	const reftracer_function ours = on_event;
+	char *start = dlsym(python.scope, "_PyRuntime"), *found = NULL;
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	if (start == NULL || python.free_threaded ||
+	    dladdr1(start, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || symbol == NULL ||
+	    info.dli_saddr != start)
+		return NULL;
+	for (char *at = start; at + sizeof(*link) <= start + symbol->st_size; at += sizeof(void *))
+		if (memcmp(at, &ours, sizeof(ours)) == 0 &&
+		    memcmp(at + sizeof(ours), &link, sizeof(link)) == 0) {
+			if (found != NULL)
+				return NULL;
+			found = at;
+		}
+	return (struct reftracer_slot *)(void *)found;
+}
+
+int reftracer_start(void)
+{
+	void *symbols[] = {dlsym(python.scope, "PyRefTracer_SetTracer"),
+			   dlsym(python.scope, "PyRefTracer_GetTracer")};
+	struct reftracer_slot *link;
+	reftracer_function function;
+	void *data;
+
+	if (symbols[0] == NULL || symbols[1] == NULL)
+		return -1;
+	memcpy(&tracer.set, &symbols[0], sizeof(tracer.set));
+	memcpy(&tracer.get, &symbols[1], sizeof(tracer.get));
+	function = tracer.get(&data);
+	link = link_to(function, data);
+	if (tracer.set(on_event, link) != 0)
+		return -1;
+	reftracer_shared.ours = on_event;
+	reftracer_shared.slot = find_slot(link);
+	return 0;
+}

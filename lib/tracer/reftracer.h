@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interpreter's tracer of references, 3.13 and later: one function that it calls for each
+ * object that it makes or is about to destroy.
+ *
+ * There is one place for such a function in a process. Whoever was there before ours is called by
+ * ours; whoever comes later (tracemalloc.start() does) throws ours out, so ours is put in front
+ * again, and calls it. Each time it is put there it has data of its own, which says whom to call: a
+ * program that saves what it finds and puts it back later gets what was there then.
+ */
+#ifndef PMT_TRACER_REFTRACER_H
+#define PMT_TRACER_REFTRACER_H
+
+#include <stddef.h>
+
+/* Install it, with the thread attached. Returns 0, or -1 when this interpreter has no such place.
+ */
+int reftracer_start(void);
+
+typedef int (*reftracer_function)(void *object, int event, void *data);
+
+/* As the interpreter keeps it. */
+struct reftracer_slot {
+	reftracer_function function;
+	void *data;
+};
+
+extern struct reftracer_shared {
+	struct reftracer_slot *slot; /* NULL: not found, or not to be written */
+	reftracer_function ours;
+} reftracer_shared;
+
+/* Is ours still there? Puts it in front again if it is not. The thread is attached. */
+void reftracer_check(void);
+
+/* The same for where it has to be quick, and only where the interpreter's lock makes it safe. */
+static inline void reftracer_glance(void)
+{
+	const struct reftracer_slot *slot = reftracer_shared.slot;
+
+	if (__builtin_expect(slot != NULL && slot->function != reftracer_shared.ours, 0))
+		reftracer_check();
+}
+
+#endif
