@@ -8,6 +8,7 @@
 
 #include "event.h"
 #include "glob.h"
+#include "logfile.h"
 #include "objlive.h"
 #include "objtype.h"
 #include "objwatch.h"
@@ -78,19 +79,23 @@ static int is_chosen(struct thread *t)
 	return t->objects.wanted == 1;
 }
 
-/* The record of an end, before which goes what the record depends on. */
-static void put_destroy(struct thread *t, uintptr_t addr, uint32_t number, unsigned inferred)
+static inline void put_destroy(struct thread *t, uintptr_t addr, uint32_t number, unsigned inferred)
 {
 	const struct pmt_destroy r = {0, addr, number, stack_current(t, 1)};
 
 	order_pass(t, order_entry(addr));
-	if (__builtin_expect(inferred && !objects.inferred, 0)) {
-		objects.inferred = 1;
-		put_notice(t, PMT_NOTICE_OBJECTS,
-			   "ends of objects that Python did not report are taken from its memory");
-	}
 	rss_put(t, rss_at_event(t));
 	pmt_put_destroy(&t->writer.enc, inferred, &r);
+}
+
+static __attribute__((noinline)) void put_inferred(struct thread *t, uintptr_t addr,
+						   uint32_t number)
+{
+	put_destroy(t, addr, number, 1);
+	if (!objects.inferred)
+		put_notice(t, PMT_NOTICE_OBJECTS,
+			   "ends of objects that Python did not report are taken from its memory");
+	objects.inferred = 1;
 }
 
 /* Not in this thread's list, or that is out of date. */
@@ -148,6 +153,8 @@ static inline struct thread *begin(const void *type, uint64_t *word)
 	*word = objtype_learn(type);
 	if (*word != 0 && !(*word & OBJTYPE_REJECTED))
 		return t;
+	if (*word == 0)
+		logfile_lost(1);
 	event_end(t);
 	return NULL;
 }
@@ -167,13 +174,13 @@ static void put_create(struct thread *t, uintptr_t addr, uint64_t word)
 	}
 	objects_self.block = 0;
 	if (__builtin_expect(old != 0 && !(old & OBJLIVE_DYING), 0))
-		put_destroy(t, addr, old & OBJLIVE_NUMBER, 1);
+		put_inferred(t, addr, old & OBJLIVE_NUMBER);
 	order_pass(t, order_entry(addr));
 	rss_put(t, rss_at_event(t));
 	pmt_put_create(&t->writer.enc, 0, &r);
 }
 
-void objects_created(const void *object)
+static inline void created(const void *object)
 {
 	const void *type = type_of(object);
 	uint64_t word = word_of(type);
@@ -211,7 +218,7 @@ static void end_object(struct thread *t, uintptr_t addr, uint64_t word)
 	put_destroy(t, addr, old & OBJLIVE_NUMBER, 0);
 }
 
-void objects_destroyed(const void *object)
+static inline void destroyed(const void *object)
 {
 	const void *type = type_of(object);
 	uint64_t word = word_of(type);
@@ -228,6 +235,18 @@ void objects_destroyed(const void *object)
 	event_end(t);
 }
 
+/* What the interpreter calls. */
+static int on_event(void *object, int event, void *data)
+{
+	const struct reftracer_slot *link = data;
+
+	if (event == REFTRACER_CREATE)
+		created(object);
+	else if (event == REFTRACER_DESTROY)
+		destroyed(object);
+	return link->function == NULL ? 0 : link->function(object, event, link->data);
+}
+
 void objects_infer(uintptr_t block, uint32_t cell)
 {
 	const uintptr_t addr = block + (cell >> OBJLIVE_SKIP_SHIFT & 3) * 16;
@@ -239,7 +258,7 @@ void objects_infer(uintptr_t block, uint32_t cell)
 	t = event_begin();
 	if (t == NULL)
 		return;
-	put_destroy(t, addr, cell & OBJLIVE_NUMBER, 1);
+	put_inferred(t, addr, cell & OBJLIVE_NUMBER);
 	event_end(t);
 }
 
@@ -272,7 +291,7 @@ static const char *start(void)
 {
 	if (python.version < 0x030d0000)
 		return "no objects are traced: this needs CPython 3.13 or later";
-	if (objtype_start() != 0 || reftracer_start() != 0)
+	if (objtype_start() != 0 || reftracer_start(on_event) != 0)
 		return "no objects are traced: this Python's are not understood";
 	objects.chosen_threads = process_options()->threads[0] != '\0';
 	objwatch_start();

@@ -30,10 +30,6 @@ void objects_at_end(void);
 /* In a forked child. */
 void objects_reset(void);
 
-/* An object was made, and is about to be destroyed. */
-void objects_created(const void *object);
-void objects_destroyed(const void *object);
-
 /* Put a `notice` record: WHAT is PMT_NOTICE_*. */
 void objects_notice(unsigned what, const char *text);
 

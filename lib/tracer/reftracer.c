@@ -12,9 +12,6 @@
 #include "objects.h"
 #include "python.h"
 
-/* PyRefTracerEvent. */
-enum { CREATE = 0, DESTROY = 1 };
-
 struct reftracer_shared reftracer_shared;
 
 #define LINKS 64
@@ -28,18 +25,6 @@ static struct {
 	_Atomic int busy; /* being put in front, which may call the other one */
 	int full;	  /* and the log says so */
 } tracer;
-
-static int on_event(void *object, int event, void *data)
-{
-	const struct reftracer_slot *link = data;
-
-	/* From 3.15 on it is told that it is thrown out, with no object. */
-	if (event == CREATE)
-		objects_created(object);
-	else if (event == DESTROY)
-		objects_destroyed(object);
-	return link->function == NULL ? 0 : link->function(object, event, link->data);
-}
 
 /* The link to FUNCTION, NULL: there are too many. */
 static struct reftracer_slot *link_to(reftracer_function function, void *data)
@@ -67,11 +52,11 @@ static void put_in_front(struct reftracer_slot *link)
 	struct reftracer_slot *slot = reftracer_shared.slot;
 
 	if (slot == NULL) {
-		(void)tracer.set(on_event, link);
+		(void)tracer.set(reftracer_shared.ours, link);
 		return;
 	}
 	slot->data = link;
-	__atomic_store_n(&slot->function, on_event, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->function, reftracer_shared.ours, __ATOMIC_RELEASE);
 }
 
 void reftracer_check(void)
@@ -81,7 +66,8 @@ void reftracer_check(void)
 	unsigned before;
 	void *data;
 
-	if (tracer.get == NULL || tracer.get(&data) == on_event || atomic_exchange(&tracer.busy, 1))
+	if (tracer.get == NULL || tracer.get(&data) == reftracer_shared.ours ||
+	    atomic_exchange(&tracer.busy, 1))
 		return;
 	function = tracer.get(&data);
 	before = atomic_load(&tracer.count);
@@ -102,7 +88,7 @@ void reftracer_check(void)
 /* The interpreter's place in its own memory, where ours and its data lie side by side. */
 static struct reftracer_slot *find_slot(const struct reftracer_slot *link)
 {
-	const reftracer_function ours = on_event;
+	const reftracer_function ours = reftracer_shared.ours;
 	char *start = dlsym(python.scope, "_PyRuntime"), *found = NULL;
 	const ElfW(Sym) *symbol = NULL;
 	Dl_info info;
@@ -121,7 +107,7 @@ static struct reftracer_slot *find_slot(const struct reftracer_slot *link)
 	return (struct reftracer_slot *)(void *)found;
 }
 
-int reftracer_start(void)
+int reftracer_start(reftracer_function ours)
 {
 	void *symbols[] = {dlsym(python.scope, "PyRefTracer_SetTracer"),
 			   dlsym(python.scope, "PyRefTracer_GetTracer")};
@@ -133,11 +119,11 @@ int reftracer_start(void)
 		return -1;
 	memcpy(&tracer.set, &symbols[0], sizeof(tracer.set));
 	memcpy(&tracer.get, &symbols[1], sizeof(tracer.get));
+	reftracer_shared.ours = ours;
 	function = tracer.get(&data);
 	link = link_to(function, data);
-	if (tracer.set(on_event, link) != 0)
+	if (tracer.set(ours, link) != 0)
 		return -1;
-	reftracer_shared.ours = on_event;
 	reftracer_shared.slot = find_slot(link);
 	return 0;
 }

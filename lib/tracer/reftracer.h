@@ -13,11 +13,10 @@
 
 #include <stddef.h>
 
-/* Install it, with the thread attached. Returns 0, or -1 when this interpreter has no such place.
- */
-int reftracer_start(void);
-
 typedef int (*reftracer_function)(void *object, int event, void *data);
+
+/* PyRefTracerEvent; from 3.15 on there is one more, which comes without an object. */
+enum { REFTRACER_CREATE = 0, REFTRACER_DESTROY = 1 };
 
 /* As the interpreter keeps it. */
 struct reftracer_slot {
@@ -29,6 +28,13 @@ extern struct reftracer_shared {
 	struct reftracer_slot *slot; /* NULL: not found, or not to be written */
 	reftracer_function ours;
 } reftracer_shared;
+
+/*
+ * Install OURS, with the thread attached. Its data will be a struct reftracer_slot, whose function,
+ * if there is one, it has to call in turn. Returns 0, or -1 when this interpreter has no such
+ * place.
+ */
+int reftracer_start(reftracer_function ours);
 
 /* Is ours still there? Puts it in front again if it is not. The thread is attached. */
 void reftracer_check(void);
