@@ -331,9 +331,11 @@ static void *function(const char *name)
 /* `gc.collect(generation)`; what the import of the module makes is not the program's. */
 static void collect(long generation)
 {
-	void *(*import)(const char *name), *(*call)(void *, const char *, const char *, ...);
+	void *(*import)(const char *name);
+	void *(*call)(void *object, const char *name, const char *format, ...);
 	void *(*raised)(void);
-	void (*clear)(void), (*release)(void *);
+	void (*clear)(void);
+	void (*release)(void *object);
 	void *symbols[] = {function("PyImport_ImportModule"), function("PyObject_CallMethod"),
 			   function("PyErr_Occurred"), function("PyErr_Clear"),
 			   function("Py_DecRef")};

@@ -12,13 +12,16 @@
 #include "objects.h"
 #include "python.h"
 
+typedef int set_function(reftracer_function function, void *data);
+typedef reftracer_function get_function(void **data);
+
 struct reftracer_shared reftracer_shared;
 
 #define LINKS 64
 
 static struct {
-	int (*set)(reftracer_function function, void *data);
-	reftracer_function (*get)(void **data);
+	set_function *set;
+	get_function *get;
 	/* Whom ours calls; never changed once in use. */
 	struct reftracer_slot links[LINKS];
 	_Atomic unsigned count;

@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from harness import Event, Log, Python, Run, Tracer, compile_extension, marks, need, short
+from harness import (
+    Event,
+    Log,
+    Python,
+    Run,
+    Tracer,
+    compile_extension,
+    compile_target,
+    marks,
+    need,
+    short,
+)
 
 OBJECTS = {"TRACE": "objects", "RSS": "off"}
 
@@ -466,3 +477,40 @@ def test_log_takes_few_bytes(tracer: Tracer, python: Python) -> None:
     run = traced(tracer, python, program, INCLUDE_TYPES="W")
     assert json.loads(json.dumps(counts(run.log)[0])) == {"W": 100000}
     assert Path(run.log.path).stat().st_size < 200000 * 8
+
+
+def test_interpreter_that_is_loaded_late(tracer: Tracer, python: Python) -> None:
+    need_objects(python)
+    home = {"PYTHONHOME": str(Path(python.path).parents[1])}
+    library = Path(python.path).parents[1] / "lib" / f"libpython3.{python.version[1]}.so.1.0"
+    need(library.exists() and not python.root, "this Python has no shared library")
+    run = tracer.both(
+        [compile_target("embed.c"), str(library), "-c", FILTERED], env=home, options=OBJECTS
+    )
+    made, gone = counts(run.log)
+    assert made["Keep"] == gone["Keep"] == 10
+
+
+POOL = """
+import multiprocessing, sys
+class W: pass
+def work(n):
+    for i in range(n): W()
+    return n
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    with context.Pool(2) as pool:
+        print(sorted(pool.map(work, [100, 200, 300])))
+"""
+
+
+@pytest.mark.parametrize("how", ("fork", "spawn"))
+def test_processes(tracer: Tracer, python: Python, tmp_path: Path, how: str) -> None:
+    need_objects(python)
+    script = tmp_path / "pool.py"
+    script.write_text(POOL)
+    run = tracer.python_argv(python, [str(script), how], options=OBJECTS)
+    assert run.outcome.text == "[100, 200, 300]\n"
+    made = sum((counts(log)[0] for log in run.logs), Counter())
+    gone = sum((counts(log)[1] for log in run.logs), Counter())
+    assert made["W"] == gone["W"] == 600
