@@ -131,7 +131,7 @@ static int on_event(const char *event, void *args, void *data)
 		ending_arm(at_program_end);
 	/* Behind it, because what it makes is not the program's. */
 	if (process_traces(PMT_TRACED_OBJECTS))
-		objects_at_audit();
+		objects_check();
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
 		on_cpython_event(event + 8);
 	else if ((event[0] == 'o' || event[0] == 's') && python.version >= 0x030c0000 &&

@@ -21,17 +21,15 @@
 #include "stack.h"
 #include "sys.h"
 
-enum state { UNDECIDED, RUNNING, IMPOSSIBLE };
-
 static struct {
-	enum state state;
-	const char *why;    /* IMPOSSIBLE */
+	const char *why;    /* objects cannot be recorded; NULL: they can, as far as is known */
 	int chosen_threads; /* not all threads' objects are recorded */
 	int told;	    /* the log says what there is to say about this Python */
-	unsigned forks;	    /* a forked child's log is another one */
+	unsigned logs;	    /* goes up when another log begins */
 	int inferred;	    /* the log says that there are ends that Python did not tell */
 } objects;
 
+int objects_running;
 __thread struct objects_self objects_self __attribute__((tls_model("initial-exec")));
 
 static const void *type_of(const void *object)
@@ -145,10 +143,10 @@ static uint64_t size_of(uint64_t word, uintptr_t block)
  */
 static inline struct thread *begin(const void *type, uint64_t *word)
 {
-	const unsigned forks = objects.forks;
+	const unsigned logs = objects.logs;
 	struct thread *t = event_begin();
 
-	if (t == NULL || __builtin_expect(*word != 0 && forks == objects.forks, 1))
+	if (t == NULL || __builtin_expect(*word != 0 && logs == objects.logs, 1))
 		return t;
 	*word = objtype_learn(type);
 	if (*word != 0 && !(*word & OBJTYPE_REJECTED))
@@ -235,16 +233,31 @@ static inline void destroyed(const void *object)
 	event_end(t);
 }
 
+/* The other one may have saved ours, and call it in turn. */
+static __attribute__((noinline)) int tell_other(const struct reftracer_slot *other, void *object,
+						int event)
+{
+	const void *before = objects_self.told;
+	int rc;
+
+	objects_self.told = object;
+	rc = other->function(object, event, other->data);
+	objects_self.told = before;
+	return rc;
+}
+
 /* What the interpreter calls. */
 static int on_event(void *object, int event, void *data)
 {
 	const struct reftracer_slot *link = data;
 
-	if (event == REFTRACER_CREATE)
-		created(object);
-	else if (event == REFTRACER_DESTROY)
-		destroyed(object);
-	return link->function == NULL ? 0 : link->function(object, event, link->data);
+	if (objects_running && object != objects_self.told) {
+		if (event == REFTRACER_CREATE)
+			created(object);
+		else if (event == REFTRACER_DESTROY)
+			destroyed(object);
+	}
+	return link->function == NULL ? 0 : tell_other(link, object, event);
 }
 
 void objects_infer(uintptr_t block, uint32_t cell)
@@ -280,7 +293,7 @@ static void tell(void)
 	if (objects.told)
 		return;
 	objects.told = 1;
-	if (objects.state == IMPOSSIBLE)
+	if (objects.why != NULL)
 		objects_notice(PMT_NOTICE_TOLD, objects.why);
 	else if (gap() != NULL)
 		objects_notice(PMT_NOTICE_OBJECTS, gap());
@@ -298,25 +311,38 @@ static const char *start(void)
 	return NULL;
 }
 
-void objects_at_audit(void)
+void objects_end(void)
 {
-	if (objects.state == UNDECIDED && python.is_initialized()) {
+	if (!objects_running)
+		return;
+	objects_running = 0;
+	reftracer_stop();
+}
+
+void objects_check(void)
+{
+	if (!process_traces(PMT_TRACED_OBJECTS)) {
+		objects_end();
+		return;
+	}
+	if (!python.is_initialized() || !process_is_own())
+		return;
+	if (objects_running) {
+		reftracer_check();
+	} else if (objects.why == NULL) {
 		objects.why = start();
-		objects.state = objects.why == NULL ? RUNNING : IMPOSSIBLE;
+		objects_running = objects.why == NULL;
 		if (objects.why != NULL)
 			say_problem(objects.why, NULL, NULL);
 	}
-	if (objects.state == RUNNING)
-		reftracer_check();
-	if (objects.state != UNDECIDED)
-		tell();
+	tell();
 }
 
 void objects_reset(void)
 {
 	objlive_reset();
 	objtype_reset();
-	objects.forks++;
+	objects.logs++;
 	objects.told = 0;
 	objects.inferred = 0;
 }
@@ -366,6 +392,6 @@ void objects_at_end(void)
 {
 	const uint64_t when = process_options()->gc_at_end;
 
-	if (objects.state == RUNNING && when != PMT_GC_AT_END_NONE && process_is_own())
+	if (objects_running && when != PMT_GC_AT_END_NONE && process_is_own())
 		collect((long)(when - PMT_GC_AT_END_YOUNG));
 }

@@ -21,23 +21,30 @@
 #include "objlive.h"
 
 /*
- * At each audit event, with the thread attached: begin when the interpreter can do it, and say it
- * in the log and on stderr when this Python cannot.
+ * At each audit event, and when a log begins or its options change in the middle of the program,
+ * with the thread attached: begin when objects are to be recorded and the interpreter can do it,
+ * end when they are no longer. Says it in the log and on stderr when this Python cannot.
  */
-void objects_at_audit(void);
+void objects_check(void);
+/* The log is about to be closed while the program goes on: record no more. Attached. */
+void objects_end(void);
 /* The program has ended, its objects are still there: collect garbage if that is asked for. */
 void objects_at_end(void);
-/* In a forked child. */
+/* Before another log, in a forked child or in this process: no object has a record. */
 void objects_reset(void);
 
 /* Put a `notice` record: WHAT is PMT_NOTICE_*. */
 void objects_notice(unsigned what, const char *text);
 
+/* Objects are being recorded. */
+extern int objects_running;
+
 /* What the allocator handed out to this thread last: most likely the block of its next object. */
 struct objects_self {
 	uintptr_t block;
 	size_t size;
-	int paused; /* what happens is the tracer's own doing */
+	int paused;	  /* what happens is the tracer's own doing */
+	const void *told; /* another tracer is being told of this object */
 };
 
 extern __thread struct objects_self objects_self __attribute__((tls_model("initial-exec")));
@@ -58,7 +65,7 @@ static inline void objects_freed(const void *block)
 	_Atomic uint32_t *cell = objlive_find((uintptr_t)block);
 	const uint32_t old = cell == NULL ? 0 : atomic_load_explicit(cell, memory_order_relaxed);
 
-	if (old == 0)
+	if (old == 0 || !objects_running)
 		return;
 	atomic_store_explicit(cell, 0, memory_order_relaxed);
 	if (__builtin_expect(!(old & OBJLIVE_DYING) || (old & OBJLIVE_NUMBER) == 0, 0))

@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "lock.h"
+#include "sys.h"
 
 struct objlive_region objlive_regions[OBJLIVE_REGIONS];
 
@@ -84,4 +85,8 @@ _Atomic uint32_t *objlive_add(uintptr_t block)
 void objlive_reset(void)
 {
 	lock_reset(&maps.lock);
+	for (uint32_t i = 0; i < OBJLIVE_REGIONS && maps.made != 0; i++)
+		if (atomic_load(&objlive_regions[i].key) != 0)
+			(void)sys_madvise((void *)objlive_regions[i].cells, MAP_BYTES,
+					  MADV_DONTNEED);
 }

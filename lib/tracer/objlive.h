@@ -73,7 +73,7 @@ static inline _Atomic uint32_t *objlive_make(uintptr_t block)
 	return __builtin_expect(cell != NULL, 1) ? cell : objlive_add(block);
 }
 
-/* In a forked child. */
+/* Forget all objects; in a forked child, or while none is made. */
 void objlive_reset(void);
 
 #endif

@@ -112,7 +112,11 @@ int objtype_start(void)
 
 void objtype_reset(void)
 {
-	table_clear(&objtype_words);
+	struct table_body *words = atomic_load(&objtype_words.body);
+
+	/* It is read by whoever makes an object, so its memory stays. */
+	for (uint64_t i = 0; words != NULL && i <= words->mask; i++)
+		atomic_store(&words->entries[i].value, 0);
 	atomic_fetch_add(&objtype_epoch, 1);
 	table_clear(&types.numbers);
 	types.count = 0;

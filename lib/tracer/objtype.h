@@ -31,7 +31,7 @@ extern _Atomic uint64_t objtype_epoch;
  * interpreter are not understood.
  */
 int objtype_start(void);
-/* In a forked child: numbers begin anew, for the new log. */
+/* Before another log: numbers begin anew. */
 void objtype_reset(void);
 
 /* The word of the type at TYPE, 0: it has not been looked at. Any thread. */

@@ -50,16 +50,16 @@ static struct reftracer_slot *link_to(reftracer_function function, void *data)
  * By the interpreter's function another tracer would be told, from 3.15 on, that it is thrown out,
  * which is not so. Without the interpreter's lock there is no other way.
  */
-static void put_in_front(struct reftracer_slot *link)
+static void put(reftracer_function function, void *data)
 {
 	struct reftracer_slot *slot = reftracer_shared.slot;
 
 	if (slot == NULL) {
-		(void)tracer.set(reftracer_shared.ours, link);
+		(void)tracer.set(function, data);
 		return;
 	}
-	slot->data = link;
-	__atomic_store_n(&slot->function, reftracer_shared.ours, __ATOMIC_RELEASE);
+	slot->data = data;
+	__atomic_store_n(&slot->function, function, __ATOMIC_RELEASE);
 }
 
 void reftracer_check(void)
@@ -76,7 +76,7 @@ void reftracer_check(void)
 	before = atomic_load(&tracer.count);
 	link = link_to(function, data);
 	if (link != NULL)
-		put_in_front(link);
+		put(reftracer_shared.ours, link);
 	atomic_store(&tracer.busy, 0);
 	if (link == NULL && !tracer.full) {
 		tracer.full = 1;
@@ -124,9 +124,21 @@ int reftracer_start(reftracer_function ours)
 	memcpy(&tracer.get, &symbols[1], sizeof(tracer.get));
 	reftracer_shared.ours = ours;
 	function = tracer.get(&data);
-	link = link_to(function, data);
-	if (tracer.set(ours, link) != 0)
+	link = function == ours ? data : link_to(function, data);
+	if (link == NULL || (function != ours && tracer.set(ours, link) != 0))
 		return -1;
 	reftracer_shared.slot = find_slot(link);
 	return 0;
+}
+
+void reftracer_stop(void)
+{
+	const struct reftracer_slot *link;
+	void *data;
+
+	if (tracer.get(&data) == reftracer_shared.ours) {
+		link = data;
+		put(link->function, link->data);
+	}
+	reftracer_shared.slot = NULL;
 }

@@ -36,6 +36,9 @@ extern struct reftracer_shared {
  */
 int reftracer_start(reftracer_function ours);
 
+/* Put back what is there behind ours, if ours is there. It may be called all the same. */
+void reftracer_stop(void);
+
 /* Is ours still there? Puts it in front again if it is not. The thread is attached. */
 void reftracer_check(void);
 

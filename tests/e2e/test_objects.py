@@ -271,7 +271,7 @@ def some():
     for _ in range(100): W()
     kept.clear()
 def other():
-    objects_tracer.start("W")
+    objects_tracer.{begin}("W")
     some()
     created, destroyed, removed = objects_tracer.stop({how!r})
     some()
@@ -285,12 +285,13 @@ some()
 """
 
 
+@pytest.mark.parametrize("begin", ("start", "chain"))
 @pytest.mark.parametrize("how", ("nothing", "restore"))
-def test_another_tracer(tracer: Tracer, python: Python, how: str) -> None:
+def test_another_tracer(tracer: Tracer, python: Python, how: str, begin: str) -> None:
     need_objects(python)
     need(python.has_headers, "no headers of this interpreter")
     folder = str(compile_extension("objects_tracer.c", python).parent)
-    program = SECOND.format(folder=folder, how=how)
+    program = SECOND.format(folder=folder, how=how, begin=begin)
     # Untraced there is nothing to restore, but the same figures come out.
     run = traced(tracer, python, program)
     made, gone = counts(run.log)

@@ -12,6 +12,7 @@ static struct {
 	long created, destroyed, removed;
 	PyRefTracer saved;
 	void *saved_data;
+	int chain;
 } counter;
 
 static int count(PyObject *object, PyRefTracerEvent event, void *data)
@@ -22,6 +23,8 @@ static int count(PyObject *object, PyRefTracerEvent event, void *data)
 		counter.removed++;
 	else if (strcmp(Py_TYPE(object)->tp_name, counter.name) == 0)
 		*(event == PyRefTracer_CREATE ? &counter.created : &counter.destroyed) += 1;
+	if (counter.chain && counter.saved != NULL)
+		return counter.saved(object, event, counter.saved_data);
 	return 0;
 }
 
@@ -32,6 +35,13 @@ static PyObject *start(PyObject *self, PyObject *name)
 	counter.saved = PyRefTracer_GetTracer(&counter.saved_data);
 	PyRefTracer_SetTracer(count, &counter);
 	Py_RETURN_NONE;
+}
+
+/* chain(name): the same, and call whoever was there before. */
+static PyObject *chain(PyObject *self, PyObject *name)
+{
+	counter.chain = 1;
+	return start(self, name);
 }
 
 /* stop(how): by "nothing" in its place, or by "restore" of what was there. */
@@ -59,6 +69,7 @@ static PyObject *bypass(PyObject *self, PyObject *list)
 }
 
 static PyMethodDef methods[] = {{"start", start, METH_O, NULL},
+				{"chain", chain, METH_O, NULL},
 				{"stop", stop, METH_O, NULL},
 				{"bypass", bypass, METH_O, NULL},
 				{NULL, NULL, 0, NULL}};

@@ -57,10 +57,22 @@ static void too_many(void)
 	CHECK(objlive_find(start + 400 * GIB) == NULL);
 }
 
+static void forgotten(void)
+{
+	const uintptr_t start = 0x7f5555550000;
+
+	*objlive_make(start) = 5;
+	objlive_reset();
+	CHECK_EQ(*objlive_find(start), 0);
+	*objlive_make(start) = 6;
+	CHECK_EQ(*objlive_find(start), 6);
+}
+
 int main(void)
 {
 	static const struct check_test tests[] = {{"neighbours", neighbours},
 						  {"collisions", collisions},
+						  {"forgotten", forgotten},
 						  {"too many", too_many},
 						  {0}};
 
