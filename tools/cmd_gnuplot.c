@@ -13,12 +13,14 @@
 #include "command.h"
 #include "error.h"
 #include "inputs.h"
+#include "pictures.h"
 #include "plot.h"
 
 static const char *folder;
 static int render; /* of RENDER_WORDS, plus one; 0: none */
 static uint64_t width = 1200;
 static uint64_t height = 700;
+static int second_axis; /* enum plot_second */
 
 enum { RENDER_NONE, RENDER_PNG, RENDER_SVG, NAME_BYTES = 128 };
 #define RENDER_WORDS "none|png|svg"
@@ -124,19 +126,26 @@ static int close_output(FILE *file, const char *path)
 	return 0;
 }
 
-static int write_files(const struct plot *plot, const struct plot_style *style, const char *name)
+/* What is drawn, and how it is written. */
+struct drawing {
+	const struct picture_kind *kind;
+	void *picture;
+	struct plot_style style;
+};
+
+static int write_files(const struct drawing *drawing, const char *name)
 {
 	FILE *file = open_output(file_path(name, "dat"));
 
 	if (file == NULL)
 		return -1;
-	plot_write_data(plot, file);
+	drawing->kind->write_data(drawing->picture, file);
 	if (close_output(file, file_path(name, "dat")) != 0)
 		return -1;
 	file = open_output(file_path(name, "plt"));
 	if (file == NULL)
 		return -1;
-	plot_write_script(plot, style, name, file);
+	drawing->kind->write_script(drawing->picture, &drawing->style, name, file);
 	return close_output(file, file_path(name, "plt"));
 }
 
@@ -175,19 +184,24 @@ static int run_gnuplot(const char *name)
 }
 
 /* Returns the exit status. */
-static int run_log(const char *path, const char *name)
+static int run_file(const char *path, const char *name)
 {
-	struct plot_style style = {render == RENDER_SVG ? "svg" : "png", width, height};
-	struct plot plot;
-	int status = plot_init(&plot, path);
+	struct drawing drawing = {
+		.kind = picture_kind(path),
+		.style = {render == RENDER_SVG ? "svg" : "png", width, height, second_axis},
+	};
+	int status = drawing.kind->read(path, &drawing.style, &drawing.picture);
 
-	if (plot.reader != NULL && write_files(&plot, &style, name) != 0)
+	if (drawing.picture == NULL)
+		return status;
+	if (write_files(&drawing, name) != 0)
 		status = EXIT_DATA;
-	else if (plot.reader != NULL && render != RENDER_NONE && run_gnuplot(name) != 0)
+	else if (render != RENDER_NONE && run_gnuplot(name) != 0)
 		status = EXIT_DATA;
-	else if (plot.reader != NULL)
-		printf("%s\n", file_path(name, render == RENDER_NONE ? "plt" : style.format));
-	plot_fini(&plot);
+	else
+		printf("%s\n",
+		       file_path(name, render == RENDER_NONE ? "plt" : drawing.style.format));
+	drawing.kind->destroy(drawing.picture);
 	return status;
 }
 
@@ -221,7 +235,7 @@ static int run(int count, char **operands)
 	for (size_t i = 0; i < inputs.count; i++) {
 		make_name(inputs.paths[i], names[i]);
 		make_unique(names, i);
-		if (run_log(inputs.paths[i], names[i]) != EXIT_OK)
+		if (run_file(inputs.paths[i], names[i]) != EXIT_OK)
 			status = EXIT_DATA;
 	}
 	free(names);
@@ -253,6 +267,13 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &height,
 	 .doc = "height of the picture (700)"},
+	{.name = "second-axis",
+	 .value = PLOT_SECOND_WORDS,
+	 .kind = COMMAND_CHOICE,
+	 .target = &second_axis,
+	 .doc = "draw on an axis of its own how many Python objects were live, or how many events "
+		"of the interpreter there were a second (none is the default); of logs that have "
+		"these"},
 	{.name = NULL},
 };
 
@@ -266,7 +287,11 @@ const struct command cmd_gnuplot = {
 	       "picture "
 	       "NAME.png or NAME.svg. Prints the name of what it made last. Marks of the program "
 	       "and "
-	       "points of the process's life are vertical lines.",
+	       "points of the process's life are vertical lines. A log with events of the "
+	       "interpreter (calls, lines, objects) has the resident set at these as a curve of "
+	       "its own. Of a file that `pymemtrace watch --json` wrote: resident set, USS, swap, "
+	       "page faults and CPU over time, of the processes with the largest resident set and "
+	       "of all together.",
 	.options = options,
 	.run = run,
 };

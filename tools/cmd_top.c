@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* pymemtrace top: who holds the memory, as a table or as JSON. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "command.h"
 #include "error.h"
 #include "inputs.h"
+#include "moment.h"
 #include "top.h"
 
 static struct top_options settings = {.threshold = 1};
@@ -15,15 +12,17 @@ static bool temporary;
 static bool as_json;
 static uint64_t limit = 20;
 
-/* Seconds, with a fraction if wanted. */
-static int parse_seconds(const char *text, uint64_t *time_ns)
+/* What --at says. */
+static int parse_moment(void)
 {
-	char *end;
-	const double seconds = strtod(text, &end);
+	struct moment moment = {.kind = MOMENT_PEAK};
 
-	if (end == text || *end != '\0' || !(seconds >= 0) || seconds > 1e9)
-		return error("--at: '%s' is not 'peak', 'end' or a number of seconds", text);
-	*time_ns = (uint64_t)llround(seconds * 1e9);
+	if (at != NULL && moment_parse(at, &moment) != 0)
+		return -1;
+	settings.what = moment.kind == MOMENT_PEAK  ? TOP_AT_PEAK
+			: moment.kind == MOMENT_END ? TOP_AT_END
+						    : TOP_AT_TIME;
+	settings.at_ns = moment.at_ns;
 	return 0;
 }
 
@@ -41,16 +40,9 @@ static int choose_moment(void)
 	if (temporary && (at != NULL || settings.mappings))
 		return error("--temporary looks at blocks of the whole log: it goes neither with "
 			     "--at nor with --mappings");
-	if (temporary) {
-		settings.what = TOP_TEMPORARY;
-	} else if (at == NULL || strcmp(at, "peak") == 0) {
-		settings.what = TOP_AT_PEAK;
-	} else if (strcmp(at, "end") == 0) {
-		settings.what = TOP_AT_END;
-	} else {
-		settings.what = TOP_AT_TIME;
-		return parse_seconds(at, &settings.at_ns);
-	}
+	if (!temporary)
+		return parse_moment();
+	settings.what = TOP_TEMPORARY;
 	return 0;
 }
 

@@ -62,6 +62,14 @@ static void add_life_point(struct plot *plot, const struct pmt_process *record)
 	add_mark(plot, text, strlen(text));
 }
 
+static void add_notice(struct plot *plot, const struct pmt_notice *record)
+{
+	const char *name = pmt_name("NOTICE", record->what);
+
+	if (name != NULL)
+		add_mark(plot, name, strlen(name));
+}
+
 static int visit(void *context, const struct reader_event *event)
 {
 	struct plot *plot = context;
@@ -69,6 +77,10 @@ static int visit(void *context, const struct reader_event *event)
 
 	progress_step(event->number);
 	replay_event(&plot->replay, event);
+	if (reader_is_python_event(record->type)) {
+		plot_events_add(&plot->events, event, plot->replay.last_ns);
+		return 0;
+	}
 	const struct series_point point = point_now(&plot->replay);
 
 	series_add(&plot->series, &point);
@@ -76,10 +88,12 @@ static int visit(void *context, const struct reader_event *event)
 		add_mark(plot, (const char *)record->mark.text.data, record->mark.text.size);
 	else if (record->type == PMT_REC_process)
 		add_life_point(plot, &record->process);
+	else if (record->type == PMT_REC_notice)
+		add_notice(plot, &record->notice);
 	return 0;
 }
 
-int plot_init(struct plot *plot, const char *path)
+int plot_init(struct plot *plot, const char *path, bool objects)
 {
 	memset(plot, 0, sizeof(*plot));
 	if (reader_open(path, &plot->reader) != 0)
@@ -87,10 +101,12 @@ int plot_init(struct plot *plot, const char *path)
 	replay_init(&plot->replay, reader_header(plot->reader));
 	replay_begin(&plot->replay, plot->reader);
 	series_init(&plot->series);
+	plot_events_init(&plot->events, objects, 2 * reader_header(plot->reader)->rss_interval_ns);
 	progress_begin(path);
 	const int result = reader_run(plot->reader, visit, plot);
 
 	progress_end();
+	plot_events_end(&plot->events, plot->replay.last_ns);
 	return result != 0 ? EXIT_DATA : damage_status(plot->reader);
 }
 
@@ -99,6 +115,7 @@ void plot_fini(struct plot *plot)
 	if (plot->reader == NULL)
 		return;
 	series_fini(&plot->series);
+	plot_events_fini(&plot->events);
 	replay_fini(&plot->replay);
 	reader_close(plot->reader);
 }

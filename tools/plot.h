@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "plot_events.h"
 #include "reader.h"
 #include "replay.h"
 #include "series.h"
@@ -25,33 +26,45 @@ struct plot {
 	struct reader *reader;
 	struct replay replay;
 	struct series series;
+	struct plot_events events;
 	struct plot_mark marks[PLOT_MARKS_MAX];
 	size_t mark_count; /* all, also those that are not kept */
 };
+
+/* What the axis on the right is for. */
+enum plot_second { PLOT_SECOND_NONE, PLOT_SECOND_OBJECTS, PLOT_SECOND_EVENTS };
+#define PLOT_SECOND_WORDS "none|objects|events"
 
 /* How the picture is made. */
 struct plot_style {
 	const char *format; /* "png" or "svg" */
 	uint64_t width;	    /* pixels */
 	uint64_t height;
+	int second; /* enum plot_second */
 };
 
 /*
  * Read a log. Returns the exit status, after a message when it is not 0: then `reader` is NULL when
  * the log could not be opened, else the curves are of what could be read. plot_fini() in any case.
+ * OBJECTS: count live objects, too, which takes memory for each of them.
  */
-int plot_init(struct plot *plot, const char *path);
+int plot_init(struct plot *plot, const char *path, bool objects);
 void plot_fini(struct plot *plot);
 
 /* First line of the files written here: they may be overwritten. */
 #define PLOT_SIGNATURE "# made by pymemtrace gnuplot\n"
 
-/* Points as columns: seconds, then bytes by enum series_column as the header line says; ? unknown.
+/*
+ * Points as columns: seconds, then bytes by enum series_column as the header line says; ? unknown.
+ * A log with events of the interpreter has two more blocks: seconds, resident set and live objects
+ * at these events; seconds and number of events of each interval.
  */
 void plot_write_data(const struct plot *plot, FILE *out);
 /* The script; NAME is that of the data file and of the picture, without its ending; safe
  * characters. */
 void plot_write_script(const struct plot *plot, const struct plot_style *style, const char *name,
 		       FILE *out);
+/* The part of a script that says what kind of picture is made, and where. */
+void plot_put_terminal(const struct plot_style *style, const char *name, FILE *out);
 
 #endif

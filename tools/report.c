@@ -29,6 +29,19 @@ const char *report_size(uint64_t bytes, report_buffer buffer)
 	return buffer;
 }
 
+const char *report_change(int64_t bytes, report_buffer buffer)
+{
+	const uint64_t magnitude = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
+	report_buffer size;
+
+	snprintf(buffer, sizeof(report_buffer), "%s%.40s",
+		 bytes < 0   ? "-"
+		 : bytes > 0 ? "+"
+			     : "",
+		 report_size(magnitude, size));
+	return buffer;
+}
+
 const char *report_count(uint64_t number, report_buffer buffer)
 {
 	char digits[24];

@@ -28,6 +28,8 @@ typedef char report_buffer[48];
 
 /* "1.4 MiB"; below 1024 "17 B". */
 const char *report_size(uint64_t bytes, report_buffer buffer);
+/* The same of a change: "+1.4 MiB", "-17 B", "0 B". */
+const char *report_change(int64_t bytes, report_buffer buffer);
 /* "12,345". */
 const char *report_count(uint64_t number, report_buffer buffer);
 /* Whether REPORT_PYTHON_NOTE is to be said. */

@@ -337,7 +337,7 @@ static inline int codec_get_type(struct pmt_decoder *d, uint64_t *type)
 static inline void codec_put_resident(struct pmt_encoder *e, uint64_t bytes)
 {
 	codec_put_uint(e, codec_zigzag((bytes >> 12) - (e->state.resident >> 12)));
-	e->state.resident = bytes;
+	e->state.resident = bytes >> 12 << 12;
 }
 
 static inline int codec_get_resident(struct pmt_decoder *d, uint64_t *bytes)

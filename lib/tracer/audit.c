@@ -7,6 +7,7 @@
 
 #include "census.h"
 #include "ending.h"
+#include "events.h"
 #include "names.h"
 #include "objects.h"
 #include "process.h"
@@ -24,16 +25,23 @@
  */
 static struct {
 	int started;
+	int registered;
 	struct pymem_allocator first; /* what the entry was made with */
 	void *entry;
 	struct pymem_allocator last; /* the raw allocator in the end */
 } audit;
 
+/* This thread registers the hook. */
+static __thread int catching __attribute__((tls_model("initial-exec")));
+
 static void *catch_malloc(void *ctx, size_t size)
 {
+	void *block = audit.first.malloc(audit.first.ctx, size);
+
 	(void)ctx;
-	audit.entry = audit.first.malloc(audit.first.ctx, size);
-	return audit.entry;
+	if (catching)
+		audit.entry = block;
+	return block;
 }
 
 static void *last_malloc(void *ctx, size_t size)
@@ -70,8 +78,10 @@ static void at_end(void)
 {
 	struct pymem_allocator ours = {NULL, last_malloc, last_calloc, last_realloc, last_free};
 
-	if (process_is_own())
+	if (process_is_own()) {
+		events_flush();
 		trace_life(PMT_LIFE_PYTHON_END, 0);
+	}
 	if (audit.entry == NULL)
 		return;
 	python.get_allocator(PYMEM_RAW, &audit.last);
@@ -129,6 +139,8 @@ static int on_event(const char *event, void *args, void *data)
 	}
 	if (process_traces_types() || process_options()->gc_at_end != PMT_GC_AT_END_NONE)
 		ending_arm(at_program_end);
+	if (process_traces_events())
+		events_at_audit(event);
 	/* Behind it, because what it makes is not the program's. */
 	if (process_traces(PMT_TRACED_OBJECTS))
 		objects_check();
@@ -147,9 +159,11 @@ int audit_start(void)
 	struct pymem_allocator catcher;
 	int rc;
 
-	if (python.add_audit_hook == NULL || python.get_allocator == NULL ||
-	    python.is_initialized())
+	if (python.add_audit_hook == NULL || python.get_allocator == NULL)
 		return -1;
+	if (audit.registered)
+		return 0;
+	catching = 1;
 	python.get_allocator(PYMEM_RAW, &audit.first);
 	catcher = audit.first;
 	catcher.ctx = NULL;
@@ -157,5 +171,7 @@ int audit_start(void)
 	python.set_allocator(PYMEM_RAW, &catcher);
 	rc = python.add_audit_hook(on_event, NULL);
 	python.set_allocator(PYMEM_RAW, &audit.first);
+	catching = 0;
+	audit.registered = rc == 0;
 	return rc;
 }

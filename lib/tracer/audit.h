@@ -6,8 +6,9 @@
 #define PMT_TRACER_AUDIT_H
 
 /*
- * Register the hook; before Py_Initialize(), the interpreter found. Returns 0, or -1 when it could
- * not be: then the points of the interpreter's life are missing in the log, and nothing else.
+ * Register the hook, once; before Py_Initialize(), or attached; the interpreter is found. Returns
+ * 0, or -1 when it could not be: then the points of the interpreter's life are missing in the log,
+ * and nothing else.
  */
 int audit_start(void);
 

@@ -25,10 +25,8 @@ static inline struct thread *event_begin(void)
 
 	if (__builtin_expect(t == NULL, 0))
 		return NULL;
-	if (__builtin_expect(writer_room(&t->writer, EVENT_ROOM) != 0, 0)) {
-		thread_stop(t);
-		return NULL;
-	}
+	if (__builtin_expect(!writer_has_room(&t->writer, EVENT_ROOM), 0))
+		return thread_room(t, EVENT_ROOM);
 	return t;
 }
 

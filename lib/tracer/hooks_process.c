@@ -15,6 +15,7 @@
 #include "process.h"
 #include "real.h"
 #include "sampler.h"
+#include "slots.h"
 #include "sys.h"
 #include "trace.h"
 
@@ -183,6 +184,24 @@ PMT_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 		trace_thread_name(thread, name);
 	return rc;
 }
+
+/*
+ * A thread that enters the interpreter keeps its thread state so. The header says that what VALUE
+ * points to is not read, and gcc takes that for VALUE itself.
+ */
+#pragma GCC diagnostic push
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+PMT_EXPORT int pthread_setspecific(pthread_key_t key, const void *value)
+{
+	int rc = real.pthread_setspecific(key, value);
+
+	if (rc == 0)
+		slots_thread_state();
+	return rc;
+}
+#pragma GCC diagnostic pop
 
 /*
  * The C library sets the credentials of every thread that it knows, and it does not know the

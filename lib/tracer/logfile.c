@@ -27,6 +27,7 @@ static struct {
 	uint64_t max_chunks;
 	_Atomic uint64_t next_chunk;
 	_Atomic int stopped;
+	_Atomic uint32_t generation;
 	char path[PATH_MAX];
 } file = {.fd = -1};
 
@@ -332,8 +333,14 @@ struct pmt_header *logfile_create(const struct pmt_options *options)
 	}
 	atomic_store(&file.next_chunk, 0);
 	atomic_store(&file.stopped, 0);
+	atomic_fetch_add(&file.generation, 1);
 	say_note("tracing to ", file.path, NULL);
 	return file.header;
+}
+
+uint32_t logfile_generation(void)
+{
+	return atomic_load_explicit(&file.generation, memory_order_relaxed);
 }
 
 struct pmt_header *logfile_header(void)

@@ -18,6 +18,8 @@
  * Returns the header, or NULL after one line on stderr.
  */
 struct pmt_header *logfile_create(const struct pmt_options *options);
+/* Which of this process's logs it is: changes with each logfile_create(). */
+uint32_t logfile_generation(void);
 /* The header, NULL before logfile_create(). */
 struct pmt_header *logfile_header(void);
 /* Fill in the checksum once everything but `live` stands. */
@@ -51,7 +53,10 @@ void logfile_close(unsigned state, uint64_t end_ns);
 void logfile_lost(uint64_t count);
 /* Set a PMT_FLAG_* bit. */
 void logfile_flag(unsigned flag);
-/* In a forked child: forget the parent's log (its mappings are not in the child). */
+/*
+ * Before another log is created: in a forked child, whose parent's mappings are not there, or
+ * after the last one was closed. No more chunks are handed out.
+ */
 void logfile_forget(void);
 
 #endif

@@ -4,10 +4,9 @@
 
 #include <dlfcn.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "event.h"
-#include "glob.h"
+#include "events.h"
 #include "logfile.h"
 #include "objlive.h"
 #include "objtype.h"
@@ -19,7 +18,6 @@
 #include "rss.h"
 #include "say.h"
 #include "stack.h"
-#include "sys.h"
 
 static struct {
 	const char *why;    /* objects cannot be recorded; NULL: they can, as far as is known */
@@ -57,24 +55,6 @@ void objects_notice(unsigned what, const char *text)
 	order_pass(t, ORDER_MAPPINGS);
 	put_notice(t, what, text);
 	event_end(t);
-}
-
-/* Are this thread's objects recorded? */
-static int is_chosen(struct thread *t)
-{
-	const char *patterns = process_options()->threads;
-	char name[16] = "";
-
-	if (t->objects.wanted == 0) {
-		(void)SYS2(SYS_prctl, PR_GET_NAME, name);
-		name[sizeof(name) - 1] = '\0';
-		t->objects.wanted =
-			glob_list_match(patterns, name) || (t->tid == sys_getpid() &&
-							    glob_list_match(patterns, "main"))
-				? 1
-				: 2;
-	}
-	return t->objects.wanted == 1;
 }
 
 static inline void put_destroy(struct thread *t, uintptr_t addr, uint32_t number, unsigned inferred)
@@ -191,7 +171,7 @@ static inline void created(const void *object)
 	t = begin(type, &word);
 	if (t == NULL)
 		return;
-	if (!objects.chosen_threads || is_chosen(t))
+	if (!objects.chosen_threads || events_thread_wanted(t))
 		put_create(t, (uintptr_t)object, word);
 	event_end(t);
 }

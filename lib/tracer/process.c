@@ -17,6 +17,8 @@
 #include "census.h"
 #include "clock.h"
 #include "code.h"
+#include "control.h"
+#include "events.h"
 #include "folding.h"
 #include "logfile.h"
 #include "names.h"
@@ -44,6 +46,8 @@ static struct {
 	_Atomic int *alive; /* 1; a forked child sees 0 here */
 	int options_good;
 	int exec_pending;
+	int watched;
+	int loaded_late;  /* not preloaded: the program's own calls do not come by us */
 	int by_handlers;  /* this child was forked by the C library, which put its locks in order */
 	int malloc_sound; /* no lock of malloc's can belong to a thread that is not here */
 	char parent_log[4096];
@@ -74,15 +78,20 @@ static void say_wrong_option(const struct pmt_option_info *info, const char *val
 			     const char *allowed)
 {
 	struct text t = {.used = 0};
+	char shown[100];
+	const size_t size = strlen(value) < sizeof(shown) ? strlen(value) : sizeof(shown) - 1;
 
+	memcpy(shown, value, size);
+	shown[size] = '\0';
 	text_add(&t, info->env);
 	text_add(&t, "=");
-	text_add_clean(&t, value);
+	text_add_clean(&t, shown);
+	text_add(&t, value[size] == '\0' ? "" : "...");
 	text_add(&t, ": not allowed, wants ");
 	say_problem(t.data, allowed, "; the program runs untraced");
 }
 
-static int read_options(void)
+static int read_environment(void)
 {
 	char allowed[300];
 
@@ -96,6 +105,13 @@ static int read_options(void)
 		say_wrong_option(i, value, allowed);
 		return -1;
 	}
+	return 0;
+}
+
+static int read_options(void)
+{
+	if (read_environment() != 0)
+		return -1;
 	say_set_verbosity(process.options.verbosity);
 	return 0;
 }
@@ -226,6 +242,7 @@ static int start_log(unsigned flags)
 			    python.text, NULL);
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
+	events_start();
 	account_start(process.options.trace >> PMT_TRACED_RSS & 1);
 	process_shared.types = process.options.types && process_traces(PMT_TRACED_PYMEM) &&
 			       python.found && typeinfo_start() == 0;
@@ -350,6 +367,23 @@ static void check_heap(void)
 	}
 }
 
+/* Once a process: what must be heard of its forks and its end. */
+static void watch_process(void)
+{
+	if (process.watched)
+		return;
+	process.watched = 1;
+	(void)pthread_atfork(NULL, NULL, process_in_child);
+	(void)at_quick_exit(process_exit_now);
+}
+
+static void become_inert(void)
+{
+	process_shared.traced = 0;
+	process_shared.types = 0;
+	atomic_store(&process_shared.mode, PROCESS_INERT);
+}
+
 static void start_tracing(unsigned flags)
 {
 	process.options_good = 1;
@@ -360,12 +394,9 @@ static void start_tracing(unsigned flags)
 	else
 		logfile_find_parent((int)SYS0(SYS_getppid), process.parent_log,
 				    sizeof(process.parent_log));
-	(void)pthread_atfork(NULL, NULL, process_in_child);
-	(void)at_quick_exit(process_exit_now);
+	watch_process();
 	if (start_log(flags) != 0) {
-		process_shared.traced = 0;
-		process_shared.types = 0;
-		atomic_store(&process_shared.mode, PROCESS_INERT);
+		become_inert();
 		return;
 	}
 	check_heap();
@@ -373,6 +404,44 @@ static void start_tracing(unsigned flags)
 		say_problem("this Python's allocators cannot be traced: ", python.text, NULL);
 	if (python.found)
 		(void)audit_start();
+}
+
+/* Which of two objects was loaded first? */
+struct load_order {
+	const void *ours;
+	const void *libc;
+	int first; /* 1: ours, 2: the C library */
+};
+
+static int compare_load(struct dl_phdr_info *info, size_t size, void *context)
+{
+	struct load_order *order = context;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum && order->first == 0; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		const uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+
+		if (segment->p_type != PT_LOAD)
+			continue;
+		if ((uintptr_t)order->ours - start < segment->p_memsz)
+			order->first = 1;
+		else if ((uintptr_t)order->libc - start < segment->p_memsz)
+			order->first = 2;
+	}
+	return order->first;
+}
+
+/* Loaded before the C library: by LD_PRELOAD, so that the program's calls come by us. */
+static int is_preloaded(void)
+{
+	struct load_order order = {&process_shared, &environ, 0};
+	void *getpid_there = dlsym(RTLD_NEXT, "getpid");
+
+	if (getpid_there != NULL)
+		order.libc = getpid_there;
+	(void)dl_iterate_phdr(compare_load, &order);
+	return order.first == 1;
 }
 
 void process_start(void)
@@ -385,7 +454,16 @@ void process_start(void)
 		return;
 	real_look_up_all();
 	say_init();
-	if ((!interpreter_here() && !wants_any_program()) || read_options() != 0) {
+	process.loaded_late = !is_preloaded();
+	if ((!interpreter_here() && !wants_any_program()) || process.loaded_late ||
+	    read_options() != 0) {
+		atomic_store(&process_shared.mode, PROCESS_INERT);
+		return;
+	}
+	if (python.found)
+		control_start((int)process.options.signal);
+	if (!process.options.start) {
+		process.options_good = 1;
 		atomic_store(&process_shared.mode, PROCESS_INERT);
 		return;
 	}
@@ -397,7 +475,8 @@ void process_interpreter_loaded(void *handle)
 	int expected = PROCESS_INERT;
 	struct link_map *map;
 
-	if (process.options_good || !python_find(handle))
+	if (process.options_good || process.loaded_late || !process.options.start ||
+	    !python_find(handle))
 		return;
 	/* We keep addresses in it, so it stays, even if the program closes it. */
 	if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 ||
@@ -422,6 +501,20 @@ void process_in_child(void)
 	threads_leave();
 }
 
+/* Before another log in this process; nobody else is in the middle of an event. */
+static void forget_log(void)
+{
+	logfile_forget();
+	writer_reset();
+	order_reset();
+	rss_reset();
+	stack_reset();
+	objects_reset();
+	sampler_reset();
+	account_reset();
+	census_reset();
+}
+
 static void start_child(void)
 {
 	char parent[sizeof(process.parent_log)];
@@ -429,24 +522,13 @@ static void start_child(void)
 	atomic_store(&process_shared.mode, PROCESS_STARTING);
 	memcpy(parent, logfile_path(), strlen(logfile_path()) + 1);
 	memcpy(process.parent_log, parent, sizeof(parent));
-	logfile_forget();
 	arena_reset();
-	writer_reset();
-	order_reset();
-	rss_reset();
-	stack_reset();
-	objects_reset();
+	forget_log();
 	threads_reset();
-	sampler_reset();
-	account_reset();
 	process.malloc_sound = process.by_handlers;
 	process.by_handlers = 0;
-	census_reset();
-	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0) {
-		process_shared.traced = 0;
-		process_shared.types = 0;
-		atomic_store(&process_shared.mode, PROCESS_INERT);
-	}
+	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0)
+		become_inert();
 }
 
 int process_check_fork(void)
@@ -464,9 +546,10 @@ void process_forked(int child)
 
 /*
  * Close the log, if this is the process that it belongs to: a child of vfork() shares our memory,
- * but is another one. ASK: malloc may be asked for its figures.
+ * but is another one. ASK: malloc may be asked for its figures. OTHERS: the process lives on, so
+ * the other threads' chunks are sealed, too.
  */
-static void finish(int ask)
+static void finish(int ask, int others)
 {
 	uint64_t now;
 	int nested;
@@ -484,7 +567,12 @@ static void finish(int ask)
 	now = sys_clock_ns(CLOCK_MONOTONIC);
 	atomic_store_explicit(&process_shared.mode, PROCESS_CLOSED, memory_order_release);
 	if (!nested) {
-		threads_finish();
+		if (others) {
+			(void)threads_halt();
+			threads_retire();
+		} else {
+			threads_finish();
+		}
 		stack_finish();
 	}
 	logfile_close(PMT_STATE_CLOSED, now);
@@ -495,7 +583,7 @@ void process_stop(unsigned reason)
 	if (!process_is_own() || sys_getpid() != process.pid)
 		return;
 	logfile_stop(reason);
-	finish(0);
+	finish(0, 0);
 }
 
 static void end_log(int malloc_sound)
@@ -503,7 +591,7 @@ static void end_log(int malloc_sound)
 	/* A child of vfork() has its parent's objects. */
 	if (process_is_own() && sys_getpid() == process.pid)
 		census_at_end();
-	finish(malloc_sound);
+	finish(malloc_sound, 0);
 }
 
 void process_exit_now(void)
@@ -528,4 +616,141 @@ __attribute__((constructor)) static void loaded(void)
 __attribute__((destructor)) static void unloaded(void)
 {
 	end_log(1);
+}
+
+/* --- asked for while the program runs ------------------------------------------------------- */
+
+/* The option that the first SIZE bytes of NAME are called, without prefix; NULL: none. */
+static const struct pmt_option_info *find_option(const char *name, size_t size)
+{
+	const size_t prefix = strlen(PMT_OPTION_PREFIX);
+
+	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++)
+		if (strlen(i->env + prefix) == size && memcmp(i->env + prefix, name, size) == 0)
+			return i;
+	return NULL;
+}
+
+/* One "NAME=VALUE", which must outlive the log. Returns 0, or -1 and PROBLEM. */
+static int set_option(const char *setting, struct text *problem)
+{
+	const size_t size = strcspn(setting, "=");
+	const struct pmt_option_info *info = find_option(setting, size);
+	char allowed[300];
+
+	if (info == NULL || setting[size] == '\0') {
+		text_add(problem, "there is no option ");
+		text_add_clean(problem, setting);
+		return -1;
+	}
+	if (pmt_option_set(&process.options, info, setting + size + 1, allowed, sizeof(allowed)) ==
+	    0)
+		return 0;
+	text_add(problem, "option ");
+	text_add_clean(problem, setting);
+	text_add(problem, ": not allowed, wants ");
+	text_add(problem, allowed);
+	return -1;
+}
+
+/* What only a preloaded library sees is left out where the standard has it, refused if asked for.
+ */
+static int check_words(int asked, struct text *problem)
+{
+	const uint64_t hooked = 1ULL << PMT_TRACED_MALLOC | 1ULL << PMT_TRACED_MMAP;
+
+	if (!process.loaded_late)
+		return 0;
+	if (asked && (process.options.trace & hooked) != 0) {
+		text_add(problem, "malloc and mmap are traced only if the library is preloaded "
+				  "(LD_PRELOAD)");
+		return -1;
+	}
+	process.options.trace &= ~hooked;
+	return 0;
+}
+
+static int set_options(const char *const *settings, struct text *problem)
+{
+	int asked = getenv(PMT_OPTION_PREFIX "TRACE") != NULL;
+
+	if (read_environment() != 0) {
+		text_add(problem, "an option in the environment is not allowed");
+		return -1;
+	}
+	for (; settings != NULL && *settings != NULL; settings++) {
+		if (set_option(*settings, problem) != 0)
+			return -1;
+		asked |= strncmp(*settings, "TRACE=", 6) == 0;
+	}
+	return check_words(asked, problem);
+}
+
+int process_begin(const char *const *settings, struct text *problem)
+{
+	const int mode = atomic_load(&process_shared.mode);
+
+	if (mode != PROCESS_INERT && mode != PROCESS_CLOSED) {
+		text_add(problem, "this process is traced already");
+		return -1;
+	}
+	if (!python.walkable || python.current() == NULL) {
+		text_add(problem, "no Python interpreter that is understood is at work here");
+		return -1;
+	}
+	if (set_options(settings, problem) != 0)
+		return -1;
+	say_set_verbosity(process.options.verbosity);
+	process.options_good = 1;
+	process.malloc_sound = 1;
+	make_output_absolute();
+	watch_process();
+	if (mode == PROCESS_CLOSED) {
+		forget_log();
+		threads_renew();
+	}
+	atomic_store(&process_shared.suspended, 0);
+	if (start_log(1U << PMT_FLAG_LATE) != 0) {
+		become_inert();
+		text_add(problem, "the log cannot be written");
+		return -1;
+	}
+	if (process_traces(PMT_TRACED_PYMEM))
+		pymem_check();
+	(void)audit_start();
+	objects_check();
+	events_begin();
+	return 0;
+}
+
+void process_end(void)
+{
+	if (!process_is_own() || sys_getpid() != process.pid)
+		return;
+	events_end();
+	objects_end();
+	census_at_end();
+	finish(1, 1);
+}
+
+int process_change(const char *setting, struct text *problem)
+{
+	const uint64_t before = process.options.trace;
+	const uint64_t events = ~0ULL << PMT_TRACED_CALLS;
+
+	if (set_option(setting, problem) != 0)
+		return -1;
+	/* What is no event of the interpreter is decided when the log begins. */
+	process.options.trace = (before & ~events) | (process.options.trace & events);
+	process_shared.traced = process.options.trace;
+	events_change();
+	objects_check();
+	return 0;
+}
+
+void process_suspend(int suspended)
+{
+	atomic_store(&process_shared.suspended, suspended);
+	if (suspended)
+		(void)threads_halt();
 }

@@ -12,6 +12,8 @@
 #include "names.h"
 #include "options.h"
 
+struct text;
+
 enum process_mode {
 	PROCESS_UNSTARTED = 0, /* before our constructor */
 	PROCESS_STARTING,
@@ -24,9 +26,16 @@ struct process_shared {
 	_Atomic int mode;
 	uint64_t traced; /* bit set of PMT_TRACED_* */
 	int types;	 /* Python's objects are told by type */
+	_Atomic int suspended;
 };
 
 extern struct process_shared process_shared;
+
+/* The program wants nothing recorded for now. */
+static inline int process_suspended(void)
+{
+	return atomic_load_explicit(&process_shared.suspended, memory_order_acquire);
+}
 
 static inline int process_traced(void)
 {
@@ -81,6 +90,18 @@ void process_exit_from(const void *caller);
 void process_stop(unsigned reason);
 /* libpython was loaded late, as HANDLE: an embedding program. */
 void process_interpreter_loaded(void *handle);
+/*
+ * Begin a log while the program runs. SETTINGS: "NAME=VALUE" with names of options without their
+ * prefix, NULL at the end; they go before the environment and must stay where they are. The caller
+ * is attached to the interpreter. Returns 0, or -1 and why in PROBLEM.
+ */
+int process_begin(const char *const *settings, struct text *problem);
+/* Close the log; another may be begun. The caller is attached. */
+void process_end(void);
+/* Change an option of the events of the interpreter, as with process_begin(). */
+int process_change(const char *setting, struct text *problem);
+/* Record nothing (1) until it is called with 0. */
+void process_suspend(int suspended);
 /* In a forked child, before it does anything else. */
 void process_in_child(void);
 

@@ -22,6 +22,46 @@ extern "C" {
  */
 int pymemtrace_snapshot(const char *label);
 
+/*
+ * Control while the program runs. For all of these the caller holds the interpreter's lock. Those
+ * that return int return 0, or -1, and then pymemtrace_problem() says why, in words for the user.
+ *
+ * They also work in a process where the library was loaded by dlopen(), without LD_PRELOAD. Then
+ * malloc and mmap are not seen, and nothing is traced before pymemtrace_start().
+ */
+
+/*
+ * Begin a log. SETTINGS: texts "NAME=VALUE", NULL at the end, or NULL; NAME is that of an option as
+ * in the environment without PYMEMTRACE_, and goes before what the environment says. Fails when the
+ * process is traced already. The events of the interpreter that TRACE asks for come from all
+ * threads from now on.
+ */
+int pymemtrace_start(const char *const *settings);
+/* Close the log: it is complete when this returns. Another may be begun. */
+int pymemtrace_stop(void);
+/*
+ * Change an option, "NAME=VALUE", of a log that is being written: TRACE (calls, c-calls, lines,
+ * opcodes, exceptions, objects; its other words stay as they were), RSS_TRIGGER, CALL_DEPTH,
+ * LINES. Others have no effect before the next log.
+ */
+int pymemtrace_set(const char *setting);
+/* Record nothing for now, and go on. Blocks that are freed in between seem to live on. */
+int pymemtrace_suspend(void);
+int pymemtrace_resume(void);
+/* Put a mark with TEXT (at most 4096 bytes) on the time line. */
+int pymemtrace_mark(const char *text);
+
+#define PYMEMTRACE_OFF 0
+#define PYMEMTRACE_ACTIVE 1
+#define PYMEMTRACE_SUSPENDED 2
+/* Is a log being written? One of these. */
+int pymemtrace_is_active(void);
+/* Absolute path of the log being written, or of the last one; "": none. Valid until the next one.
+ */
+const char *pymemtrace_log_path(void);
+/* Why the last of these calls failed; valid until the next one. */
+const char *pymemtrace_problem(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -184,8 +184,7 @@ static inline struct walk walk(struct thread *t, const char *tstate)
 	return w;
 }
 
-/* Index of the instruction in 2-byte units plus 1; 0 before the first. */
-static uint32_t position_of(const void *code, uintptr_t raw)
+uint32_t stack_position(const void *code, uintptr_t raw)
 {
 	const struct python_layout *l = &python.layout;
 	intptr_t distance;
@@ -269,7 +268,7 @@ static inline uint32_t push(uint32_t parent, const void *code, uintptr_t raw, ui
 	if (code != NULL) {
 		if (number == 0 || number == CODE_LEFT_OUT)
 			return parent;
-		position = position_of(code, raw);
+		position = stack_position(code, raw);
 	}
 	key = stack_key(parent, number, position);
 	stack = (uint32_t)table_get(&stacks.numbers, key);
@@ -469,4 +468,36 @@ uint32_t stack_current(struct thread *t, int held)
 	last->position = position;
 	t->stack = push_frame(t, t->frames_used == 1 ? 0 : last[-1].stack, last);
 	return t->stack;
+}
+
+/* This thread's innermost frame, as the interpreter has it. */
+static const char *attached_frame(void)
+{
+	const char *state = python.current();
+
+	return state == NULL ? NULL : innermost(&python.layout, state);
+}
+
+uint32_t stack_innermost(const void *code, uint32_t otherwise)
+{
+	const char *frame = attached_frame();
+	struct thread_frame seen = {0};
+
+	if (frame == NULL)
+		return otherwise;
+	look(&python.layout, frame, &seen);
+	return seen.code == code ? stack_position(code, seen.position) : otherwise;
+}
+
+uint32_t stack_depth(void)
+{
+	struct thread_frame seen;
+	uint32_t count = 0;
+
+	for (const char *frame = attached_frame(); frame != NULL;
+	     frame = (const char *)word_at(frame, python.layout.previous)) {
+		look(&python.layout, frame, &seen);
+		count += seen.code != NULL;
+	}
+	return count;
 }

@@ -38,6 +38,15 @@ void stack_definitions_done(void);
  */
 uint32_t stack_code(const void *code);
 
+/* Index of an instruction in 2-byte units plus 1, 0 before the first; RAW as a frame has it. */
+uint32_t stack_position(const void *code, uintptr_t raw);
+
+/* The same of this thread's innermost frame, if that is of CODE; else OTHERWISE. Attached. */
+uint32_t stack_innermost(const void *code, uint32_t otherwise);
+
+/* Python frames of this thread. Attached. */
+uint32_t stack_depth(void);
+
 /* A numbered code object dies: its address may come back as another one's. */
 void stack_code_died(const void *code);
 

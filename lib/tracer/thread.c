@@ -3,6 +3,7 @@
 #include "thread.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -27,6 +28,12 @@ static struct {
 	pthread_key_t key;
 	int has_key;
 } threads;
+
+/* Of an earlier log of this process. */
+static int is_stale(const struct thread *t)
+{
+	return t != &nobody && t->writer.generation != logfile_generation();
+}
 
 static void thread_ended(void *p)
 {
@@ -168,9 +175,16 @@ static struct thread *start(void)
 	int tid = sys_gettid();
 
 	lock_take(&threads.lock);
-	t = take_over(tid);
+	t = is_stale(thread_self) ? thread_self : take_over(tid);
 	if (t == NULL)
 		t = make();
+	if (t != NULL && is_stale(t)) {
+		writer_init(&t->writer, PMT_CHUNK_EVENTS, writer_new_slot());
+		/* These know numbers of the earlier log. */
+		memset(t->memos, 0, sizeof(*t->memos) << THREAD_MEMOS_BITS);
+		t->order = 0;
+		t->lost = 0;
+	}
 	if (t != NULL)
 		t->number = atomic_fetch_add(&threads.count, 1) + 1;
 	lock_release(&threads.lock);
@@ -182,7 +196,7 @@ static struct thread *start(void)
 	t->frames_used = 0;
 	t->stacks_used = 0;
 	t->stack = 0;
-	t->objects.wanted = 0;
+	memset(&t->events, 0, sizeof(t->events));
 	t->stamp = order_stamp(t->order, t->writer.slot);
 	order_tick(t);
 	logfile_header()->live.threads = t->number;
@@ -218,6 +232,8 @@ struct thread *thread_enter_slow(void)
 	case THREAD_INSIDE:
 		return NULL;
 	case THREAD_OFF:
+		if (is_stale(t))
+			break;
 		logfile_lost(1);
 		return NULL;
 	default:
@@ -233,6 +249,90 @@ struct thread *thread_enter_slow(void)
 		arm(made);
 	starting = 0;
 	return made;
+}
+
+struct thread *thread_room(struct thread *t, size_t size)
+{
+	struct writer *w = &t->writer;
+
+	if (is_stale(t) || !process_traced()) {
+		/* A log that was closed, or is none yet for this thread. */
+		atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
+		return is_stale(t) && process_traced() ? thread_enter_slow() : NULL;
+	}
+	if (process_suspended()) {
+		thread_leave(t);
+		return NULL;
+	}
+	if (w->chunk != NULL && w->limit == NULL)
+		w->limit = (uint8_t *)w->chunk + logfile_header()->chunk_bytes;
+	if (writer_room(w, size) == 0)
+		return t;
+	thread_stop(t);
+	return NULL;
+}
+
+/* All threads of this process have seen what this one has stored. */
+static void fence_all(void)
+{
+	const struct timespec rest = {0, 20000000};
+
+	(void)SYS2(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0);
+	if (SYS2(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) != 0)
+		(void)SYS2(SYS_nanosleep, &rest, 0);
+}
+
+/* Does T stand still, and has it seen that it is to ask for room? */
+static int is_halted(struct thread *t)
+{
+	const int state = atomic_load_explicit(&t->state, memory_order_acquire);
+
+	return state != THREAD_BUSY && state != THREAD_INSIDE &&
+	       __atomic_load_n(&t->writer.limit, __ATOMIC_RELAXED) == NULL;
+}
+
+/* A thread that was getting a new chunk meanwhile has a limit again: once more. */
+int threads_halt(void)
+{
+	const struct timespec rest = {0, 200000};
+	int left = 1;
+
+	__atomic_store_n(&thread_self->writer.limit, NULL, __ATOMIC_RELAXED);
+	for (int round = 0; round < 500 && left; round++) {
+		left = 0;
+		lock_take(&threads.lock);
+		for (struct thread *t = threads.all; t != NULL; t = t->next) {
+			if (t == thread_self || is_halted(t))
+				continue;
+			__atomic_store_n(&t->writer.limit, NULL, __ATOMIC_RELAXED);
+			left = 1;
+		}
+		lock_release(&threads.lock);
+		if (left)
+			fence_all();
+		if (left && round > 2)
+			(void)SYS2(SYS_nanosleep, &rest, 0);
+	}
+	return left ? -1 : 0;
+}
+
+void threads_retire(void)
+{
+	lock_take(&threads.lock);
+	for (struct thread *t = threads.all; t != NULL; t = t->next) {
+		logfile_lost(t->lost);
+		t->lost = 0;
+		if (t != thread_self && !is_halted(t))
+			continue;
+		writer_finish(&t->writer);
+		fold_close(t);
+	}
+	lock_release(&threads.lock);
+}
+
+void threads_renew(void)
+{
+	atomic_store(&threads.count, 0);
 }
 
 struct thread *thread_inside(void)
@@ -253,7 +353,8 @@ void thread_outside(struct thread *t)
 
 void thread_stop(struct thread *t)
 {
-	logfile_lost(1 + t->lost);
+	if (!is_stale(t))
+		logfile_lost(1 + t->lost);
 	t->lost = 0;
 	atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
 }

@@ -68,12 +68,37 @@ struct thread_fold {
 	uint8_t *guesses;    /* whether blocks are worth a place, see folding.h */
 };
 
+#define THREAD_CODES 64
+
+/* An event of the interpreter that the trigger passed over last: events.c. */
+struct thread_previous {
+	unsigned type; /* PMT_REC_pyevent, c_event, line; else: none */
+	unsigned what;
+	uint32_t code;
+	uint32_t place; /* position or line */
+	uint32_t function;
+	uint64_t resident;
+};
+
+/* Events of the interpreter. */
+struct thread_events {
+	uint32_t begun;	  /* the first one has been recorded */
+	uint32_t wanted;  /* by the filter: 0 not looked at, 1 yes, 2 no */
+	uint32_t depth;	  /* frames of the thread, where that is asked for */
+	uint64_t skipped; /* events that have no record, since the last one that has */
+	uint64_t epoch;	  /* value of the code epoch that `codes` is of */
+	struct thread_previous previous;
+	struct {
+		const void *code;
+		uint32_t number; /* 0: its events are not wanted */
+	} codes[THREAD_CODES];
+};
+
 #define THREAD_TYPES 64
 
 /* Objects: objects.c. */
 struct thread_objects {
-	unsigned wanted; /* 0 not asked, 1 this thread's are recorded, 2 not */
-	uint64_t epoch;	 /* value of the epoch of types that `types` is of */
+	uint64_t epoch; /* value of the epoch of types that `types` is of */
 	struct {
 		const void *type;
 		uint64_t word;
@@ -103,6 +128,7 @@ struct thread {
 	struct thread_memo *memos;
 
 	struct thread_fold fold;
+	struct thread_events events;
 
 	struct thread_objects objects;
 
@@ -139,6 +165,12 @@ static inline void thread_leave(struct thread *t)
 struct thread *thread_inside(void);
 void thread_outside(struct thread *t);
 
+/*
+ * Between enter and leave, where writer_has_room() says no: make room for SIZE bytes. Returns the
+ * thread, or NULL when nothing is to be recorded now (suspended, stopped, the log cannot grow);
+ * then the thread has left.
+ */
+struct thread *thread_room(struct thread *t, size_t size);
 /* The log cannot grow: this thread records no more. Called between enter and leave. */
 void thread_stop(struct thread *t);
 
@@ -153,6 +185,16 @@ void threads_reset(void);
 void threads_leave(void);
 /* Seal the chunks of threads that have ended, and of this one; it records no more. */
 void threads_finish(void);
+/*
+ * Have all threads ask thread_room() at their next event, and wait until none of the others is in
+ * the middle of one. Returns 0, or -1 when one did not come out of it in time: it records on
+ * until its chunk is full.
+ */
+int threads_halt(void);
+/* After threads_halt(), the log being closed: seal the chunks of all threads that came out. */
+void threads_retire(void);
+/* Before another log in this process: numbers begin anew. */
+void threads_renew(void);
 /* Number of the thread HANDLE, 0 when it has recorded nothing yet. Between enter and leave. */
 uint32_t thread_number_of(pthread_t handle);
 /* Put a thread_name record, cut to 255 bytes. Between enter and leave. */

@@ -15,10 +15,8 @@ static inline struct thread *come_out(struct thread *t)
 	if (t == NULL)
 		return NULL;
 	atomic_store_explicit(&t->state, THREAD_BUSY, memory_order_relaxed);
-	if (__builtin_expect(writer_room(&t->writer, EVENT_ROOM) != 0, 0)) {
-		thread_stop(t);
-		return NULL;
-	}
+	if (__builtin_expect(!writer_has_room(&t->writer, EVENT_ROOM), 0))
+		return thread_room(t, EVENT_ROOM);
 	return t;
 }
 
@@ -268,7 +266,7 @@ void trace_thread_name(pthread_t handle, const char *name)
 	if (number != 0)
 		thread_put_name(t, number, name);
 	if (number == t->number)
-		t->objects.wanted = 0;
+		t->events.wanted = 0;
 	event_end(t);
 }
 

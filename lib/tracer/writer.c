@@ -20,7 +20,7 @@ void writer_reset(void)
 
 void writer_init(struct writer *w, unsigned kind, uint32_t slot)
 {
-	*w = (struct writer){.kind = kind, .slot = slot};
+	*w = (struct writer){.kind = kind, .slot = slot, .generation = logfile_generation()};
 }
 
 void writer_finish(struct writer *w)
@@ -38,6 +38,8 @@ void writer_finish(struct writer *w)
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
 {
 	writer_finish(w);
+	if (w->generation != logfile_generation())
+		return -1;
 	w->chunk = logfile_chunk(w->kind, &w->number);
 	if (w->chunk == NULL)
 		return -1;

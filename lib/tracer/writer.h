@@ -13,30 +13,37 @@
 
 struct writer {
 	struct pmt_encoder enc;	 /* where the next record goes, and the deltas' state */
-	uint8_t *limit;		 /* a record may begin below this */
+	uint8_t *limit;		 /* a record may begin below this; NULL: ask thread_room() first */
 	struct pmt_chunk *chunk; /* NULL: none, every write fails */
 	uint32_t kind;
 	uint32_t slot;
 	uint32_t thread; /* number of the thread that writes now */
 	uint32_t sequence;
 	uint64_t number; /* of the chunk in the file */
+	/* The log that it is for: logfile_generation() when it was started. */
+	uint32_t generation;
 };
 
 /* A slot number that nobody has. */
 uint32_t writer_new_slot(void);
 /* Start a writer without a chunk; the first writer_room() gets one. */
 void writer_init(struct writer *w, unsigned kind, uint32_t slot);
-/* Seal the old chunk and get a new one. Returns 0, or -1 when the log cannot grow. */
+/* Seal the old chunk and get a new one. Returns 0, or -1 when the log cannot grow or is another. */
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order);
 /* Seal the chunk, if there is one; w has none afterwards. */
 void writer_finish(struct writer *w);
 /* In a forked child: slots are numbered anew. */
 void writer_reset(void);
 
+static inline int writer_has_room(const struct writer *w, size_t size)
+{
+	return (intptr_t)w->limit - (intptr_t)w->enc.cur >= (intptr_t)size;
+}
+
 /* Make room for SIZE bytes of records, SIZE below PMT_PAYLOAD_MAX + PMT_RECORD_MAX. 0, or -1. */
 static inline int writer_room(struct writer *w, size_t size)
 {
-	if (__builtin_expect((size_t)(w->limit - w->enc.cur) >= size, 1))
+	if (__builtin_expect(writer_has_room(w, size), 1))
 		return 0;
 	return writer_rotate(w, w->enc.state.time_ns, w->enc.state.order);
 }

@@ -515,3 +515,101 @@ def test_processes(tracer: Tracer, python: Python, tmp_path: Path, how: str) -> 
     made = sum((counts(log)[0] for log in run.logs), Counter())
     gone = sum((counts(log)[1] for log in run.logs), Counter())
     assert made["W"] == gone["W"] == 600
+
+
+CONTROLLED = """
+import ctypes
+library = ctypes.PyDLL(None)
+def call(name, *settings):
+    if name == "start":
+        argument = (ctypes.c_char_p * (len(settings) + 1))(*settings)
+        assert library.pymemtrace_start(argument) == 0
+    else:
+        assert getattr(library, "pymemtrace_" + name)(*settings) == 0
+class W: pass
+class X: pass
+def some(n):
+    for _ in range(n): W()
+"""
+
+
+def controlled(tracer: Tracer, python: Python, program: str) -> list[Log]:
+    argv = ["-c", CONTROLLED + program]
+    options = {**OBJECTS, "TRACE": None, "START": "off"}
+    run = tracer.python_argv(python, argv, options=options, traced_only=True)
+    assert run.outcome.visible == (0, b"", b"")
+    return sorted(run.logs, key=lambda log: log.header["start_s"])
+
+
+def test_logs_one_after_another(tracer: Tracer, python: Python) -> None:
+    need_objects(python)
+    program = """
+some(100)
+for i in range(3):
+    call("start", b"TRACE=objects")
+    some(100 * (i + 1))
+    kept = [X() for _ in range(10)]
+    call("stop")
+    some(50)
+del kept
+"""
+    logs = controlled(tracer, python, program)
+    assert len(logs) == 3
+    for i, log in enumerate(logs):
+        made, gone = counts(log)
+        assert (made["W"], gone["W"]) == (100 * (i + 1), 100 * (i + 1))
+        # Those of the log before have no birth in this one.
+        assert (made["X"], gone["X"]) == (10, 10 if i else 0)
+        assert len(log.of("notice", what="objects")) in (
+            (2,) if python.version < (3, 13, 3) else (0, 1)
+        )
+
+
+def test_objects_on_and_off(tracer: Tracer, python: Python) -> None:
+    need_objects(python)
+    program = """
+call("start", b"TRACE=calls")
+some(10)
+call("set", b"TRACE=calls,objects")
+some(100)
+call("set", b"TRACE=calls")
+some(1000)
+call("set", b"TRACE=objects")
+some(10000)
+call("suspend")
+some(3)
+call("resume")
+some(7)
+call("stop")
+some(5)
+"""
+    [log] = controlled(tracer, python, program)
+    made, gone = counts(log)
+    assert made["W"] == gone["W"] == 10107
+    check_lives(log.events)
+
+
+def test_the_place_is_given_back(tracer: Tracer, python: Python) -> None:
+    need_objects(python)
+    program = """
+get = ctypes.pythonapi.PyRefTracer_GetTracer
+get.restype = ctypes.c_void_p
+assert get(None) is None
+call("start", b"TRACE=objects")
+assert get(None) is not None
+call("stop")
+assert get(None) is None
+import tracemalloc
+tracemalloc.start()
+its = get(None)
+call("start", b"TRACE=objects")
+some(10)
+assert get(None) not in (None, its)
+call("stop")
+assert get(None) == its
+kept = W()
+assert tracemalloc.get_object_traceback(kept) is not None
+"""
+    [_, log] = controlled(tracer, python, program)
+    made, gone = counts(log)
+    assert made["W"] == gone["W"] == 10

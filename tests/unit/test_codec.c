@@ -78,6 +78,8 @@ static void fill(struct pmt_record *r, unsigned variant, const struct pmt_state 
 		}
 		if (strcmp(f->codec, "variant") == 0)
 			n = variant;
+		if (strcmp(f->codec, "resident") == 0)
+			n &= ~4095ULL;
 		if (strcmp(f->codec, "addr") == 0)
 			n &= (1ULL << 62) - 1;
 		if (strcmp(f->codec, "time") == 0)
@@ -225,7 +227,7 @@ static void refused(const uint8_t *data, size_t size)
 static void nonsense(void)
 {
 	REFUSED(0x00);
-	REFUSED(0x5f, 0, 0, 0);
+	REFUSED(0x07, 0, 0, 0);
 	REFUSED(0x80, 0x80, 0);
 	REFUSED(0xff, 0xff, 0xff);
 	REFUSED(PMT_TAG_lost, 0x02, 0x00, 7, 1);

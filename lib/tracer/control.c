@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* What a program can ask of the tracer while it runs: the functions of pymemtrace.h, and a signal.
+ */
+#include "control.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "arena.h"
+#include "event.h"
+#include "events.h"
+#include "real.h"
+#include "logfile.h"
+#include "order.h"
+#include "process.h"
+#include "pymemtrace.h"
+#include "python.h"
+#include "say.h"
+
+/* Settings are copied: the options point to them as long as the log is written. */
+#define SETTINGS_BYTES 65536
+#define SETTINGS_MAX 64
+#define MARK_MAX 4096
+
+static struct {
+	struct text problem;
+	char *room; /* SETTINGS_BYTES */
+	size_t used;
+	int (*add_call)(int (*function)(void *), void *argument); /* of the interpreter */
+} control;
+
+static int refuse(const char *why)
+{
+	control.problem.used = 0;
+	text_add(&control.problem, why);
+	return -1;
+}
+
+static int is_attached(void)
+{
+	return python.found && python.walkable && python.current() != NULL;
+}
+
+/* A copy of TEXT that stays, or NULL when there is no room. */
+static const char *keep(const char *text)
+{
+	const size_t size = strlen(text) + 1;
+	char *copy;
+
+	if (control.room == NULL)
+		control.room = arena_pages(SETTINGS_BYTES, 0);
+	if (control.room == NULL || size > SETTINGS_BYTES - control.used)
+		return NULL;
+	copy = control.room + control.used;
+	memcpy(copy, text, size);
+	control.used += size;
+	return copy;
+}
+
+PMT_EXPORT int pymemtrace_start(const char *const *settings)
+{
+	const char *kept[SETTINGS_MAX + 1] = {NULL};
+	size_t count = 0;
+
+	if (!is_attached())
+		return refuse("the caller does not hold the lock of a Python that is understood");
+	if (process_traced())
+		return refuse("this process is traced already");
+	control.used = 0;
+	for (; settings != NULL && settings[count] != NULL; count++) {
+		kept[count] = count < SETTINGS_MAX ? keep(settings[count]) : NULL;
+		if (kept[count] == NULL)
+			return refuse("the options are too long");
+	}
+	control.problem.used = 0;
+	return process_begin(kept, &control.problem);
+}
+
+PMT_EXPORT int pymemtrace_stop(void)
+{
+	if (!is_attached() || !process_is_own())
+		return refuse("this process is not traced");
+	process_end();
+	return 0;
+}
+
+PMT_EXPORT int pymemtrace_set(const char *setting)
+{
+	const char *kept;
+
+	if (!is_attached() || !process_is_own())
+		return refuse("this process is not traced");
+	kept = keep(setting);
+	if (kept == NULL)
+		return refuse("the options are too long");
+	control.problem.used = 0;
+	return process_change(kept, &control.problem);
+}
+
+static int suspend(int suspended)
+{
+	if (!is_attached() || !process_is_own())
+		return refuse("this process is not traced");
+	if (suspended)
+		events_notice(PMT_NOTICE_TOLD, "suspended");
+	process_suspend(suspended);
+	if (!suspended)
+		events_notice(PMT_NOTICE_TOLD, "resumed");
+	return 0;
+}
+
+PMT_EXPORT int pymemtrace_suspend(void)
+{
+	return suspend(1);
+}
+
+PMT_EXPORT int pymemtrace_resume(void)
+{
+	return suspend(0);
+}
+
+PMT_EXPORT int pymemtrace_mark(const char *text)
+{
+	const size_t size = text == NULL ? 0 : strnlen(text, MARK_MAX + 1);
+	struct thread *t = size > MARK_MAX ? NULL : event_begin();
+	struct pmt_mark r = {{(const uint8_t *)text, (uint32_t)size}};
+
+	if (t == NULL)
+		return refuse(size > MARK_MAX ? "the text is too long"
+					      : "nothing is recorded at present");
+	if (writer_room(&t->writer, EVENT_ROOM + size) != 0) {
+		thread_stop(t);
+		return refuse("the log cannot grow");
+	}
+	order_pass(t, ORDER_MAPPINGS);
+	pmt_put_mark(&t->writer.enc, 0, &r);
+	event_end(t);
+	return 0;
+}
+
+PMT_EXPORT int pymemtrace_is_active(void)
+{
+	if (!process_is_own())
+		return PYMEMTRACE_OFF;
+	return process_suspended() ? PYMEMTRACE_SUSPENDED : PYMEMTRACE_ACTIVE;
+}
+
+PMT_EXPORT const char *pymemtrace_log_path(void)
+{
+	return logfile_header() == NULL ? "" : logfile_path();
+}
+
+PMT_EXPORT const char *pymemtrace_problem(void)
+{
+	return control.problem.used == 0 ? "" : control.problem.data;
+}
+
+/* In the main thread, between two instructions of the program. */
+static int toggle(void *unused)
+{
+	(void)unused;
+	if (process_is_own())
+		process_end();
+	else if (pymemtrace_start(NULL) != 0)
+		say_problem("cannot begin to trace: ", pymemtrace_problem(), NULL);
+	return 0;
+}
+
+static void on_signal(int signal)
+{
+	const int error = errno;
+
+	(void)signal;
+	(void)control.add_call(toggle, NULL);
+	errno = error;
+}
+
+void control_start(int signal)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	void *symbol = signal == 0 ? NULL : dlsym(python.scope, "Py_AddPendingCall");
+
+	if (symbol == NULL)
+		return;
+	memcpy(&control.add_call, &symbol, sizeof(symbol));
+	if (sigaction(signal, &action, NULL) != 0)
+		say_problem("this signal cannot be had for tracing: ", strerror(errno), NULL);
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* Filters and records of the interpreter's events. */
+#include "events.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+
+#include "cfunction.h"
+#include "code.h"
+#include "event.h"
+#include "filter.h"
+#include "monitor.h"
+#include "order.h"
+#include "process.h"
+#include "python.h"
+#include "rss.h"
+#include "slots.h"
+#include "stack.h"
+#include "sys.h"
+
+/* The number of a code object whose events are not wanted. */
+#define UNWANTED 0U
+
+static struct {
+	uint64_t traced;       /* bit set of PMT_TRACED_* that events are recorded of */
+	uint64_t trigger;      /* least change of the resident set, 0: each event */
+	uint32_t depth;	       /* frames whose events are recorded, 0: all */
+	unsigned memory;       /* PMT_LINES_* */
+	struct table verdicts; /* number of a code object -> 1 wanted, 2 not */
+	_Atomic uint64_t last; /* resident set at the last event that passed the trigger */
+} events;
+
+static void take_options(const struct pmt_options *o)
+{
+	events.traced = o->trace;
+	events.trigger = o->rss_trigger == PMT_TRIGGER_PAGE ? getauxval(AT_PAGESZ) : o->rss_trigger;
+	events.depth = (uint32_t)o->call_depth;
+	events.memory = (unsigned)o->lines;
+}
+
+void events_start(void)
+{
+	const struct pmt_options *o = process_options();
+
+	take_options(o);
+	atomic_store(&events.last, 0);
+	table_clear(&events.verdicts);
+	filter_start(o);
+	cfunction_reset();
+}
+
+static inline int is_traced(unsigned word)
+{
+	return (events.traced >> word & 1) != 0;
+}
+
+int events_wants(unsigned word)
+{
+	return is_traced(word) || (word == PMT_TRACED_CALLS && events.depth != 0);
+}
+
+/* Do the filters want the code object of this NUMBER? */
+static int is_wanted(const void *code, uint32_t number)
+{
+	uint64_t verdict = filter_is_open() ? 1 : table_get(&events.verdicts, number);
+
+	if (verdict == 0) {
+		verdict = filter_code(code) ? 1 : 2;
+		(void)stack_definitions();
+		(void)table_set(&events.verdicts, number, verdict);
+		stack_definitions_done();
+	}
+	return verdict == 1;
+}
+
+static uint32_t look_up(struct thread *t, const void *code)
+{
+	const unsigned slot = (unsigned)((uintptr_t)code >> 5) % THREAD_CODES;
+	const uint64_t epoch = atomic_load_explicit(&code_shared.deaths, memory_order_relaxed);
+	uint32_t number = stack_code(code);
+
+	if (t->events.epoch != epoch) {
+		memset(t->events.codes, 0, sizeof(t->events.codes));
+		t->events.epoch = epoch;
+	}
+	if (number == CODE_LEFT_OUT || !is_wanted(code, number))
+		number = UNWANTED;
+	t->events.codes[slot].code = code;
+	t->events.codes[slot].number = number;
+	return number;
+}
+
+static inline uint32_t number_of(struct thread *t, const void *code)
+{
+	const unsigned slot = (unsigned)((uintptr_t)code >> 5) % THREAD_CODES;
+
+	if (__builtin_expect(t->events.codes[slot].code == code &&
+				     t->events.epoch == atomic_load_explicit(&code_shared.deaths,
+									     memory_order_relaxed),
+			     1))
+		return t->events.codes[slot].number;
+	return look_up(t, code);
+}
+
+int events_thread_wanted(struct thread *t)
+{
+	char name[16] = "";
+
+	if (t->events.wanted == 0) {
+		(void)SYS2(SYS_prctl, PR_GET_NAME, name);
+		name[sizeof(name) - 1] = '\0';
+		t->events.wanted =
+			filter_thread(name) || (t->tid == sys_getpid() && filter_thread("main"))
+				? 1
+				: 2;
+	}
+	return t->events.wanted == 1;
+}
+
+/* The thread's first event. ENTERS: it begins a frame, which is there already. */
+static void begin_thread(struct thread *t, int enters)
+{
+	struct pmt_events_begin r = {0, events.traced >> PMT_TRACED_CALLS << PMT_TRACED_CALLS};
+
+	t->events.begun = 1;
+	t->events.depth = events.depth == 0 ? 0 : stack_depth() - (unsigned)enters;
+	if (!enters)
+		r.stack = stack_current(t, 1);
+	pmt_put_events_begin(&t->writer.enc, 0, &r);
+}
+
+/* This thread's turn, or NULL when it is not one of those that are wanted. */
+static inline struct thread *begin(int enters)
+{
+	struct thread *t = event_begin();
+
+	if (t == NULL)
+		return NULL;
+	if (__builtin_expect(t->events.wanted != 1, 0) && !events_thread_wanted(t)) {
+		event_end(t);
+		return NULL;
+	}
+	if (__builtin_expect(!t->events.begun, 0))
+		begin_thread(t, enters);
+	return t;
+}
+
+/* An event as it goes into the log. */
+static inline void put(struct thread *t, const struct thread_previous *e)
+{
+	struct pmt_encoder *enc = &t->writer.enc;
+
+	rss_put(t, e->resident);
+	if (e->type == PMT_REC_pyevent) {
+		pmt_put_pyevent(enc, e->what, &(struct pmt_pyevent){0, e->code, e->place});
+	} else if (e->type == PMT_REC_line) {
+		pmt_put_line(enc, 0, &(struct pmt_line){e->code, e->place});
+	} else {
+		pmt_put_c_event(enc, e->what,
+				&(struct pmt_c_event){0, e->code, e->place, e->function});
+	}
+}
+
+/* The events that the trigger has passed over: the last one is written, the others counted. */
+static void put_skipped(struct thread *t)
+{
+	struct pmt_skipped r = {0, t->events.skipped - 1};
+
+	if (t->events.skipped == 0)
+		return;
+	pmt_put_skipped(&t->writer.enc, 1, &r);
+	put(t, &t->events.previous);
+	t->events.skipped = 0;
+}
+
+/* Does an event at this resident set pass? */
+static inline int triggers(uint64_t resident)
+{
+	const uint64_t last = atomic_load_explicit(&events.last, memory_order_relaxed);
+
+	if ((resident > last ? resident - last : last - resident) < events.trigger)
+		return 0;
+	atomic_store_explicit(&events.last, resident, memory_order_relaxed);
+	return 1;
+}
+
+static inline void record(struct thread *t, struct thread_previous *e)
+{
+	e->resident = rss_at_event(t);
+	if (__builtin_expect(events.trigger != 0, 0)) {
+		if (!triggers(e->resident)) {
+			t->events.previous = *e;
+			t->events.skipped++;
+			return;
+		}
+		order_pass(t, ORDER_MAPPINGS);
+		put_skipped(t);
+	} else {
+		order_pass(t, ORDER_MAPPINGS);
+	}
+	if (__builtin_expect(events.memory != PMT_LINES_RSS, 0) && e->type == PMT_REC_line)
+		rss_put_memory(t);
+	put(t, e);
+}
+
+/* Calls and returns move the depth, and those at a depth that is not wanted have no record. */
+static inline int is_deep(struct thread *t, unsigned what)
+{
+	int deep;
+
+	if (events.depth == 0)
+		return 0;
+	if (what <= PMT_PYEVENT_THROW)
+		t->events.depth++;
+	deep = t->events.depth > events.depth;
+	if (what >= PMT_PYEVENT_RETURN && what <= PMT_PYEVENT_UNWIND && t->events.depth != 0)
+		t->events.depth--;
+	return deep;
+}
+
+static inline unsigned word_of(unsigned what)
+{
+	if (what <= PMT_PYEVENT_UNWIND)
+		return PMT_TRACED_CALLS;
+	return what == PMT_PYEVENT_EXCEPTION ? PMT_TRACED_EXCEPTIONS : PMT_TRACED_OPCODES;
+}
+
+/* Nothing at all comes of a place whose code is not wanted, unless somebody counts the depth. */
+static inline enum events_fate unwanted(void)
+{
+	return events.depth == 0 ? EVENTS_NEVER : EVENTS_GO_ON;
+}
+
+enum events_fate events_py(unsigned what, const void *code, uint32_t position)
+{
+	struct thread *t = begin(what <= PMT_PYEVENT_THROW);
+	enum events_fate fate = EVENTS_GO_ON;
+
+	if (t == NULL)
+		return EVENTS_GO_ON;
+	struct thread_previous e = {PMT_REC_pyevent, what, number_of(t, code), position, 0, 0};
+
+	if (!is_deep(t, what) && e.code != UNWANTED && is_traced(word_of(what)))
+		record(t, &e);
+	if (e.code == UNWANTED)
+		fate = unwanted();
+	event_end(t);
+	return fate;
+}
+
+enum events_fate events_c(unsigned what, const void *code, uint32_t position,
+			  const struct cfunction *function)
+{
+	struct thread *t = begin(0);
+	enum events_fate fate = EVENTS_GO_ON;
+
+	if (t == NULL)
+		return EVENTS_GO_ON;
+	struct thread_previous e = {PMT_REC_c_event, what, number_of(t, code), position, 0, 0};
+
+	if (e.code == UNWANTED) {
+		fate = unwanted();
+	} else if (events.depth == 0 || t->events.depth <= events.depth) {
+		e.function = cfunction_number(function);
+		record(t, &e);
+	}
+	event_end(t);
+	return fate;
+}
+
+enum events_fate events_line(const void *code, uint32_t line)
+{
+	struct thread *t = begin(0);
+	enum events_fate fate = EVENTS_GO_ON;
+
+	if (t == NULL)
+		return EVENTS_GO_ON;
+	struct thread_previous e = {PMT_REC_line, 0, number_of(t, code), line, 0, 0};
+
+	if (e.code == UNWANTED) {
+		fate = unwanted();
+	} else if (events.depth == 0 || t->events.depth <= events.depth) {
+		record(t, &e);
+	}
+	event_end(t);
+	return fate;
+}
+
+void events_notice(unsigned what, const char *text)
+{
+	struct pmt_notice r = {what, {(const uint8_t *)text, 0}};
+	struct thread *t = event_begin();
+
+	if (t == NULL)
+		return;
+	if (text != NULL)
+		r.text.size = (uint32_t)strnlen(text, 255);
+	if (writer_room(&t->writer, EVENT_ROOM + r.text.size) == 0)
+		pmt_put_notice(&t->writer.enc, 0, &r);
+	event_end(t);
+}
+
+void events_flush(void)
+{
+	struct thread *t = events.trigger == 0 ? NULL : event_begin();
+
+	if (t == NULL)
+		return;
+	if (t->events.skipped != 0) {
+		order_pass(t, ORDER_MAPPINGS);
+		put_skipped(t);
+	}
+	event_end(t);
+}
+
+static int wants_any(void)
+{
+	for (unsigned word = PMT_TRACED_CALLS; word <= PMT_TRACED_EXCEPTIONS; word++)
+		if (events_wants(word))
+			return 1;
+	return 0;
+}
+
+/*
+ * The interpreter is about to run the program: what it imports for itself is over. An application
+ * that embeds it has no such event; there the first code that is run on an empty stack is meant.
+ */
+static int is_ready(const char *event)
+{
+	return (strncmp(event, "cpython.run_", 12) == 0 ||
+		(strcmp(event, "exec") == 0 && stack_depth() == 0)) &&
+	       python.is_initialized();
+}
+
+void events_at_audit(const char *event)
+{
+	if (!wants_any())
+		return;
+	if (python.version >= 0x030c0000)
+		monitor_at_audit(is_ready(event));
+	else
+		slots_at_audit(event, is_ready(event));
+}
+
+static void change_engine(void)
+{
+	if (python.version >= 0x030c0000)
+		monitor_change();
+	else
+		slots_change();
+}
+
+void events_begin(void)
+{
+	if (!wants_any())
+		return;
+	if (python.version >= 0x030c0000)
+		monitor_at_audit(1);
+	else
+		slots_at_audit("", 1);
+	change_engine();
+}
+
+void events_change(void)
+{
+	const int before = wants_any();
+
+	take_options(process_options());
+	if (!before)
+		events_begin();
+	else
+		change_engine();
+}
+
+void events_end(void)
+{
+	if (!wants_any())
+		return;
+	events_flush();
+	events.traced = 0;
+	events.depth = 0;
+	change_engine();
+}

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: MIT
+"""Say which objects a log of reference tracing leaves alive, and count them by type.
+
+Reads the text logs of ``cPyMemTrace.ReferenceTracing``, as a stream: what is kept is the live
+objects and, if asked for, the former ones. A log that ends early is read as far as it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import logging
+import os
+import re
+import sys
+from typing import IO, Any, Counter, Dict, Iterable, Iterator, List, Optional, Set, Tuple, Union
+
+from ._cli import Complaints, NotThisLogError, add_log_level, printable, run
+from ._ref_trace_line import ObjectData, parse_object
+
+__all__ = ["LogFileResult", "ObjectData", "main", "process_file", "process_file_path"]
+
+logger = logging.getLogger(__name__)
+
+#: A line that says that a younger log takes over; its path.
+RE_DETACHING = re.compile(
+    rb"^MSG: .+ # Detaching this Reference Tracing file wrapper\. New file: ?(.+)$"
+)
+
+_Lines = Iterable[Union[str, bytes]]
+
+
+class LogFileResult:
+    """What a log says, and those that were merged into it.
+
+    Attributes: ``live_objects`` by address; ``prev_objects``, pairs of the NEW and DEL lines of
+    objects that are gone, if they are kept; ``count_prev``; ``type_count_new``, ``type_count_del``
+    and ``type_count_untracked`` (DEL without NEW) by type; ``count_lines``, ``count_msg``,
+    ``count_err``; ``count_replaced``: objects whose DEL is missing, as their address was given to
+    another one; ``count_bad``: lines that were not understood; ``truncated``: logs without an end.
+    """
+
+    def __init__(self, include_untracked: bool, keep_historical: bool = True) -> None:
+        self.include_untracked = include_untracked
+        self.keep_historical = keep_historical
+        self.intro_message_lines: List[str] = []
+        self.live_objects: Dict[int, ObjectData] = {}
+        self.prev_objects: List[Tuple[ObjectData, ObjectData]] = []
+        self.type_count_new: Counter[str] = collections.Counter()
+        self.type_count_del: Counter[str] = collections.Counter()
+        self.type_count_untracked: Counter[str] = collections.Counter()
+        self.count_lines = self.count_msg = self.count_err = 0
+        self.count_prev = self.count_replaced = self.count_bad = 0
+        self.truncated: List[str] = []
+        self.complaints = Complaints(logger)
+
+    @property
+    def count_new(self) -> int:
+        """NEW lines."""
+        return sum(self.type_count_new.values())
+
+    @property
+    def count_del(self) -> int:
+        """DEL lines."""
+        return sum(self.type_count_del.values())
+
+    def add_new(self, new: ObjectData) -> None:
+        """An object was made."""
+        old = self.live_objects.get(new.address)
+        if old is not None:
+            # Its DEL is not in the log: 3.13.0 leaves out many.
+            self.count_replaced += 1
+            self.complaints.add(
+                "Address given out twice",
+                f"NEW address 0x{new.address:012x} type: {new.type!r} from line {new.line_num}"
+                f" already exists from line {old.line_num}. type: {old.type!r}.",
+            )
+        self.live_objects[new.address] = new
+        self.type_count_new[new.type] += 1
+
+    def add_del(self, gone: ObjectData) -> None:
+        """An object is no more; whatever its type is now, what lay at its address is gone."""
+        self.type_count_del[gone.type] += 1
+        new = self.live_objects.pop(gone.address, None)
+        if new is None:
+            self.type_count_untracked[gone.type] += 1
+            return
+        self.count_prev += 1
+        if self.keep_historical:
+            self.prev_objects.append((new, gone))
+
+    def long_str_list(
+        self, show_full_path: bool, include_historical: bool, by_line: bool = False
+    ) -> List[str]:
+        """The report, in lines.
+
+        by_line counts the live objects by type and line in place of listing them. Raises ValueError
+        if the former objects are wanted, and were not kept.
+        """
+        if include_historical and not self.keep_historical:
+            raise ValueError("The former objects were not kept")
+        lines = [f"Truncated: {name}" for name in self.truncated]
+        if self.intro_message_lines:
+            lines += ["Initial Message:", *self.intro_message_lines]
+        if self.include_untracked:
+            lines += self._untracked()
+        lines += self._live_by_line(show_full_path) if by_line else self._live(show_full_path)
+        lines.append(f"Previous Objects, sorted by clock [{self.count_prev}]:")
+        if include_historical:
+            pairs = sorted(self.prev_objects, key=lambda pair: pair[0].clock)
+            lines += [f"    {_pair_line(*pair, show_full_path)}" for pair in pairs]
+        return [printable(line) for line in [*lines, *self._types()]]
+
+    def _untracked(self) -> List[str]:
+        counts = self.type_count_untracked
+        lines = [f"Untracked Objects [{len(counts)}]:", f"{'Type':40} {'Count':>8}"]
+        return lines + [f"{name:40} {counts[name]:>8}" for name in sorted(counts)]
+
+    def _live(self, show_full_path: bool) -> List[str]:
+        lines = [f"Live Objects [{len(self.live_objects)}]:"]
+        for _, live in sorted(self.live_objects.items()):
+            lines.append(
+                f"    0x{live.address:012x} {live.clock:.6f} {live.live_cnt:4d} {live.type:40}"
+                f" {live.function:32} {_place(live, show_full_path)}"
+            )
+        return lines
+
+    def _live_by_line(self, show_full_path: bool) -> List[str]:
+        counts = collections.Counter(
+            (live.type, live.function, _place(live, show_full_path))
+            for live in self.live_objects.values()
+        )
+        lines = [f"Live Objects by type and line [{len(counts)}]:"]
+        for (name, function, place), count in sorted(counts.items(), key=lambda c: (-c[1], c[0])):
+            lines.append(f"    {count:>8} {name:40} {function:32} {place}")
+        return lines
+
+    def _types(self) -> List[str]:
+        names = sorted(self.type_count_new.keys() | self.type_count_del.keys())
+        lines = [
+            f"Type count [{len(names)}]:",
+            f"{'Type':40} {'New':>8} {'Del':>8} {'New - Del':>10}",
+        ]
+        for name in names:
+            new, gone = self.type_count_new[name], self.type_count_del[name]
+            lines.append(f"{name:40} {new:>8} {gone:>8} {new - gone:>10}")
+        return lines
+
+
+def _place(data: ObjectData, show_full_path: bool) -> str:
+    file = data.file if show_full_path else os.path.basename(data.file)
+    return f"{file}#{data.line}"
+
+
+def _pair_line(new: ObjectData, gone: ObjectData, show_full_path: bool) -> str:
+    return (
+        f"0x{new.address:012x} {new.type:40} NEW: t: {new.clock:.6f} {_place(new, show_full_path)}"
+        f" DEL: dt: {gone.clock - new.clock:.6f} {_place(gone, show_full_path)}"
+    )
+
+
+class _Log:
+    """A log that is being read, and how far."""
+
+    def __init__(self, lines: _Lines, name: str) -> None:
+        self.lines = iter(lines)
+        self.name = name
+        self.number = 0
+        self.started = False
+        self.ended = False
+
+    def next_line(self) -> Optional[bytes]:
+        """The next line, or None at the end."""
+        line = next(self.lines, None)
+        if line is None:
+            return None
+        self.number += 1
+        return line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
+
+
+class _Reader:
+    """Reads a log and, if asked for, the younger logs that it names, each where it is named."""
+
+    def __init__(self, result: LogFileResult, recurse_files: bool) -> None:
+        self._result = result
+        self._recurse_files = recurse_files
+        self._seen: Set[str] = set()
+        self._stack = contextlib.ExitStack()
+        self._logs: List[_Log] = []
+
+    def read(self, lines: _Lines, name: str) -> None:
+        """Read a log to its end."""
+        self._seen.add(os.path.realpath(name))
+        self._logs.append(_Log(lines, name))
+        with self._stack:
+            while self._logs:
+                log = self._logs[-1]
+                line = log.next_line()
+                if line is None:
+                    self._finish(self._logs.pop())
+                elif not line.endswith(b"\n"):
+                    # Its last number may lack digits.
+                    logger.warning("%s: line %d is incomplete", printable(log.name), log.number)
+                elif log.started:
+                    self._add(log, line)
+                else:
+                    self._add_intro(log, line)
+        self._result.complaints.close()
+
+    def _finish(self, log: _Log) -> None:
+        self._result.count_lines += log.number
+        if not log.started and not self._logs:
+            raise NotThisLogError(f"{log.name}: not a log of reference tracing: no SOF")
+        if not log.ended:
+            self._result.truncated.append(f"{log.name} ends after line {log.number}, without EOF")
+
+    def _add_intro(self, log: _Log, line: bytes) -> None:
+        if line.rstrip() == b"SOF" or line.startswith(b"HDR:"):
+            log.started = True
+        else:
+            text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+            self._result.intro_message_lines.append(text)
+
+    def _add(self, log: _Log, line: bytes) -> None:
+        start = line[:4]
+        if log.ended:
+            # A name that has a line end in it can look like one. Nothing is lost by reading on.
+            log.ended = False
+            self._result.complaints.add("Lines behind EOF", f"from line {log.number} on")
+        if start in (b"NEW:", b"DEL:"):
+            data = parse_object(log.number, line)
+            if data is None:
+                self._bad(log, line)
+            elif start == b"NEW:":
+                self._result.add_new(data)
+            else:
+                self._result.add_del(data)
+        elif start == b"MSG:":
+            self._result.count_msg += 1
+            self._message(log, line)
+        elif start == b"ERR:":
+            self._result.count_err += 1
+            self._result.complaints.add("Error in the log", f"line {log.number}: {_shown(line)}")
+        elif line.rstrip() == b"EOF":
+            log.ended = True
+        elif start != b"HDR:":
+            self._bad(log, line)
+
+    def _bad(self, log: _Log, line: bytes) -> None:
+        self._result.count_bad += 1
+        self._result.complaints.add("Can not process", f"line {log.number}: {_shown(line)}")
+
+    def _message(self, log: _Log, line: bytes) -> None:
+        match = RE_DETACHING.match(line.rstrip(b"\r\n")) if self._recurse_files else None
+        if match is None:
+            return
+        path = _find(os.fsdecode(match.group(1)), log.name)
+        if path is None:
+            self._result.complaints.add("No such log", _shown(match.group(1)))
+        elif os.path.realpath(path) not in self._seen:
+            self._seen.add(os.path.realpath(path))
+            logger.info("Recursing into log file: %s", printable(path))
+            file = self._stack.enter_context(open(path, "rb"))  # noqa: SIM115
+            self._logs.append(_Log(file, path))
+
+
+def _shown(line: bytes) -> str:
+    text = line.rstrip().decode("utf-8", "backslashreplace")
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _find(path: str, parent: str) -> Optional[str]:
+    """A log, where it was written or, if they were moved, beside the log that names it."""
+    beside = os.path.join(os.path.dirname(parent), os.path.basename(path))
+    return next((p for p in (path, beside) if os.path.isfile(p)), None)
+
+
+def process_file(
+    file: Union[IO[str], IO[bytes], Iterable[str]],
+    include_untracked: bool,
+    recurse_files: bool,
+    keep_historical: bool = True,
+) -> LogFileResult:
+    """Read an open log, of text or of bytes.
+
+    recurse_files reads the logs that it names too, as part of it: an object may be made in the one
+    and end in the other. Without keep_historical, former objects are only counted. Raises
+    NotThisLogError, a ValueError, for a file that is no such log.
+    """
+    name: Any = getattr(file, "name", "<log>")
+    result = LogFileResult(include_untracked, keep_historical)
+    _Reader(result, recurse_files).read(file, name if isinstance(name, str) else "<log>")
+    logger.info(
+        "Lines: %s NEW: %s DEL: %s NEW - DEL: %s MSG: %s",
+        *(
+            f"{count:,d}"
+            for count in (
+                result.count_lines,
+                result.count_new,
+                result.count_del,
+                result.count_new - result.count_del,
+                result.count_msg,
+            )
+        ),
+    )
+    return result
+
+
+def process_file_path(
+    file_path: str, include_untracked: bool, recurse_files: bool, keep_historical: bool = True
+) -> LogFileResult:
+    """Read a log by its path: see ``process_file()``. Raises OSError too."""
+    with open(file_path, "rb") as file:
+        logger.info("Starting log file: %s", printable(file_path))
+        result = process_file(file, include_untracked, recurse_files, keep_historical)
+        logger.info("Finished log file: %s", printable(file_path))
+        return result
+
+
+def _report(args: argparse.Namespace) -> Iterator[str]:
+    yield f"File path: {printable(args.log_path)}"
+    result = process_file_path(
+        args.log_path, args.include_untracked, args.recurse_files, args.include_historical
+    )
+    yield from result.long_str_list(args.full_path, args.include_historical, args.by_line)
+
+
+def main(*arguments: str) -> int:
+    """The program ``pymemtrace_ref_trace_analyse``; its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="pymemtrace_ref_trace_analyse",
+        description="Say which objects a log of reference tracing leaves alive.",
+    )
+    parser.add_argument("log_path", help="The log.")
+    for option, text in (
+        ("--full-path", "Show the full path of Python files."),
+        ("--include-untracked", "Count the objects that end in the log without a beginning."),
+        ("--include-historical", "List the objects that begin and end in the log."),
+        ("--recurse-files", "Read the logs of inner contexts too, as part of this one."),
+        ("--by-line", "Count the live objects by type and line in place of listing them."),
+    ):
+        parser.add_argument(option, action="store_true", help=text)
+    add_log_level(parser)
+    return run(parser, _report, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* pymemtrace objects: Python objects by type and by where they were made, or one by one. */
+#include "command.h"
+#include "error.h"
+#include "inputs.h"
+#include "objects.h"
+
+enum { LIMIT_ROWS = 20 };
+
+static struct objects_options settings = {.moment = {.kind = MOMENT_END}};
+static const char *at;
+static bool live;
+static bool previous;
+static bool as_json;
+static uint64_t limit = UINT64_MAX;
+
+/* Read a log into the report or the list. Returns the exit status. */
+static int add_log(const char *path, struct objects *objects, struct objects_list *list)
+{
+	struct objects_log log;
+	const int status =
+		objects_log_init(&log, path, &settings, previous ? objects_list_add : NULL, list);
+
+	if (log.reader != NULL && live)
+		objects_log_live(&log, objects_list_add, list);
+	else if (log.reader != NULL && !previous)
+		objects_add(objects, &log);
+	objects_log_fini(&log);
+	return status;
+}
+
+static int run_list(const struct inputs *inputs)
+{
+	struct objects_list list = {.json = as_json,
+				    .previous = previous,
+				    .processes = inputs->count > 1,
+				    .limit = limit};
+	int status = EXIT_OK;
+
+	objects_list_begin(&list);
+	for (size_t i = 0; i < inputs->count; i++)
+		if (add_log(inputs->paths[i], NULL, &list) != EXIT_OK)
+			status = EXIT_DATA;
+	objects_list_end(&list);
+	return status;
+}
+
+static int run_report(const struct inputs *inputs)
+{
+	struct objects objects;
+	int status = EXIT_OK;
+
+	objects_init(&objects, &settings);
+	for (size_t i = 0; i < inputs->count; i++)
+		if (add_log(inputs->paths[i], &objects, NULL) != EXIT_OK)
+			status = EXIT_DATA;
+	objects_finish(&objects);
+	if (as_json && objects.process_count != 0)
+		objects_print_json(&objects, limit == UINT64_MAX ? LIMIT_ROWS : limit);
+	else if (objects.process_count != 0)
+		objects_print(&objects, limit == UINT64_MAX ? LIMIT_ROWS : limit);
+	objects_fini(&objects);
+	return status;
+}
+
+static int run(int count, char **operands)
+{
+	struct inputs inputs;
+
+	if (live && previous) {
+		error("--live and --previous do not go together");
+		return EXIT_USAGE;
+	}
+	if (at != NULL && moment_parse(at, &settings.moment) != 0)
+		return EXIT_USAGE;
+	int status = inputs_init(&inputs, count, operands);
+
+	if (status != EXIT_OK)
+		return status;
+	status = live || previous ? run_list(&inputs) : run_report(&inputs);
+	inputs_fini(&inputs);
+	return status;
+}
+
+static const struct command_option options[] = {
+	{.name = "by",
+	 .value = OBJECTS_BY_WORDS,
+	 .kind = COMMAND_CHOICE,
+	 .target = &settings.by,
+	 .doc = "add objects up by their type (the default), by type and line that made them, or "
+		"by the function or file that made them"},
+	{.name = "at",
+	 .value = "WHEN",
+	 .kind = COMMAND_TEXT,
+	 .target = &at,
+	 .doc = "what had happened at the end ('end', the default), when most objects were live "
+		"('peak'), or so many seconds after the start"},
+	{.name = "live",
+	 .kind = COMMAND_SWITCH,
+	 .target = &live,
+	 .doc = "list the objects that are live then, oldest first, with their age in seconds, "
+		"when they were created, size, address, type and where they were created"},
+	{.name = "previous",
+	 .kind = COMMAND_SWITCH,
+	 .target = &previous,
+	 .doc = "list the objects that have been destroyed until then, as they end, with their "
+		"lifetime in seconds, and also where they were destroyed"},
+	{.name = "type",
+	 .value = "GLOB",
+	 .kind = COMMAND_LIST,
+	 .target = &settings.types,
+	 .doc = "only objects whose type's name matches; may be given several times"},
+	{.name = "file",
+	 .value = "GLOB",
+	 .kind = COMMAND_LIST,
+	 .target = &settings.files,
+	 .doc = "only objects whose innermost Python frame is in a file that matches; may be given "
+		"several times"},
+	{.name = "thread",
+	 .value = "N",
+	 .kind = COMMAND_COUNT,
+	 .target = &settings.thread,
+	 .doc = "only objects that thread N created, by the number that text and stats give it"},
+	{.name = "number",
+	 .letter = 'n',
+	 .value = "N",
+	 .kind = COMMAND_COUNT,
+	 .target = &limit,
+	 .doc = "print at most N rows (default 20) or objects (default all)"},
+	{.name = "json",
+	 .kind = COMMAND_SWITCH,
+	 .target = &as_json,
+	 .doc = "print an object with the counts and a member 'rows'; with --live and --previous "
+		"an array of objects"},
+	{.name = NULL},
+};
+
+const struct command cmd_objects = {
+	.name = "objects",
+	.summary = "Python objects: live, created, destroyed; by type or site, or one by one",
+	.operands = "LOG...",
+	.doc = "Adds up the Python objects of the logs, most live ones first. Destroyed includes "
+	       "inferred: these were not reported by Python, but their memory was given back or "
+	       "used again. Before counts those that were destroyed, but whose creation is not in "
+	       "the log. The size is that of the objects themselves, without what they hold. "
+	       "Several logs make one report.",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the events of a log to rows of lines. Each thread has a stack of what its functions are
+ * executing, one entry a level of depth.h:
+ *
+ *	level   -1         0             1
+ *	entry   (nothing)  a.py:3 main   a.py:9 work
+ *
+ * An entry collects what the resident set changes by; it goes to the row when the function's next
+ * line begins or the function ends. So a line's execution includes the C functions that it calls,
+ * and not the Python functions, if these and their lines are in the log.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "damage.h"
+#include "depth.h"
+#include "error.h"
+#include "lines.h"
+#include "mix.h"
+#include "progress.h"
+
+enum {
+	CELLS_FIRST = 1024,
+	/* Deeper functions share the last entry: that many calls without a return are no program's.
+	 */
+	ENTRIES_MAX = 1 << 20,
+};
+
+struct running {
+	int64_t change;
+	uint32_t row; /* 0: no line yet */
+	bool counts;  /* the execution belongs to the table */
+};
+
+struct line_thread {
+	struct depth depth;
+	uint64_t rss; /* at the last event where it was known; 0: none yet */
+	struct running *entries;
+	uint32_t room;
+	uint32_t at;	  /* entry of the running function */
+	uint32_t uss_row; /* of the last line, if it had a `memory` record and counts; else 0 */
+	uint64_t uss;
+	struct pmt_memory memory; /* of the next line */
+	bool has_memory;
+	bool wanted;
+};
+
+/* A line of a code object of this log -> its row. */
+struct cell {
+	uint64_t code;
+	uint64_t line;
+	uint32_t row; /* 0: free */
+};
+
+struct run {
+	struct lines *lines;
+	struct reader *reader;
+	struct idmap known; /* thread number plus one -> position in `threads` */
+	struct line_thread *threads;
+	uint32_t thread_count;
+	uint32_t last;	      /* number of the thread that was asked for last */
+	uint32_t last_thread; /* its position */
+	struct cell *cells;
+	size_t cell_count;
+	size_t cell_mask;
+	uint64_t factor;
+	uint64_t seen;	   /* line events */
+	uint64_t unplaced; /* of these, such whose depth is not known */
+};
+
+/* --- rows --- */
+
+static struct cell *find_cell(const struct run *run, uint64_t code, uint64_t line)
+{
+	for (uint64_t i = mix(run->factor, code * 31 + line) >> 32;; i++) {
+		struct cell *cell = &run->cells[i & run->cell_mask];
+
+		if (cell->row == 0 || (cell->line == line && cell->code == code))
+			return cell;
+	}
+}
+
+static void grow_cells(struct run *run)
+{
+	const struct run old = *run;
+	const size_t count = old.cells == NULL ? CELLS_FIRST : (old.cell_mask + 1) * 2;
+
+	run->cells = need_memory(count * sizeof(*run->cells));
+	memset(run->cells, 0, count * sizeof(*run->cells));
+	run->cell_mask = count - 1;
+	for (size_t i = 0; old.cells != NULL && i <= old.cell_mask; i++)
+		if (old.cells[i].row != 0)
+			*find_cell(run, old.cells[i].code, old.cells[i].line) = old.cells[i];
+	free(old.cells);
+}
+
+static uint32_t new_row(struct run *run, struct cell *cell, const struct pmt_line *record)
+{
+	struct reader_code code;
+
+	reader_code(run->reader, record->code, &code);
+	const uint32_t line = record->line <= UINT32_MAX ? (uint32_t)record->line : 0;
+
+	*cell = (struct cell){record->code, record->line, lines_row(run->lines, &code, line)};
+	run->cell_count++;
+	return cell->row;
+}
+
+static uint32_t find_row(struct run *run, const struct pmt_line *record)
+{
+	struct cell *cell = find_cell(run, record->code, record->line);
+
+	if (cell->row != 0)
+		return cell->row;
+	if (run->cell_count * 2 >= run->cell_mask) {
+		grow_cells(run);
+		cell = find_cell(run, record->code, record->line);
+	}
+	return new_row(run, cell, record);
+}
+
+/* --- what is running --- */
+
+static int64_t add(int64_t sum, int64_t change)
+{
+	return (int64_t)((uint64_t)sum + (uint64_t)change);
+}
+
+static void charge(struct lines_change *figure, int64_t change)
+{
+	figure->total = add(figure->total, change);
+	if (figure->count++ == 0 || change > figure->largest)
+		figure->largest = change;
+}
+
+/* An execution ends: what it changed goes to its row. */
+static void finish(struct run *run, struct running *entry)
+{
+	if (entry->row != 0 && entry->counts)
+		charge(&run->lines->rows[entry->row].rss, entry->change);
+	else
+		run->lines->elsewhere = add(run->lines->elsewhere, entry->change);
+	*entry = (struct running){0};
+}
+
+static struct running *entry_of(struct line_thread *thread)
+{
+	const uint64_t wanted = (uint64_t)(thread->depth.level + 1);
+	const uint32_t at = wanted < ENTRIES_MAX ? (uint32_t)wanted : ENTRIES_MAX - 1;
+
+	if (at >= thread->room) {
+		const uint32_t room = at * 2 + 16;
+
+		thread->entries = need_resize(thread->entries, room * sizeof(*thread->entries));
+		memset(thread->entries + thread->room, 0,
+		       (room - thread->room) * sizeof(*thread->entries));
+		thread->room = room;
+	}
+	thread->at = at;
+	return &thread->entries[at];
+}
+
+static void move(struct run *run, struct line_thread *thread, enum depth_move step)
+{
+	if (step == DEPTH_LEAVES)
+		finish(run, &thread->entries[thread->at]);
+	depth_step(&thread->depth, step);
+	struct running *entry = entry_of(thread);
+
+	if (step == DEPTH_ENTERS)
+		finish(run, entry);
+}
+
+/* Entries above the running function's are empty. */
+static void finish_all(struct run *run, struct line_thread *thread)
+{
+	for (uint32_t i = 0; i <= thread->at; i++)
+		finish(run, &thread->entries[i]);
+}
+
+/* Events begin, perhaps again: what ran before is over. */
+static void begin(struct run *run, struct line_thread *thread,
+		  const struct pmt_events_begin *record)
+{
+	finish_all(run, thread);
+	depth_begin(&thread->depth, record);
+	entry_of(thread);
+	thread->rss = 0;
+	thread->uss_row = 0;
+	thread->has_memory = false;
+}
+
+/* The change of the resident set up to this event. */
+static inline void measure(struct line_thread *thread, uint64_t rss)
+{
+	if (rss == thread->rss || rss == 0)
+		return;
+	if (thread->rss != 0) {
+		struct running *entry = &thread->entries[thread->at];
+
+		/* Before its first line a function's work is that of the line that called it. */
+		if (entry->row == 0 && thread->at > 0 && entry[-1].row != 0)
+			entry--;
+		entry->change = add(entry->change, (int64_t)(rss - thread->rss));
+	}
+	thread->rss = rss;
+}
+
+/* --- lines --- */
+
+static void note(struct lines_change *figure, uint64_t value)
+{
+	if (!figure->known)
+		figure->first = value;
+	figure->last = value;
+	figure->known = true;
+}
+
+/* USS at a line; ROW 0: the line does not count. */
+static void take_memory(struct run *run, struct line_thread *thread, uint32_t row)
+{
+	const uint64_t uss = thread->memory.uss;
+
+	if (thread->uss_row != 0 && thread->has_memory)
+		charge(&run->lines->rows[thread->uss_row].uss, (int64_t)(uss - thread->uss));
+	thread->uss_row = thread->has_memory ? row : 0;
+	thread->uss = uss;
+	if (thread->uss_row != 0) {
+		struct lines_row *to = &run->lines->rows[row];
+
+		if (!to->uss.known) {
+			to->swap = thread->memory.swap;
+			to->peak = thread->memory.peak;
+		}
+		note(&to->uss, uss);
+	}
+	thread->has_memory = false;
+}
+
+static bool counts(struct run *run, const struct line_thread *thread, const struct lines_row *row)
+{
+	const struct lines_options *options = &run->lines->options;
+
+	if (!thread->wanted || !row->wanted)
+		return false;
+	if (options->depth == LINES_ALL_DEPTHS)
+		return true;
+	if (!thread->depth.known) {
+		run->unplaced++;
+		return false;
+	}
+	return thread->depth.level < 0 || (uint64_t)thread->depth.level <= options->depth;
+}
+
+static void on_line(struct run *run, struct line_thread *thread, const struct reader_event *event)
+{
+	const uint32_t number = find_row(run, &event->record.line);
+	struct lines_row *row = &run->lines->rows[number];
+	struct running *entry = &thread->entries[thread->at];
+	const bool counted = counts(run, thread, row);
+
+	run->seen++;
+	if (entry->row != 0 || entry->change != 0)
+		finish(run, entry);
+	*entry = (struct running){.row = number, .counts = counted};
+	if (counted) {
+		if (row->hits++ == 0)
+			row->order = run->lines->hits + 1;
+		run->lines->hits++;
+		if (event->rss_bytes != 0)
+			note(&row->rss, event->rss_bytes);
+	}
+	if (thread->has_memory || thread->uss_row != 0)
+		take_memory(run, thread, counted ? number : 0);
+}
+
+/* --- events --- */
+
+static struct line_thread *slow_thread(struct run *run, uint32_t number)
+{
+	int64_t at = idmap_get(&run->known, number + 1ULL);
+
+	if (at < 0) {
+		const uint64_t wanted = run->lines->options.thread;
+
+		at = run->thread_count++;
+		idmap_put(&run->known, number + 1ULL, (uint32_t)at);
+		if ((at & (at - 1)) == 0)
+			run->threads = need_resize(run->threads, (size_t)(at == 0 ? 1 : at * 2) *
+									 sizeof(*run->threads));
+		run->threads[at] = (struct line_thread){.wanted = wanted == 0 || wanted == number};
+		depth_init(&run->threads[at].depth);
+		entry_of(&run->threads[at]);
+	}
+	run->last = number;
+	run->last_thread = (uint32_t)at;
+	return &run->threads[at];
+}
+
+static inline struct line_thread *thread_of(struct run *run, uint32_t number)
+{
+	if (run->last == number && run->thread_count != 0)
+		return &run->threads[run->last_thread];
+	return slow_thread(run, number);
+}
+
+static int visit(void *context, const struct reader_event *event)
+{
+	struct run *run = context;
+	const enum pmt_type type = event->record.type;
+
+	progress_step(event->number);
+	if (type == PMT_REC_events_begin) {
+		begin(run, thread_of(run, event->thread), &event->record.events_begin);
+	} else if (type == PMT_REC_memory) {
+		struct line_thread *thread = thread_of(run, event->thread);
+
+		thread->memory = event->record.memory;
+		thread->has_memory = true;
+	} else if (reader_is_python_event(type)) {
+		struct line_thread *thread = thread_of(run, event->thread);
+
+		measure(thread, event->rss_bytes);
+		depth_skip(&thread->depth, event);
+		run->lines->skipped += event->skipped;
+		if (type == PMT_REC_line)
+			on_line(run, thread, event);
+		else if (type == PMT_REC_pyevent &&
+			 depth_move(&event->record.pyevent) != DEPTH_STAYS)
+			move(run, thread, depth_move(&event->record.pyevent));
+	}
+	return 0;
+}
+
+static void fini(struct run *run)
+{
+	for (uint32_t i = 0; i < run->thread_count; i++) {
+		finish_all(run, &run->threads[i]);
+		free(run->threads[i].entries);
+	}
+	free(run->threads);
+	free(run->cells);
+	idmap_fini(&run->known);
+}
+
+/* What is missing for the report. Returns 0, or -1 after a message. */
+static int check(const struct run *run)
+{
+	const char *path = reader_path(run->reader);
+
+	if (run->seen == 0)
+		return error("%s: no lines of Python are in this log; trace with --trace lines",
+			     path);
+	if (run->unplaced != 0)
+		return error("%s: %" PRIu64 " executions of lines are left out: how deep they were "
+			     "called is not known without calls and returns; trace with "
+			     "--trace calls,lines and without --rss-trigger",
+			     path, run->unplaced);
+	return 0;
+}
+
+int lines_add(struct lines *lines, const char *path)
+{
+	struct run run = {.lines = lines, .factor = mix_factor()};
+
+	if (reader_open(path, &run.reader) != 0)
+		return EXIT_DATA;
+	grow_cells(&run);
+	progress_begin(path);
+	const int result = reader_run(run.reader, visit, &run);
+
+	progress_end();
+	int status = result != 0 ? EXIT_DATA : damage_status(run.reader);
+
+	if (check(&run) != 0)
+		status = EXIT_DATA;
+	fini(&run);
+	reader_close(run.reader);
+	return status;
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* The objects of one log: a replay of its `create` and `destroy` events. */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "damage.h"
+#include "error.h"
+#include "mix.h"
+#include "objects.h"
+#include "progress.h"
+#include "reader.h"
+
+enum { INDEX_FIRST = 1024 };
+
+/* --- sites --- */
+
+static inline bool same(const struct objects_site *a, const struct objects_site *b)
+{
+	return a->stack == b->stack && a->type == b->type && a->thread == b->thread &&
+	       a->unknown == b->unknown;
+}
+
+static uint32_t *site_cell(const struct objects_log *log, const struct objects_site *key)
+{
+	const uint64_t rest = mix(log->factor, (uint64_t)key->thread << 1 | key->unknown);
+	const uint64_t hash = mix(log->factor, key->stack + mix(log->factor, key->type + rest));
+
+	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
+		uint32_t *cell = &log->index[i & log->index_mask];
+
+		if (*cell == 0 || same(&log->sites[*cell], key))
+			return cell;
+	}
+}
+
+static void grow(struct objects_log *log)
+{
+	const size_t cells = log->index == NULL ? INDEX_FIRST : (log->index_mask + 1UL) * 2;
+
+	if (cells > UINT32_MAX)
+		die(EXIT_DATA, "too many stacks");
+	log->sites = need_resize(log->sites, (cells / 2 + 1) * sizeof(*log->sites));
+	log->index = need_resize(log->index, cells * sizeof(*log->index));
+	memset(log->index, 0, cells * sizeof(*log->index));
+	log->index_mask = (uint32_t)(cells - 1);
+	log->site_room = (uint32_t)(cells / 2);
+	for (uint32_t i = 1; i <= log->site_count; i++)
+		*site_cell(log, &log->sites[i]) = i;
+}
+
+static bool matches(const struct command_list *globs, const char *text)
+{
+	for (size_t i = 0; i < globs->count; i++)
+		if (fnmatch(globs->items[i], text, 0) == 0)
+			return true;
+	return globs->count == 0;
+}
+
+/* Of an object that was made before the log, only the type is known. */
+static bool is_wanted(const struct objects_log *log, const struct objects_site *site)
+{
+	const struct objects_options *options = log->options;
+	struct reader_code code;
+
+	if (!matches(&options->types, reader_object_type(log->reader, site->type)))
+		return false;
+	if (site->unknown)
+		return options->thread == 0 && options->files.count == 0;
+	reader_code(log->reader, reader_stack_code(log->reader, site->stack), &code);
+	return (options->thread == 0 || options->thread == site->thread) &&
+	       matches(&options->files, code.file);
+}
+
+static uint32_t find_site(struct objects_log *log, const struct objects_site *key)
+{
+	if (log->site_count >= log->site_room)
+		grow(log);
+	uint32_t *cell = site_cell(log, key);
+
+	if (*cell == 0) {
+		*cell = ++log->site_count;
+		log->sites[*cell] = *key;
+		log->sites[*cell].wanted = is_wanted(log, key);
+	}
+	return *cell;
+}
+
+/* --- events --- */
+
+static uint64_t since_start(const struct objects_log *log, uint64_t time_ns)
+{
+	const uint64_t start_ns = reader_header(log->reader)->start_ns;
+
+	return time_ns > start_ns ? time_ns - start_ns : 0;
+}
+
+/* The object OLD is gone. Returns what the visitor said. */
+static int on_death(struct objects_log *log, const struct objmap_object *old,
+		    struct objects_object *death)
+{
+	struct objects_site *site = &log->sites[old->site];
+
+	site->counts.live--;
+	site->counts.live_bytes -= old->size;
+	site->counts.inferred += death->inferred;
+	if (!site->wanted)
+		return 0;
+	log->counts.live--;
+	log->counts.live_bytes -= old->size;
+	log->counts.inferred += death->inferred;
+	if (log->visit_death == NULL)
+		return 0;
+	death->size = old->size;
+	death->born_ns = old->time_ns;
+	death->age_ns = log->last_ns > old->time_ns ? log->last_ns - old->time_ns : 0;
+	death->site = site;
+	return log->visit_death(log->context, log, death);
+}
+
+static void note_peak(struct objects_log *log, const struct objects_event *event)
+{
+	if (log->counts.live <= log->peak_live)
+		return;
+	log->peak_live = log->counts.live;
+	log->peak_bytes = log->counts.live_bytes;
+	log->peak_ns = log->last_ns;
+	log->peak_rss = event->rss;
+	log->peak_number = event->number;
+}
+
+static void count_birth(struct objects_counts *counts, uint64_t size)
+{
+	counts->created++;
+	counts->created_bytes += size;
+	counts->live++;
+	counts->live_bytes += size;
+}
+
+static int on_create(struct objects_log *log, const struct objects_event *event)
+{
+	const struct objects_site key = {
+		.stack = event->stack, .type = event->type, .thread = event->thread};
+	const uint64_t size = event->size < OBJMAP_SIZE_MAX ? event->size : OBJMAP_SIZE_MAX;
+	const struct objmap_object object = {log->last_ns, size, find_site(log, &key)};
+	struct objects_object death = {.addr = event->addr, .inferred = true, .reused = true};
+	struct objmap_object old;
+	int result = 0;
+
+	if (objmap_put(&log->map, event->addr, &object, &old))
+		result = on_death(log, &old, &death);
+	count_birth(&log->sites[object.site].counts, size);
+	if (log->sites[object.site].wanted) {
+		count_birth(&log->counts, size);
+		note_peak(log, event);
+	}
+	return result;
+}
+
+static int on_destroy(struct objects_log *log, const struct objects_event *event)
+{
+	const struct objects_site key = {.type = event->type, .unknown = true};
+	struct objects_object death = {
+		.addr = event->addr,
+		.inferred = event->kind == OBJECTS_INFERRED,
+		.stack = event->stack,
+		.thread = event->thread,
+	};
+	struct objmap_object old;
+
+	if (objmap_take(&log->map, event->addr, &old))
+		return on_death(log, &old, &death);
+	/* In two steps: finding may move the sites. */
+	const uint32_t number = find_site(log, &key);
+	struct objects_site *site = &log->sites[number];
+
+	site->counts.before++;
+	log->counts.before += site->wanted;
+	return 0;
+}
+
+/*
+ * With more live objects than fit the processor's cache, most of the time goes into waiting for
+ * memory. So events are collected, and their places are fetched meanwhile.
+ */
+static int flush(struct objects_log *log)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; i < log->waiting_count && result == 0; i++) {
+		const struct objects_event *event = &log->waiting[i];
+
+		log->last_ns = event->time_ns;
+		result = event->kind == OBJECTS_CREATE ? on_create(log, event)
+						       : on_destroy(log, event);
+	}
+	log->seen += log->waiting_count;
+	log->waiting_count = 0;
+	return result;
+}
+
+static int add_event(struct objects_log *log, const struct reader_event *from)
+{
+	const struct pmt_create *create = &from->record.create;
+	const struct pmt_destroy *destroy = &from->record.destroy;
+	struct objects_event *to = &log->waiting[log->waiting_count++];
+
+	to->time_ns = log->read_ns;
+	to->number = from->number;
+	to->rss = from->rss_bytes;
+	to->thread = from->thread;
+	if (from->record.type == PMT_REC_create) {
+		to->kind = OBJECTS_CREATE;
+		to->addr = create->addr;
+		to->type = create->type;
+		to->size = create->size;
+		to->stack = create->stack;
+	} else {
+		to->kind = destroy->inferred != 0 ? OBJECTS_INFERRED : OBJECTS_DESTROY;
+		to->addr = destroy->addr;
+		to->type = destroy->type;
+		to->stack = destroy->stack;
+	}
+	objmap_prefetch(&log->map, to->addr);
+	return log->waiting_count == OBJECTS_WAITING_MAX ? flush(log) : 0;
+}
+
+static int visit(void *context, const struct reader_event *event)
+{
+	struct objects_log *log = context;
+
+	progress_step(event->number);
+	if (event->time_ns > log->until_ns) {
+		log->read_ns = since_start(log, log->until_ns);
+		return 1;
+	}
+	if (event->number > log->until_number)
+		return 1;
+	log->read_ns = since_start(log, event->time_ns);
+	if (event->record.type != PMT_REC_create && event->record.type != PMT_REC_destroy)
+		return 0;
+	return add_event(log, event);
+}
+
+/* --- the whole log --- */
+
+static void begin(struct objects_log *log, const struct objects_options *options)
+{
+	const struct moment *moment = &options->moment;
+
+	memset(log, 0, sizeof(*log));
+	log->options = options;
+	log->factor = mix_factor();
+	log->until_number = UINT64_MAX;
+	log->until_ns = moment->kind == MOMENT_TIME ? moment->at_ns : UINT64_MAX;
+	objmap_init(&log->map);
+}
+
+static void end(struct objects_log *log)
+{
+	objmap_fini(&log->map);
+	free(log->sites);
+	free(log->index);
+}
+
+/* Returns 0, or -1 after an I/O error. */
+static int read_events(struct objects_log *log)
+{
+	progress_begin(reader_path(log->reader));
+	const int result = reader_run(log->reader, visit, log);
+
+	progress_end();
+	flush(log);
+	log->last_ns = log->read_ns;
+	return result < 0 ? -1 : 0;
+}
+
+/* The peak is known only in the end: a first pass finds it. */
+static int find_peak(struct objects_log *log, const struct objects_options *options)
+{
+	struct reader *reader = log->reader;
+
+	if (read_events(log) != 0)
+		return -1;
+	const uint64_t number = log->seen == 0 ? UINT64_MAX : log->peak_number;
+
+	end(log);
+	begin(log, options);
+	log->reader = reader;
+	log->until_number = number;
+	return 0;
+}
+
+static uint64_t absolute(const struct objects_log *log)
+{
+	const uint64_t start_ns = reader_header(log->reader)->start_ns;
+
+	return log->until_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + log->until_ns;
+}
+
+int objects_log_init(struct objects_log *log, const char *path,
+		     const struct objects_options *options, objects_visit death, void *context)
+{
+	int result = 0;
+
+	begin(log, options);
+	if (reader_open(path, &log->reader) != 0)
+		return EXIT_DATA;
+	if (options->moment.kind == MOMENT_PEAK)
+		result = find_peak(log, options);
+	log->until_ns = absolute(log);
+	log->visit_death = death;
+	log->context = context;
+	if (result == 0)
+		result = read_events(log);
+	const int status = result != 0 ? EXIT_DATA : damage_status(log->reader);
+
+	if (log->seen == 0 && options->moment.kind != MOMENT_TIME) {
+		error("%s: no Python objects are in this log; trace with --trace objects", path);
+		reader_close(log->reader);
+		log->reader = NULL;
+		return EXIT_DATA;
+	}
+	return status;
+}
+
+void objects_log_fini(struct objects_log *log)
+{
+	end(log);
+	if (log->reader != NULL)
+		reader_close(log->reader);
+}
+
+/* --- what is live --- */
+
+struct entry {
+	uint64_t addr;
+	struct objmap_object object;
+};
+
+struct collection {
+	const struct objects_log *log;
+	struct entry *entries;
+	size_t count;
+};
+
+static void collect(void *context, uint64_t addr, const struct objmap_object *object)
+{
+	struct collection *to = context;
+
+	if (to->log->sites[object->site].wanted)
+		to->entries[to->count++] = (struct entry){addr, *object};
+}
+
+static int by_age(const void *left, const void *right)
+{
+	const struct entry *a = left;
+	const struct entry *b = right;
+
+	if (a->object.time_ns != b->object.time_ns)
+		return a->object.time_ns < b->object.time_ns ? -1 : 1;
+	return (a->addr > b->addr) - (a->addr < b->addr);
+}
+
+void objects_log_live(struct objects_log *log, objects_visit visit_live, void *context)
+{
+	struct collection found = {log, need_memory((log->map.count + 1) * sizeof(struct entry)),
+				   0};
+
+	objmap_visit(&log->map, collect, &found);
+	qsort(found.entries, found.count, sizeof(*found.entries), by_age);
+	for (size_t i = 0; i < found.count; i++) {
+		const struct objmap_object *from = &found.entries[i].object;
+		const struct objects_object object = {
+			.addr = found.entries[i].addr,
+			.size = from->size,
+			.born_ns = from->time_ns,
+			.age_ns = log->last_ns > from->time_ns ? log->last_ns - from->time_ns : 0,
+			.site = &log->sites[from->site],
+		};
+
+		if (visit_live(context, log, &object) != 0)
+			break;
+	}
+	free(found.entries);
+}
