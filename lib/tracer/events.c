@@ -297,8 +297,11 @@ void events_notice(unsigned what, const char *text)
 		return;
 	if (text != NULL)
 		r.text.size = (uint32_t)strnlen(text, 255);
-	if (writer_room(&t->writer, EVENT_ROOM + r.text.size) == 0)
-		pmt_put_notice(&t->writer.enc, 0, &r);
+	if (writer_room(&t->writer, EVENT_ROOM + r.text.size) != 0) {
+		thread_stop(t);
+		return;
+	}
+	pmt_put_notice(&t->writer.enc, 0, &r);
 	event_end(t);
 }
 

@@ -22,6 +22,7 @@
 #include "folding.h"
 #include "logfile.h"
 #include "names.h"
+#include "objects.h"
 #include "options.h"
 #include "order.h"
 #include "pymem.h"
@@ -523,6 +524,7 @@ static void forget_log(void)
 	order_reset();
 	rss_reset();
 	stack_reset();
+	objects_reset();
 	sampler_reset();
 	account_reset();
 	census_reset();
@@ -731,6 +733,7 @@ int process_begin(const char *const *settings, struct text *problem)
 	if (process_traces(PMT_TRACED_PYMEM))
 		pymem_check();
 	(void)audit_start();
+	objects_check();
 	events_begin();
 	return 0;
 }
@@ -740,6 +743,7 @@ void process_end(void)
 	if (!process_is_own() || sys_getpid() != process.pid)
 		return;
 	events_end();
+	objects_end();
 	census_at_end();
 	finish(1, 1);
 }
@@ -755,6 +759,7 @@ int process_change(const char *setting, struct text *problem)
 	process.options.trace = (before & ~events) | (process.options.trace & events);
 	process_shared.traced = process.options.trace;
 	events_change();
+	objects_check();
 	return 0;
 }
 

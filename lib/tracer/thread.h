@@ -106,6 +106,17 @@ struct thread_events {
 	} codes[THREAD_CODES];
 };
 
+#define THREAD_TYPES 64
+
+/* Objects: objects.c. */
+struct thread_objects {
+	uint64_t epoch; /* value of the epoch of types that `types` is of */
+	struct {
+		const void *type;
+		uint64_t word;
+	} types[THREAD_TYPES]; /* looked up lately */
+};
+
 struct thread {
 	_Atomic int state;
 	uint32_t number; /* from 1 */
@@ -131,6 +142,8 @@ struct thread {
 
 	struct thread_fold fold;
 	struct thread_events events;
+
+	struct thread_objects objects;
 
 	/* thread.c */
 	struct thread *next;
