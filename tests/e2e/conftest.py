@@ -17,6 +17,7 @@ import harness
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than a few seconds; not in the quick run")
     config.addinivalue_line("markers", "python: runs with every interpreter; also on unstable's")
+    config.addinivalue_line("markers", "versions(least, below): not with other interpreters")
     harness.pythons()  # before xdist starts its workers, who inherit the list
 
 
@@ -27,6 +28,10 @@ def pytest_report_header() -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" in metafunc.fixturenames:
         found = harness.pythons()
+        marker = metafunc.definition.get_closest_marker("versions")
+        if marker:
+            least, below = marker.args
+            found = [p for p in found if least <= p.version < below]
         skip = pytest.param(None, marks=pytest.mark.skip(reason="no Python interpreter found"))
         metafunc.parametrize("python", found or [skip], ids=[p.name for p in found] or ["none"])
 

@@ -24,11 +24,9 @@ from harness import (
     short,
 )
 
+pytestmark = pytest.mark.versions((3, 13), (4, 0))  # CPython tells of objects from 3.13 on
+
 OBJECTS = {"TRACE": "objects", "RSS": "off"}
-
-
-def need_objects(python: Python) -> None:
-    need(python.version >= (3, 13), "CPython tells of objects from 3.13 on")
 
 
 def counts(log: Log, **fields: Any) -> tuple[Counter[str], Counter[str]]:
@@ -121,7 +119,6 @@ def check_report(run: Run, python: Python) -> None:
 
 
 def test_counts_and_positions_equal_those_of_the_program(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     run = tracer.python(python, "objects_life.py", options=OBJECTS)
     check_report(run, python)
     inferred = sum(e["inferred"] for e in run.log.of("destroy"))
@@ -134,7 +131,6 @@ def test_counts_and_positions_equal_those_of_the_program(tracer: Tracer, python:
 
 @pytest.mark.parametrize("trace", ("objects,malloc,mmap,pymem,rss", "objects,rss"))
 def test_beside_other_events(tracer: Tracer, python: Python, trace: str) -> None:
-    need_objects(python)
     options = {"TRACE": trace, "FOLD": "on", "RSS": "auto"}
     run = tracer.python(python, "objects_life.py", options=options)
     check_report(run, python)
@@ -142,7 +138,6 @@ def test_beside_other_events(tracer: Tracer, python: Python, trace: str) -> None
 
 @pytest.mark.parametrize("how", ("malloc", "debug", "pymalloc_debug"))
 def test_with_other_allocators(tracer: Tracer, python: Python, how: str) -> None:
-    need_objects(python)
     need(not python.free_threaded or how == "debug", "not for free-threaded builds")
     run = tracer.python(python, "objects_life.py", options=OBJECTS, env={"PYTHONMALLOC": how})
     check_report(run, python)
@@ -163,7 +158,6 @@ work()
 
 
 def test_builtin_types(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     lines = {
         m[1]: n
         for n, m in enumerate(map(re.compile(".*# (.*)").match, BUILTIN.split("\n")), 1)
@@ -206,7 +200,6 @@ for i in range(10):
 def test_filters_by_type(
     tracer: Tracer, python: Python, options: dict[str, str], expected: set[str]
 ) -> None:
-    need_objects(python)
     made, gone = counts(traced(tracer, python, FILTERED, **options).log)
     names = {"Keep", "KeepNot", "Also1", "Also22", "Other"}
     assert {k: v for k, v in made.items() if k in names} == dict.fromkeys(expected, 10)
@@ -242,7 +235,6 @@ some()
 
 
 def test_tracemalloc_takes_the_place(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     run = traced(tracer, python, TRACEMALLOC)
     made, gone = counts(run.log)
     assert made["W"] == gone["W"] == 1000
@@ -252,7 +244,6 @@ def test_tracemalloc_takes_the_place(tracer: Tracer, python: Python) -> None:
 
 
 def test_tracemalloc_from_the_start(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     program = "class W: pass\nfor i in range(100): W()\nimport tracemalloc\n"
     program += "kept = W()\nassert tracemalloc.get_object_traceback(kept) is not None"
     argv = ["-X", "tracemalloc", "-c", program]
@@ -288,7 +279,6 @@ some()
 @pytest.mark.parametrize("begin", ("start", "chain"))
 @pytest.mark.parametrize("how", ("nothing", "restore"))
 def test_another_tracer(tracer: Tracer, python: Python, how: str, begin: str) -> None:
-    need_objects(python)
     need(python.has_headers, "no headers of this interpreter")
     folder = str(compile_extension("objects_tracer.c", python).parent)
     program = SECOND.format(folder=folder, how=how, begin=begin)
@@ -316,7 +306,6 @@ drop()
 
 
 def test_ends_that_python_does_not_tell(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     need(python.has_headers, "no headers of this interpreter")
     need(not python.free_threaded, "reference counts are not as simple there")
     folder = str(compile_extension("objects_tracer.c", python).parent)
@@ -348,7 +337,6 @@ kept.clear()
 
 @pytest.mark.parametrize(("threads", "expected"), (("main", 10), ("bl*", 100), ("main,red", 1010)))
 def test_filter_by_thread(tracer: Tracer, python: Python, threads: str, expected: int) -> None:
-    need_objects(python)
     made, gone = counts(traced(tracer, python, THREADS, THREADS=threads).log)
     assert made["W"] == gone["W"] == expected
 
@@ -373,7 +361,6 @@ Both()
 
 
 def test_fork(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     run = traced(tracer, python, FORK)
     [child] = [log for log in run.logs if "forked" in log.header["flags"]]
     [parent] = [log for log in run.logs if log is not child]
@@ -403,7 +390,6 @@ last = Last()
 
 @pytest.mark.parametrize("when", ("none", "0", "1", "2"))
 def test_garbage_at_the_end(tracer: Tracer, python: Python, when: str) -> None:
-    need_objects(python)
     log = traced(tracer, python, END, GC_AT_END=when, INCLUDE_TYPES="Cycle,Last,Module*").log
     made, gone = counts(log)
     assert made["Cycle"] == gone["Cycle"] == 20
@@ -415,7 +401,6 @@ def test_garbage_at_the_end(tracer: Tracer, python: Python, when: str) -> None:
 
 
 def test_the_collection_itself_leaves_no_objects(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     program = "class W: pass\nW()"
     plain = counts(traced(tracer, python, program).log)[0]
     with_gc = counts(traced(tracer, python, program, GC_AT_END="2").log)[0]
@@ -423,7 +408,6 @@ def test_the_collection_itself_leaves_no_objects(tracer: Tracer, python: Python)
 
 
 def test_several_interpreters(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     module = "_interpreters" if python.version[:2] >= (3, 13) else ""
     program = f"""
 import {module} as interpreters, threading
@@ -449,8 +433,8 @@ exec(code)
     assert made["W"] == gone["W"] == 8000
 
 
+@pytest.mark.versions((3, 8), (3, 13))
 def test_older_versions_say_so(tracer: Tracer, python: Python) -> None:
-    need(python.version < (3, 13), "this one can")
     run = tracer.python_argv(
         python, ["-c", "print(1)"], options={**OBJECTS, "TRACE": "objects,malloc"}, traced_only=True
     )
@@ -463,7 +447,6 @@ def test_older_versions_say_so(tracer: Tracer, python: Python) -> None:
 
 
 def test_resident_set(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     program = "class W: pass\nkept = [(W(), bytearray(1 << 20)) for i in range(30)]"
     events = traced(tracer, python, program, RSS="exact").log.of("create", type="W")
     sizes = [e["rss"] for e in events]
@@ -473,7 +456,6 @@ def test_resident_set(tracer: Tracer, python: Python) -> None:
 
 
 def test_log_takes_few_bytes(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     program = "class W: pass\nfor i in range(100000): W()"
     run = traced(tracer, python, program, INCLUDE_TYPES="W")
     assert json.loads(json.dumps(counts(run.log)[0])) == {"W": 100000}
@@ -481,7 +463,6 @@ def test_log_takes_few_bytes(tracer: Tracer, python: Python) -> None:
 
 
 def test_interpreter_that_is_loaded_late(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     home = {"PYTHONHOME": str(Path(python.path).parents[1])}
     library = Path(python.path).parents[1] / "lib" / f"libpython3.{python.version[1]}.so.1.0"
     need(library.exists() and not python.root, "this Python has no shared library")
@@ -507,7 +488,6 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("how", ("fork", "spawn"))
 def test_processes(tracer: Tracer, python: Python, tmp_path: Path, how: str) -> None:
-    need_objects(python)
     script = tmp_path / "pool.py"
     script.write_text(POOL)
     run = tracer.python_argv(python, [str(script), how], options=OBJECTS)
@@ -542,7 +522,6 @@ def controlled(tracer: Tracer, python: Python, program: str) -> list[Log]:
 
 
 def test_logs_one_after_another(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     program = """
 some(100)
 for i in range(3):
@@ -566,7 +545,6 @@ del kept
 
 
 def test_objects_on_and_off(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     program = """
 call("start", b"TRACE=calls")
 some(10)
@@ -590,7 +568,6 @@ some(5)
 
 
 def test_the_place_is_given_back(tracer: Tracer, python: Python) -> None:
-    need_objects(python)
     program = """
 get = ctypes.pythonapi.PyRefTracer_GetTracer
 get.restype = ctypes.c_void_p
