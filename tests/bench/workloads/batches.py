@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""Objects of a small class, 500,000 a turn, dropped by the hundred: CPython 3.13.0 reports such ends."""
+
+from itertools import repeat
+
+from ending import last_statement, turns
+
+
+class Small:
+    __slots__ = ()
+
+
+def loop(number: int) -> None:
+    kept = []
+    for _ in repeat(None, number // 100):
+        kept.extend([Small() for _ in repeat(None, 100)])
+        kept.clear()
+
+
+for _ in range(turns(20)):
+    loop(500_000)
+last_statement("done")
