@@ -88,7 +88,7 @@ def arguments() -> argparse.Namespace:
         *("--side-rounds", "-s"),
         type=int,
         default=1,
-        help="pairs of heaptrack, filprofiler, scalene and upstream pymemtrace (%(default)s)",
+        help="pairs of the slowest of the others (%(default)s)",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="of the work (%(default)s)")
     parser.add_argument("-p", "--python", default=default_python())

@@ -147,7 +147,7 @@ def tools(folder: Path) -> Dict[str, List[Tracer]]:
             ours(LINES_USS, **depth, LINES="uss-first"),
             under(MEMPULSE_C, "mempulse-c", peer),
             under(MEMPULSE, "mempulse", peer),
-            under(MEMORY_PROFILER, "memory_profiler", peer),
+            dataclasses.replace(under(MEMORY_PROFILER, "memory_profiler", peer), side=True),
         ],
     }
 

@@ -9,14 +9,19 @@ from ending import last_statement, turns
 LINES = [f"{n}\tname <{n % 97}>\t{n * 7919 % 1009}" for n in range(400)]
 
 
+class Cell:
+    def __init__(self, text: str) -> None:
+        self.text = html.escape(text)
+
+
 class Record:
     def __init__(self, number: int, name: str, value: float) -> None:
         self.number = number
         self.name = name
         self.value = value
 
-    def cells(self) -> List[str]:
-        return [str(self.number), html.escape(self.name), f"{self.value:.2f}"]
+    def cells(self) -> List[Cell]:
+        return [Cell(str(self.number)), Cell(self.name), Cell(f"{self.value:.2f}")]
 
 
 def parse(lines: List[str]) -> List[Record]:
@@ -40,7 +45,7 @@ def sums(records: List[Record]) -> Dict[str, float]:
 def table(records: List[Record]) -> str:
     rows = []
     for record in sorted(records, key=lambda r: r.value):
-        cells = "".join(f"<td>{cell}</td>" for cell in record.cells())
+        cells = "".join(f"<td>{cell.text}</td>" for cell in record.cells())
         rows.append(f"<tr>{cells}</tr>")
     return "\n".join(rows)
 
