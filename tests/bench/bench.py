@@ -156,7 +156,11 @@ def measure_parts(chosen: argparse.Namespace, results: Results) -> None:
         return
     python = python_of_events(chosen)
     if python is None:
-        note("not measured: events, package: no interpreter with headers (python3-dev?)")
+        missing = {"all of it": "no interpreter with headers (python3-dev?)"}
+        if "events" in chosen.only:
+            results.events = events.Part({}, missing, [])
+        if "package" in chosen.only:
+            results.package = package.PackagePart({}, missing, [])
         return
     how = (chosen.rounds, chosen.side_rounds, chosen.scale, not chosen.no_peers)
     if "events" in chosen.only:

@@ -197,13 +197,18 @@ def workload_list(part: Part) -> str:
     return "\n".join(f"- `{name}`: {WORKLOADS[name]}" for name in names)
 
 
-def absent(part: Part) -> List[str]:
+def not_measured(part: Part) -> str:
     failed = {f"{row.tool} with {row.workload}": row.failed for row in part.rows if row.failed}
-    return [f"- {name}: {reason}" for name, reason in {**part.missing, **failed}.items()]
+    lines = [f"- {name}: {reason}" for name, reason in {**part.missing, **failed}.items()]
+    return "\n".join(["Not measured:", "", *lines] if lines else [])
 
 
 def event_sections(part: Part) -> List[Section]:
-    body = [row_table(part.rows), workload_list(part), *(["\n".join(absent(part))])]
+    body = [
+        row_table(part.rows) if part.rows else "",
+        workload_list(part),
+        not_measured(part),
+    ]
     return [("Interpreter events", "\n\n".join(text for text in body if text))]
 
 
@@ -218,6 +223,6 @@ def package_sections(part: PackagePart) -> List[Section]:
     body = [
         row_table(part.rows) if part.rows else "",
         table(["what", "cost"], costs) if costs else "",
-        "\n".join(absent(part)),
+        not_measured(part),
     ]
     return [("Python package", "\n\n".join(text for text in body if text))]

@@ -42,7 +42,7 @@ WORKLOADS = {
     "by_line": "mempulse's benchmark, smaller: lists, UUIDs, numpy, calls within calls",
 }
 REJECTED = {"builtin_batches": OBJECTS, "batches": EXCLUDED}
-OBJECTS_A_TURN, TURNS = 500_000, 20
+OBJECTS_A_TURN, TURNS = 50_000, 200
 LEAST = 1000  # events of a trial program
 TRIAL = """
 class Small:
@@ -179,15 +179,21 @@ def package_of(tracer: Tracer) -> str:
 def usable(
     chosen: Dict[str, List[Tracer]], python: str, absent: Dict[str, str]
 ) -> Tuple[Dict[str, List[Tracer]], Dict[str, str]]:
-    """The tools that work, by workload; the reasons of those that do not, with ABSENT packages."""
+    """The tools that work, by workload, and why others do not; ABSENT has packages and tools."""
     known: Dict[str, Optional[str]] = {}
     for tracer in (t for found in chosen.values() for t in found):
         if tracer.name not in known:
-            absence = absent.get(package_of(tracer))
+            absence = absent.get(tracer.name) or absent.get(package_of(tracer))
             known[tracer.name] = absence or trial(tracer, python)
     reasons = {name: reason for name, reason in known.items() if reason}
     kept = {name: [t for t in found if known[t.name] is None] for name, found in chosen.items()}
     return kept, reasons
+
+
+def too_old(python: harness.Python) -> Dict[str, str]:
+    """The tools that an interpreter before 3.13 cannot have, and why."""
+    names = (EMPTY_OBJECTS, OBJECTS, EXCLUDED, UPSTREAM["ReferenceTracing"])
+    return {} if python.version >= (3, 13) else dict.fromkeys(names, "needs CPython 3.13 or later")
 
 
 def without_peers(chosen: Dict[str, List[Tracer]]) -> Dict[str, List[Tracer]]:
@@ -219,7 +225,7 @@ def measure_events(
     # The workload by_line needs numpy, which is in the peers' environment.
     venv = peers.PEERS / "bin" / "python"
     command = str(venv) if with_peers and os.path.exists(venv) else python.path
-    chosen, missing = usable(chosen, command, absent)
+    chosen, missing = usable(chosen, command, {**absent, **too_old(python)})
     for name, reason in missing.items():
         note(f"not measured: {name}: {reason}")
     bench = EventBench(command, [], rounds, side_rounds, scale, by_workload=chosen)

@@ -11,7 +11,7 @@ from typing import Dict, List, Optional
 
 import idle
 import peers
-from events import UPSTREAM, EventBench, Part, facts, under, upstream, usable
+from events import UPSTREAM, EventBench, Part, facts, too_old, under, upstream, usable
 from measure import FOLDER, Failed, clean_environment, empty_folder, note
 from tracers import TOOL, Tracer
 
@@ -88,6 +88,7 @@ def calls(venvs: Dict[str, Path], rounds: int, scale: float) -> Dict[str, float]
 
 def watched(scale: float, ours: Optional[str], missing: Dict[str, str]) -> Dict[str, float]:
     """Part of a core of each of our tools that watch; reasons go to MISSING."""
+    seconds = WATCH_S if scale >= 0.5 else WATCH_S / 10
     commands = {"watch": [str(TOOL), "watch"]}
     for module in ("pymemtrace.process", "pymemtrace.process_tree"):
         reason = ours or lacks(peers.OURS, module)
@@ -97,11 +98,11 @@ def watched(scale: float, ours: Optional[str], missing: Dict[str, str]) -> Dict[
             commands[module] = [python_of(peers.OURS), "-I", "-m", module]
     found = {}
     for name, command in commands.items():
-        note(f"{name}: watches for {WATCH_S * scale:.0f} s")
+        note(f"{name}: watches for {seconds:.0f} s")
         try:
             found[name] = idle.share(
                 lambda pid, start=command: [*start, "-i", "1", "-p", str(pid)],  # type: ignore[misc]
-                WATCH_S * scale,
+                seconds,
                 FOLDER / "run",
             )
         except Failed as error:
@@ -120,9 +121,11 @@ def measure_package(
     absent = peers.install_peers(python) if with_peers else {}
     no_wheel = peers.install_ours(python)
     no_module = no_wheel or lacks(peers.OURS, "pymemtrace.cPyMemTrace")
-    missing = {**absent, **({"our pymemtrace.cPyMemTrace": no_module} if no_module else {})}
-    chosen = [t for t in tools(with_peers) if not (no_module and t.name in OURS.values())]
-    kept, unusable = usable({"mixed": chosen}, python.path, absent)
+    missing = dict(absent)
+    unknown = {**absent, **too_old(python)}
+    if no_module:
+        unknown.update(dict.fromkeys(OURS.values(), no_module))
+    kept, unusable = usable({"mixed": tools(with_peers)}, python.path, unknown)
     bench = EventBench(python.path, [], rounds, side_rounds, scale, by_workload=kept)
     if kept["mixed"]:
         bench.workload("mixed")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lists, 500,000 a turn, dropped by the hundred: objects of a type of the interpreter."""
+"""Lists, 50,000 a turn, dropped by the hundred: objects of a type of the interpreter."""
 
 from itertools import repeat
 from typing import List
@@ -14,6 +14,6 @@ def loop(number: int) -> None:
         kept.clear()
 
 
-for _ in range(turns(20)):
-    loop(500_000)
+for _ in range(turns(200)):
+    loop(50_000)
 last_statement("done")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calls of a C function, 600,000 a turn."""
+"""Calls of a C function, 60,000 a turn."""
 
 from itertools import repeat
 
@@ -12,6 +12,6 @@ def loop(number: int) -> None:
         len(some)
 
 
-for _ in range(turns(30)):
-    loop(600_000)
+for _ in range(turns(300)):
+    loop(60_000)
 last_statement("done")

@@ -17,6 +17,6 @@ def loop(number: int) -> int:
 
 
 total = 0
-for _ in range(turns(80)):
-    total += loop(100_000)
+for _ in range(turns(800)):
+    total += loop(10_000)
 last_statement(total)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Objects of a small class, 500,000 a turn, each dropped when it is made."""
+"""Objects of a small class, 50,000 a turn, each dropped when it is made."""
 
 from itertools import repeat
 
@@ -15,6 +15,6 @@ def loop(number: int) -> None:
         Small()
 
 
-for _ in range(turns(20)):
-    loop(500_000)
+for _ in range(turns(200)):
+    loop(50_000)
 last_statement("done")
