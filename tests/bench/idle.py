@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Callable, Iterator, List
 
@@ -40,9 +39,8 @@ def processor_s(command: List[str], seconds: float, folder: Path) -> float:
             stderr=err,
             start_new_session=True,
         )
-        time.sleep(seconds)
-        if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
             raise Failed(f"ended by itself: {last_line(folder / 'stderr')}")
         os.kill(process.pid, signal.SIGINT)
         _, status, used = os.wait4(process.pid, 0)
