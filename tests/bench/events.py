@@ -36,8 +36,8 @@ WORKLOADS = {
     "c_calls": "calls of a C function, 18 million",
     "lines": "lines that do little, 40 million",
     "objects": "objects of a small class, each dropped at once, 10 million",
-    "batches": "the same, dropped by the hundred",
-    "builtin_batches": "lists, dropped by the hundred, 10 million",
+    "batches": "the same, dropped by the thousand",
+    "builtin_batches": "lists, dropped by the thousand, 10 million",
     "mixed": "text to HTML, by functions and objects",
     "by_line": "mempulse's benchmark, smaller: lists, UUIDs, numpy, calls within calls",
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lists, 50,000 a turn, dropped by the hundred: objects of a type of the interpreter."""
+"""Lists, 50,000 a turn, dropped by the thousand: objects of a type of the interpreter."""
 
 from itertools import repeat
 from typing import List
@@ -9,8 +9,8 @@ from ending import last_statement, turns
 
 def loop(number: int) -> None:
     kept: List[List[int]] = []
-    for _ in repeat(None, number // 100):
-        kept.extend([[] for _ in repeat(None, 100)])
+    for _ in repeat(None, number // 1000):
+        kept.extend([[] for _ in repeat(None, 1000)])
         kept.clear()
 
 

@@ -38,7 +38,7 @@ def large() -> int:
 @watched
 def uuids() -> int:
     found: List[str] = []
-    for _ in range(turns(10_000)):
+    for _ in range(turns(5000)):
         found.append(str(uuid.UUID(int=random.getrandbits(128))))
     return len(found)
 
@@ -46,7 +46,7 @@ def uuids() -> int:
 @watched
 def arrays() -> float:
     total = 0.0
-    for _ in range(turns(1000)):
+    for _ in range(turns(300)):
         a = np.random.rand(10_000)
         b = np.random.rand(10_000)
         c = a * b
