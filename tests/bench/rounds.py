@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from measure import FOLDER, HERE, Failed, Sample, compile_c, empty_folder, log_size, note, run
-from tracers import OURS, OURS_ALL, OURS_ALL_UNFOLDED, PLAIN, Tracer, one_log
+from tracers import OURS_ALL, PLAIN, Tracer, one_log
 
 # In the order of the tables. The C program's threads are part of its name.
 PYTHON_WORKLOADS = {
@@ -159,8 +159,7 @@ class Bench:
 
     def check_output(self, tracer: Tracer, expected: bytes) -> None:
         """Our tool must not change what the program prints."""
-        ours = tracer.name in (OURS, OURS_ALL, OURS_ALL_UNFOLDED)
-        if ours and (FOLDER / "run" / "stdout").read_bytes() != expected:
+        if tracer.ours and (FOLDER / "run" / "stdout").read_bytes() != expected:
             raise Failed("other output than untraced")
 
     def examine(self, tracer: Tracer, row: Row) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from reading import Reading
 from rounds import C_WORKLOADS, PYTHON_WORKLOADS, WORKLOADS, Row
@@ -159,12 +159,14 @@ def sections(
     costs: List[Cost],
     machine: Dict[str, str],
     missing: Dict[str, str],
+    others: Sequence[Tuple[str, str]] = (),
 ) -> str:
-    """Everything, under headings."""
+    """Everything, under headings; OTHERS are the sections of the other parts."""
     parts = [("Machine and versions", facts(machine)), ("Targets", verdict_table(verdicts))]
     if any(name in PYTHON_WORKLOADS for name in figures.workloads):
         parts.append(("Each tool", overview(figures)))
-    parts.append(("Time of the whole process", times(figures)))
+    if figures.workloads:
+        parts.append(("Time of the whole process", times(figures)))
     if any(name in figures.workloads for name in C_WORKLOADS):
         parts.append(("Threads, million events a second in the best round", threads(figures)))
     if reading:
@@ -174,8 +176,10 @@ def sections(
         )
     if costs:
         parts.append(("Start-up", startup_table(costs)))
-    parts.append(("Every figure", details(figures)))
-    absent = [f"- {name}: {reason}" for name, reason in missing.items()] + failures(figures)
-    parts.append(("Not measured", "\n".join(absent) or "Nothing was left out."))
-    parts.append(("Workloads", workload_list(figures)))
+    if figures.workloads:
+        parts.append(("Every figure", details(figures)))
+        absent = [f"- {name}: {reason}" for name, reason in missing.items()] + failures(figures)
+        parts.append(("Not measured", "\n".join(absent) or "Nothing was left out."))
+        parts.append(("Workloads", workload_list(figures)))
+    parts += others
     return "\n\n".join(f"## {title}\n\n{body}" for title, body in parts) + "\n"

@@ -40,6 +40,7 @@ class Tracer:
     programs: Tuple[str, ...] = ("python",)
     side: bool = False  # measured in fewer rounds
     sizes_only: bool = False  # once, for its log
+    ours: bool = False  # what the program prints must stay the same
 
 
 def one_log(logs: Path) -> Path:
@@ -89,6 +90,7 @@ def ours(name: str, trace: str, fold: Optional[str] = None) -> Tracer:
         our_events,
         programs=("python",) if "pymem" in trace else ("python", "c"),
         sizes_only=fold is not None,
+        ours=True,
     )
 
 
