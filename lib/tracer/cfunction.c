@@ -161,13 +161,9 @@ static uint32_t define(struct writer *w, const void *method, const void *callabl
 	return ++cfunctions.count;
 }
 
-uint32_t cfunction_number(const struct cfunction *function)
+/* The rest of cfunction_number(): not one of those that this thread has called lately. */
+static uint32_t look_up(uint64_t key, const struct cfunction *function)
 {
-	const void *method = function->method;
-	/* A definition that was freed and made anew elsewhere in the same place has another name.
-	 */
-	const uint64_t key =
-		(uintptr_t)method * 0x9E3779B97F4A7C15ULL ^ (uintptr_t)pointer_at(method, 0);
 	uint32_t number = (uint32_t)table_get(&cfunctions.numbers, key);
 	struct writer *w;
 
@@ -176,10 +172,29 @@ uint32_t cfunction_number(const struct cfunction *function)
 	w = stack_definitions();
 	number = (uint32_t)table_get(&cfunctions.numbers, key);
 	if (number == 0) {
-		number = define(w, method, function->callable);
+		number = define(w, function->method, function->callable);
 		if (number != 0 && table_set(&cfunctions.numbers, key, number) != 0)
 			number = 0;
 	}
 	stack_definitions_done();
 	return number;
+}
+
+uint32_t cfunction_number(struct thread *t, const struct cfunction *function)
+{
+	/* A definition that was freed and made anew elsewhere in the same place has another name.
+	 */
+	const uint64_t key = (uintptr_t)function->method * 0x9E3779B97F4A7C15ULL ^
+			     (uintptr_t)pointer_at(function->method, 0);
+	const unsigned slot = (unsigned)(key >> 40) % THREAD_CODES;
+
+	if (__builtin_expect(t->events.functions[slot].key != key, 0)) {
+		const uint32_t number = look_up(key, function);
+
+		if (number == 0)
+			return 0;
+		t->events.functions[slot].key = key;
+		t->events.functions[slot].number = number;
+	}
+	return t->events.functions[slot].number;
 }

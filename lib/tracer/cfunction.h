@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "thread.h"
+
 /* Look up the interpreter's types. Returns 0, or -1 where they are not to be had. */
 int cfunction_init(void);
 /* In a forked child: numbers begin anew. */
@@ -21,6 +23,6 @@ struct cfunction {
  */
 int cfunction_of(const void *callable, int self, struct cfunction *function);
 /* Number of the function, 0 when it cannot be had. Between enter and leave. */
-uint32_t cfunction_number(const struct cfunction *function);
+uint32_t cfunction_number(struct thread *t, const struct cfunction *function);
 
 #endif

@@ -263,7 +263,7 @@ enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 	if (e.code == UNWANTED) {
 		fate = unwanted();
 	} else if (events.depth == 0 || t->events.depth <= events.depth) {
-		e.function = cfunction_number(function);
+		e.function = cfunction_number(t, function);
 		record(t, &e);
 	}
 	event_end(t);

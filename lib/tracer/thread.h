@@ -104,6 +104,10 @@ struct thread_events {
 		const void *code;
 		uint32_t number; /* 0: its events are not wanted */
 	} codes[THREAD_CODES];
+	struct {
+		uint64_t key; /* of a C function: cfunction.c */
+		uint32_t number;
+	} functions[THREAD_CODES];
 };
 
 #define THREAD_TYPES 64
