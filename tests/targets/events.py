@@ -54,6 +54,8 @@ def begin():
     if HOW == "quiet":
         return
     caller = sys._getframe(1)
+    if HOW == "opcodes":
+        caller.f_trace_opcodes = True  # 3.12 wants it before, 3.13 behind
     sys.setprofile(on_profile)
     sys.settrace(on_trace)
     caller.f_trace = on_trace
