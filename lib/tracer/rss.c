@@ -38,8 +38,7 @@ static struct {
 	int refused; /* said once, also for forked children */
 	uint64_t page;
 
-	/* The readers' side. A value's ticket is taken before it is read. */
-	_Alignas(64) _Atomic uint64_t tickets;
+	/* The readers' side. */
 	_Atomic uint64_t value_epoch; /* the epoch before the last value was read, or later */
 	_Atomic uint64_t value_ns;    /* the time, where there was no ticker */
 
@@ -135,39 +134,35 @@ static void raise_to(_Atomic uint64_t *place, uint64_t to)
 		;
 }
 
-/* Is ticket A later than B? They wrap; only their lowest bits count. */
-static int is_later(uint64_t a, uint64_t b)
-{
-	return (int32_t)((uint32_t)(a - b) << (32 - RSS_TICKET_BITS)) > 0;
-}
-
-/* Make BYTES everybody's value, unless that was read later. */
-static void share(uint64_t bytes, uint64_t ticket)
-{
-	const uint64_t mask = (1U << RSS_TICKET_BITS) - 1;
-	const uint64_t value = bytes >> RSS_UNIT_BITS << RSS_TICKET_BITS | (ticket & mask);
-	uint64_t old = atomic_load_explicit(&rss_shared.value, memory_order_relaxed);
-
-	while (is_later(value, old) &&
-	       !atomic_compare_exchange_weak_explicit(&rss_shared.value, &old, value,
-						      memory_order_release, memory_order_relaxed))
-		;
-}
+/* Others may share values meanwhile: more rounds than this are not worth it. */
+#define RENEW_ROUNDS 8
 
 /*
- * Read a value and share it. EPOCH and NOW_NS (0: not known) were taken before. What comes later,
- * comes with a higher ticket, so the shared value is never older than they are.
+ * Read a value and share it. EPOCH and NOW_NS (0: not known) were taken before. A value is only
+ * shared if no other one was since before it was read. So each value that is shared was read after
+ * the one before it, and none is older than what a thread has seen itself.
  */
 static uint64_t renew(uint64_t epoch, uint64_t now_ns)
 {
-	const uint64_t ticket = atomic_fetch_add(&rss.tickets, 1) + 1;
-	const uint64_t bytes = fetch();
+	const uint64_t mask = (1U << RSS_TICKET_BITS) - 1;
+	uint64_t bytes = 0;
 
-	if (bytes == 0)
-		return 0;
-	share(bytes, ticket);
-	raise_to(&rss.value_epoch, epoch);
-	raise_to(&rss.value_ns, now_ns);
+	for (int round = 0; round < RENEW_ROUNDS; round++) {
+		uint64_t old = atomic_load_explicit(&rss_shared.value, memory_order_acquire);
+		uint64_t value;
+
+		bytes = fetch();
+		if (bytes == 0)
+			return 0;
+		value = bytes >> RSS_UNIT_BITS << RSS_TICKET_BITS | ((old + 1) & mask);
+		if (!atomic_compare_exchange_strong_explicit(&rss_shared.value, &old, value,
+							     memory_order_acq_rel,
+							     memory_order_acquire))
+			continue;
+		raise_to(&rss.value_epoch, epoch);
+		raise_to(&rss.value_ns, now_ns);
+		return bytes;
+	}
 	return bytes;
 }
 

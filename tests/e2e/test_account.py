@@ -125,7 +125,8 @@ def test_stacks(tracer: Tracer) -> None:
     # What the tracer counts of its own, and its library, is found among the mappings.
     own = run.log.of("rss")[-1]["own"]
     assert own > MIB // 2
-    assert own <= view["parts"]["tracer"]["mapped_bytes"] <= own + MIB // 2, own
+    # The library reserves address space for tables, too, which is counted once it is used.
+    assert own <= view["parts"]["tracer"]["mapped_bytes"] <= own + 2 * MIB, own
 
 
 def test_killed_near_the_peak(tracer: Tracer) -> None:
