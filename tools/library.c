@@ -2,6 +2,7 @@
 /* Where libpymemtrace.so is. */
 #include "library.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +23,15 @@ static char *own_folder(void)
 	return path;
 }
 
-/* realpath of FOLDER/PLACE if that can be read, or NULL. */
+/* realpath of the library in PLACE, which is seen from FOLDER, if it can be read, or NULL. */
 static char *try_place(const char *folder, const char *place)
 {
+	const bool absolute = *place == '/';
 	char *path = NULL;
 	char *found = NULL;
 
-	if (asprintf(&path, "%s/%s", folder, place) < 0)
+	if (asprintf(&path, "%s%s%s/libpymemtrace.so", absolute ? "" : folder, absolute ? "" : "/",
+		     place) < 0)
 		return NULL;
 	if (access(path, R_OK) == 0)
 		found = realpath(path, NULL);
@@ -59,12 +62,8 @@ static char *check_name(char *path)
 
 char *library_find(void)
 {
-	/* In the build tree; then below the same prefix, for moved installations. */
-	static const char *const places[] = {
-		"../lib/tracer/libpymemtrace.so",
-		"../" PMT_LIBDIR "/libpymemtrace.so",
-		"../lib/libpymemtrace.so",
-	};
+	/* In the build tree; below the same prefix, for moved installations; see meson.build. */
+	static const char *const places[] = {PMT_LIBRARY_PLACES};
 	const char *value = getenv(VARIABLE);
 	char *folder;
 	char *found = NULL;
@@ -75,8 +74,6 @@ char *library_find(void)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && found == NULL; i++)
 		found = folder == NULL ? NULL : try_place(folder, places[i]);
 	free(folder);
-	if (found == NULL)
-		found = try_place(PMT_LIBDIR_ABSOLUTE, "libpymemtrace.so");
 	if (found == NULL)
 		error("libpymemtrace.so not found beside this program; set " VARIABLE
 		      " to its path");

@@ -1,13 +1,34 @@
 # SPDX-License-Identifier: MIT
 """Trace the memory of Python programs.
 
-Tracing itself needs nothing from this package: the library libpymemtrace.so is loaded before the
-interpreter (``pymemtrace run python3 app.py``) and the program ``pymemtrace`` reads its logs. The
-package is the place of the in-process interface, which does not exist yet.
+Tracing a whole program needs nothing from this package: ``pymemtrace run python3 app.py`` loads the
+library before the interpreter, and the program ``pymemtrace`` reads the log. Here is what a Python
+program can do by itself: find both, and read logs.
 """
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from pymemtrace._paths import library_path, program_path
+from pymemtrace._reader import Log, LogError, LogWarning, read
+from pymemtrace._records import Event, Frame, Header, Row, Statistics
+
+__all__ = [
+    "Event",
+    "Frame",
+    "Header",
+    "Log",
+    "LogError",
+    "LogWarning",
+    "Row",
+    "Statistics",
+    "__author__",
+    "__email__",
+    "__version__",
+    "library_path",
+    "program_path",
+    "read",
+]
 
 __version__: str = "0.1.0"
+__author__: str = "The pymemtrace authors"
+__email__: str = "pymemtrace@example.org"

@@ -24,6 +24,27 @@ interpreters()
 	find "$root/usr/bin" -maxdepth 1 -name 'python3.[0-9]*' ! -name '*-config' 2>/dev/null | sort
 }
 
+# What building there needs, beside the interpreters and their headers.
+building="gcc libc6-dev libjansson-dev libzstd-dev pkgconf"
+
+install()
+{
+	chroot "$1" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -yq --no-install-recommends "${@:2}"
+}
+
+# A root that an earlier version made may lack some of it. What cannot be had, its tests miss by name.
+complete_root()
+{
+	local log=$root.log
+	# shellcheck disable=SC2086
+	chroot "$root" dpkg-query -W $building >/dev/null 2>&1 && return
+	# shellcheck disable=SC2086
+	install "$root" $building >>"$log" 2>&1 || {
+		chroot "$root" apt-get update -q && install "$root" $building
+	} >>"$log" 2>&1 || echo "cannot be installed in $root: $building (see $log)"
+}
+
 # Into ROOT.unfinished, which gets its name when all is there.
 make_root()
 {
@@ -37,8 +58,7 @@ make_root()
 	packages=$(chroot "$unfinished" apt-cache pkgnames python3.1 |
 		grep -xE 'python3\.1[3-9]-dev' | tr '\n' ' ')
 	# shellcheck disable=SC2086
-	chroot "$unfinished" env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -yq --no-install-recommends gcc libc6-dev $packages >>"$log" 2>&1 ||
+	install "$unfinished" $building $packages >>"$log" 2>&1 ||
 		skip "the interpreters of Debian unstable cannot be installed: see $log"
 	chroot "$unfinished" apt-get clean
 	mv "$unfinished" "$root"
@@ -51,6 +71,7 @@ prepare()
 	[ -n "$(interpreters)" ] || make_root
 	[ -n "$(interpreters)" ] || skip "no interpreter in $root"
 	chroot "$root" /bin/true 2>/dev/null || skip "chroot cannot be used here"
+	complete_root
 	echo "in $root:" $(interpreters | xargs -n1 basename)
 }
 

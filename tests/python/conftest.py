@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the tests of the Python package, which is installed; `./dev test` sees to that."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from installed import execute
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; not in the quick run")
+    config.addinivalue_line(
+        "markers", "once: does not depend on the interpreter; run by one of all"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("PMT_ONCE"):
+        return
+    once = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=once)
+    items[:] = [item for item in items if item not in once]
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The program pymemtrace that was installed with the package."""
+    from pymemtrace import program_path
+
+    return program_path()
+
+
+@pytest.fixture
+def trace(program: str, tmp_path: Path) -> Callable[..., Path]:
+    """trace(script, NAME=value...) runs a script under the tracer, and returns its log."""
+
+    def run(script: str, **options: object) -> Path:
+        path = tmp_path / "traced.py"
+        path.write_text(script)
+        log = tmp_path / "traced.pmt"
+        env = {f"PYMEMTRACE_{name}": str(value) for name, value in options.items()}
+        execute([program, "run", "-o", log, "--", sys.executable, path], env=env)
+        return log
+
+    return run

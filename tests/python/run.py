@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""Install the Python package into every interpreter found, as a user would, and test it there.
+
+usage: run.py RESULTS [ARG...]
+
+RESULTS gets a JUnit file an interpreter, or NAME.skipped with the reason. ARGs go to pytest. Each
+interpreter has a virtual environment in .cache/python, with what requirements.txt pins, made again
+when that changes. PMT_QUICK: one interpreter, and no test that is slow. `./dev test` runs this.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Sequence
+from xml.sax.saxutils import quoteattr
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests" / "e2e"))
+
+import harness  # noqa: E402
+
+HERE = TOP / "tests" / "python"
+PINS = HERE / "requirements.txt"
+CACHE = TOP / ".cache" / "python"
+WHEELS = CACHE / "wheels"
+NOTHING_SELECTED = 5  # exit status of pytest
+
+
+class Failure(Exception):
+    """An interpreter could not be set up; the text is what the command printed."""
+
+
+def pins(version: tuple[int, ...]) -> list[str]:
+    """NAME==VERSION of all that is pinned for an interpreter of VERSION."""
+    chosen = []
+    for line in PINS.read_text().splitlines():
+        pin = re.match(r'([\w-]+==[\w.]+)(?:; python_version (<|>=) "(\d+)\.(\d+)")?$', line)
+        if not pin:
+            continue
+        older = pin[2] and version < (int(pin[3]), int(pin[4]))
+        if not pin[2] or older == (pin[2] == "<"):
+            chosen.append(pin[1])
+    return chosen
+
+
+def fetch_wheels() -> None:
+    """All that is pinned, for the oldest and for the newest interpreter: none is built for one."""
+    stamp = WHEELS / "pins.txt"
+    if stamp.exists() and stamp.read_bytes() == PINS.read_bytes():
+        return
+    command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", "--implementation=cp", "-d", str(WHEELS)]
+    command += ["--abi=cp38", "--abi=abi3", "--abi=none"]
+    for version in (3, 8), (3, 15):
+        chosen = [f"--python-version={version[0]}.{version[1]}", *pins(version)]
+        subprocess.run([*command, *chosen], check=True, stdin=subprocess.DEVNULL)
+    stamp.write_bytes(PINS.read_bytes())
+
+
+class Environment:
+    """The virtual environment of one interpreter, which may live in a root folder of its own."""
+
+    def __init__(self, python: harness.Python) -> None:
+        self.python = python
+        self.folder = CACHE / python.name
+        self.venv = self.folder / "venv"
+        self.wheel = self.folder / "wheel"
+
+    def run(self, command: Sequence[str | Path], **variables: str) -> str:
+        """What COMMAND prints, run where the interpreter lives. Failure if it fails."""
+        path = f"{self.venv}/bin:/usr/local/bin:/usr/bin:/bin"
+        env = {"PATH": path, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", **variables}
+        words = [f"{name}={value}" for name, value in env.items()]
+        enter = [*self.python.enter, "/usr/bin/env", "-i", "-C", str(TOP), *words]
+        done = subprocess.run(
+            [*enter, *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        text = done.stdout.decode(errors="replace")
+        if done.returncode != 0:
+            raise Failure(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{text}")
+        return text
+
+    def missing(self) -> str | None:
+        """Why nothing can be installed into this interpreter."""
+        if not self.python.has_headers:
+            return f"{self.python.path} has no headers (python3-dev?)"
+        needs = {
+            "cannot make virtual environments": [self.python.path, "-c", "import venv"],
+            "has no C compiler": ["cc", "--version"],
+            "has no pkg-config": ["pkg-config", "--version"],
+            "has no jansson or zstd": ["pkg-config", "--exists", "jansson", "libzstd"],
+        }
+        for what, command in needs.items():
+            try:
+                self.run(command)
+            except Failure:
+                return (
+                    f"{self.python.path}{' in ' * bool(self.python.root)}{self.python.root} {what}"
+                )
+        return None
+
+    def prepare(self) -> None:
+        """Makes the virtual environment unless it is there and as it should be."""
+        key = f"{self.python}\n{PINS.read_text()}"
+        stamp = self.folder / "made.txt"
+        if stamp.exists() and stamp.read_text() == key:
+            return
+        if self.folder.exists():
+            subprocess.run(["rm", "-rf", str(self.folder)], check=True)
+        self.folder.mkdir(parents=True)
+        self.run([self.python.path, "-m", "venv", "--without-pip", self.venv])
+        chosen = pins(self.python.version)
+        [name] = (pin.replace("==", "-") for pin in chosen if pin.startswith("pip=="))
+        [pip] = WHEELS.glob(f"{name}-*.whl")
+        options = ["--no-index", "--no-deps", "--no-compile", "--find-links", str(WHEELS)]
+        self.run([self.venv / "bin/python", pip / "pip", "install", *options, *chosen])
+        stamp.write_text(key)
+
+    def install(self) -> None:
+        """What `pip install .` does, in two steps: the tests look at the wheel, too. The tools are
+        those of this environment; the build goes on from the last one."""
+        subprocess.run(["rm", "-rf", str(self.wheel)], check=True)
+        options = ["--no-build-isolation", "--no-deps", "--no-index", "--no-cache-dir"]
+        options += [f"-Cbuild-dir={self.folder / 'build'}", "-w", str(self.wheel)]
+        self.run([self.venv / "bin/python", "-m", "pip", "wheel", *options, "."])
+        [built] = self.wheel.glob("*.whl")
+        options = ["--force-reinstall", "--no-deps", "--no-index"]
+        self.run([self.venv / "bin/python", "-m", "pip", "install", *options, built])
+
+    def test(self, results: Path, args: Sequence[str], once: bool) -> str:
+        """The last line of pytest."""
+        [wheel] = self.wheel.glob("*.whl")
+        variables = {"PMT_WHEEL": str(wheel), **({"PMT_ONCE": "1"} if once else {})}
+        if harness.QUICK:
+            args = ["-m", "not slow", *args]
+        report = results / f"python-{self.python.name}.xml"
+        command = [str(self.venv / "bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += ["--tb=short", f"--junitxml={report}", f"--junit-prefix={self.python.name}"]
+        try:
+            text = self.run([*command, "-o", "junit_family=xunit1", *args], **variables)
+        except Failure as failure:
+            if f"exit status {NOTHING_SELECTED}\n" in str(failure):
+                return "nothing selected"
+            raise
+        return text.splitlines()[-1].strip("= ")
+
+
+def note_failure(path: Path, name: str, text: str) -> None:
+    """As the result of a test, unless pytest could say it itself."""
+    if not path.exists():
+        case = f'<testcase classname={quoteattr(name)} name="set-up"><error message={quoteattr(text)}/>'
+        path.write_text(f"<testsuites><testsuite>{case}</testcase></testsuite></testsuites>\n")
+
+
+def run_one(python: harness.Python, results: Path, args: Sequence[str]) -> bool:
+    """Whether all went well with this interpreter."""
+    environment = Environment(python)
+    started = time.monotonic()
+    reason = environment.missing()
+    if reason:
+        (results / f"python-{python.name}.skipped").write_text(reason + "\n")
+        print(f"{python.name}: skipped: {reason}", flush=True)
+        return True
+    try:
+        environment.prepare()
+        environment.install()
+        installed = time.monotonic()
+        line = environment.test(results, args, python == harness.pythons()[0] and not python.root)
+    except Failure as failure:
+        print(f"{python.name}: {failure}", flush=True)
+        note_failure(results / f"python-{python.name}.xml", python.name, str(failure))
+        return False
+    print(f"{python.name}: set up in {installed - started:.0f} s; {line}", flush=True)
+    return True
+
+
+def selected(args: Sequence[str]) -> list[str] | None:
+    """ARGs with the files that are ours, or None if others were named only."""
+    paths = [a for a in args if Path(a.partition("::")[0]).exists()]
+    ours = [p for p in paths if HERE in Path(p.partition("::")[0]).resolve().parents]
+    if paths and not ours:
+        return None
+    return [*(a for a in args if a not in paths), *(ours or [str(HERE)])]
+
+
+def main(results: Path, args: Sequence[str]) -> int:
+    chosen = selected(args)
+    if chosen is None:
+        return 0
+    if not harness.pythons():
+        (results / "python.skipped").write_text("no Python interpreter found\n")
+        return 0
+    fetch_wheels()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        good = list(pool.map(lambda p: run_one(p, results, chosen), harness.pythons()))
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))
