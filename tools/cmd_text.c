@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* pymemtrace text: every record of a log as a line. */
+/* pymemtrace text: every record of a log as a line, or the interpreter's events as classic logs. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "classic.h"
 #include "command.h"
 #include "damage.h"
 #include "error.h"
@@ -13,10 +17,15 @@
 #include "report.h"
 #include "show.h"
 
+enum { STYLE_RECORDS, STYLE_CLASSIC };
+
 static struct {
 	bool stacks;
 	bool definitions;
-} opts;
+	int style;
+	struct classic_options classic;
+	bool triggered; /* --d-rss-trigger was given */
+} opts = {.classic = {.kind = CLASSIC_AUTO, .clock = -1, .thread = CLASSIC_ALL_THREADS}};
 
 static int visit(void *context, const struct reader_event *event)
 {
@@ -80,6 +89,7 @@ static void print_header(const struct reader *reader)
 	print_text(reader, PMT_TEXT_TRACER, "tracer");
 	print_text(reader, PMT_TEXT_OPTIONS, "options");
 	print_text(reader, PMT_TEXT_PARENT_LOG, "parent log");
+	print_text(reader, PMT_TEXT_RSS, "rss at events");
 	printf("# pid: %u\n# parent pid: %u\n# start: ", h->pid, h->parent_pid);
 	show_seconds(stdout, h->start_realtime_ns, 6);
 	printf("\n# traced:");
@@ -105,16 +115,11 @@ static void print_end(const struct reader *reader)
 		       (unsigned long long)reader_header(reader)->live.lost);
 }
 
-static int print_log(const char *path)
+static int print_records(struct reader *reader)
 {
-	struct reader *reader;
 	int rc = 0;
-
-	if (reader_open(path, &reader) != 0)
-		return EXIT_DATA;
 	struct show show = {stdout, reader, opts.stacks};
 
-	progress_begin_output(path);
 	print_header(reader);
 	print_totals(&show);
 	printf("# columns: seconds, thread, event, fields\n");
@@ -123,15 +128,66 @@ static int print_log(const char *path)
 	if (rc == 0)
 		rc = reader_run(reader, visit, &show);
 	print_end(reader);
+	return rc;
+}
+
+static int print_log(const char *path)
+{
+	struct reader *reader;
+	int rc;
+
+	if (reader_open(path, &reader) != 0)
+		return EXIT_DATA;
+	progress_begin_output(path);
+	rc = opts.style == STYLE_CLASSIC ? classic_print(stdout, reader, &opts.classic)
+					 : print_records(reader);
 	progress_end();
 	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
 	reader_close(reader);
 	return rc;
 }
 
+/* Whether something was asked for that only one of the styles has. Returns 0, or -1 after a
+ * message. */
+static int check_style(void)
+{
+	const struct classic_options *classic = &opts.classic;
+	const bool for_classic = classic->kind != CLASSIC_AUTO || classic->clock >= 0 ||
+				 classic->thread != CLASSIC_ALL_THREADS || opts.triggered;
+
+	if (opts.style == STYLE_CLASSIC && (opts.stacks || opts.definitions))
+		return error("--stacks and --definitions do not go with --style=classic");
+	if (opts.style != STYLE_CLASSIC && for_classic)
+		return error("--kind, --clock, --thread and --d-rss-trigger go with "
+			     "--style=classic");
+	return 0;
+}
+
 static int run(int count, char **operands)
 {
+	if (check_style() != 0)
+		return EXIT_USAGE;
+	if (opts.classic.clock < 0)
+		opts.classic.clock = CLASSIC_CPU;
 	return inputs_each(count, operands, print_log);
+}
+
+/* Bytes, or -1. */
+static int set_trigger(const struct command_option *option, const char *value, bool negated)
+{
+	char *end;
+
+	(void)negated;
+	opts.triggered = true;
+	opts.classic.trigger_page = strcmp(value, "-1") == 0;
+	if (opts.classic.trigger_page)
+		return 0;
+	errno = 0;
+	opts.classic.trigger = strtoull(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end != '\0' || errno != 0)
+		return error("--%s %s: not allowed, wants a whole number or -1", option->name,
+			     value);
+	return 0;
 }
 
 static const struct command_option options[] = {
@@ -145,6 +201,37 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.definitions,
 	 .doc = "print the definitions of strings, code objects and stacks too, before the events"},
+	{.name = "style",
+	 .value = "records|classic",
+	 .kind = COMMAND_CHOICE,
+	 .target = &opts.style,
+	 .doc = "every record of the log (the default), or the interpreter's events in the layout "
+		"of the text logs that cPyMemTrace writes"},
+	{.name = "kind",
+	 .value = CLASSIC_KIND_WORDS,
+	 .kind = COMMAND_CHOICE,
+	 .target = &opts.classic.kind,
+	 .doc = "with --style=classic: which events: CALL, RETURN, C_CALL, C_RETURN and C_EXCEPT; "
+		"CALL, LINE, RETURN, EXCEPT and OPCODE; or objects made and destroyed; default is "
+		"what the log has"},
+	{.name = "d-rss-trigger",
+	 .value = "BYTES",
+	 .kind = COMMAND_CALL,
+	 .set = set_trigger,
+	 .doc = "with --style=classic: only events at which the resident set is at least so many "
+		"bytes away from that at the last one printed, each with the event before it; -1: "
+		"a page; 0 (the default): all that the log has"},
+	{.name = "clock",
+	 .value = CLASSIC_CLOCK_WORDS,
+	 .kind = COMMAND_CHOICE,
+	 .target = &opts.classic.clock,
+	 .doc = "with --style=classic: the process's processor time (the default), or seconds "
+		"since the start of the log"},
+	{.name = "thread",
+	 .value = "N",
+	 .kind = COMMAND_COUNT,
+	 .target = &opts.classic.thread,
+	 .doc = "with --style=classic: only events of the thread with this number"},
 	{0},
 };
 

@@ -18,6 +18,7 @@ void definitions_fini(struct definitions *d)
 	free(d->frames);
 	free(d->c_functions);
 	free(d->types);
+	free(d->memos);
 	idmap_fini(&d->string_ids);
 	idmap_fini(&d->code_ids);
 	idmap_fini(&d->frame_ids);
@@ -190,7 +191,19 @@ const struct type_definition *definitions_type(const struct definitions *d, uint
 	return i < 0 ? NULL : &d->types[i];
 }
 
-uint32_t definitions_position_line(const struct definitions *d, uint64_t id, uint64_t position)
+/* Where the line of a position is kept, if it is. Ids of codes fit 32 bits, see add_code(). */
+static struct line_memo *memo_of(struct definitions *d, uint64_t code, uint64_t position)
+{
+	const uint64_t hash = (code << 32 | (uint32_t)position) * 0x9e3779b97f4a7c15ULL;
+
+	if (d->memos == NULL)
+		d->memos = calloc(DEFINITIONS_MEMOS, sizeof(*d->memos));
+	if (d->memos == NULL)
+		die(EXIT_DATA, "out of memory");
+	return &d->memos[(hash >> 32) % DEFINITIONS_MEMOS];
+}
+
+uint32_t definitions_position_line(struct definitions *d, uint64_t id, uint64_t position)
 {
 	const struct code_definition *code = definitions_code(d, id);
 
@@ -198,9 +211,17 @@ uint32_t definitions_position_line(const struct definitions *d, uint64_t id, uin
 		return 0;
 	if (position == 0)
 		return code->first_line;
-	struct linetable table = {code->table, code->first_line, code->lines, code->lines_size};
+	const struct linetable table = {code->table, code->first_line, code->lines,
+					code->lines_size};
 
-	return linetable_line(&table, (position - 1) * 2);
+	if (position > UINT32_MAX)
+		return linetable_line(&table, (position - 1) * 2);
+	struct line_memo *memo = memo_of(d, id, position);
+
+	if (memo->code != id || memo->position != position)
+		*memo = (struct line_memo){(uint32_t)id, (uint32_t)position,
+					   linetable_line(&table, (position - 1) * 2)};
+	return memo->line;
 }
 
 uint32_t definitions_line(struct definitions *d, uint64_t id)

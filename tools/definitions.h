@@ -41,6 +41,15 @@ struct type_definition {
 
 #define DEFINITIONS_NO_LINE_YET UINT32_MAX
 
+/* What a line table has said: events ask for the same positions again and again. */
+struct line_memo {
+	uint32_t code; /* 0: empty */
+	uint32_t position;
+	uint32_t line;
+};
+
+#define DEFINITIONS_MEMOS 16384
+
 /* All zero is empty. */
 struct definitions {
 	struct idmap string_ids;
@@ -55,6 +64,7 @@ struct definitions {
 	struct frame_definition *frames;
 	struct c_function_definition *c_functions;
 	struct type_definition *types;
+	struct line_memo *memos; /* DEFINITIONS_MEMOS of them once there is one */
 	size_t strings_room, codes_room, frames_room, c_functions_room, types_room;
 };
 
@@ -71,8 +81,9 @@ const struct frame_definition *definitions_frame(const struct definitions *d, ui
 const struct c_function_definition *definitions_c_function(const struct definitions *d,
 							   uint64_t id);
 const struct type_definition *definitions_type(const struct definitions *d, uint64_t id);
-/* The line of a position (as in a `frame` record) of a code object, 0 when it is not known. */
-uint32_t definitions_position_line(const struct definitions *d, uint64_t code, uint64_t position);
+/* The line of a position (as in a `frame` record) of a code object, 0 when it is not known. Reads
+ * the line table the first time, and when another position has taken its memo's place. */
+uint32_t definitions_position_line(struct definitions *d, uint64_t code, uint64_t position);
 /* The line of a stack's innermost frame, 0 when it is not known; looked up once a frame. */
 uint32_t definitions_line(struct definitions *d, uint64_t id);
 

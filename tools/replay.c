@@ -66,6 +66,7 @@ void replay_find_temporary(struct replay *replay, uint32_t threshold)
 
 void replay_fini(struct replay *replay)
 {
+	pyevents_fini(&replay->python);
 	heap_fini(&replay->heap);
 	early_fini(&replay->early);
 	sites_fini(&replay->blocks);
@@ -413,7 +414,15 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	case PMT_REC_mremap:
 		on_mremap(replay, event);
 		break;
+	case PMT_REC_pyevent:
+	case PMT_REC_c_event:
+	case PMT_REC_line:
+	case PMT_REC_create:
+	case PMT_REC_destroy:
+		pyevents_add(&replay->python, event);
+		break;
 	default:
+		pyevents_add(&replay->python, event); /* notices */
 		on_other(replay, &event->record);
 		break;
 	}

@@ -50,6 +50,7 @@
 #include "heap.h"
 #include "mappings.h"
 #include "names.h"
+#include "pyevents.h"
 #include "reader.h"
 #include "sites.h"
 #include "threads.h"
@@ -93,6 +94,7 @@ struct replay {
 	struct replay_rss rss;
 	struct amount folded; /* part of all that was allocated */
 	struct account account;
+	struct pyevents python;
 	uint64_t lost;
 	uint64_t munmaps;
 	uint64_t events;	 /* folded blocks are two each: an allocation and a free */

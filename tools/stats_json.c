@@ -218,6 +218,8 @@ json_t *stats_json(const struct stats *stats)
 	put_allocators(object, stats);
 	put_mappings(object, stats);
 	put_rss(object, stats);
+	json_object_set_new(object, "python_events",
+			    pyevents_json(&stats->replay.python, stats->reader));
 	json_object_set_new(object, "accounts", account_json(&stats->replay.account));
 	return object;
 }

@@ -300,6 +300,7 @@ void stats_print(const struct stats *stats)
 	print_allocators(stats);
 	print_mappings(stats);
 	print_rss(stats);
+	pyevents_print(&stats->replay.python, stats->reader);
 	account_print(&stats->replay.account);
 	print_threads(stats);
 	print_notes(stats);

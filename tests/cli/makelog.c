@@ -28,21 +28,31 @@
  *	site NUMBER COUNT0 BYTES0 COUNT1 BYTES1 COUNT BYTES STACK
  *	dropped CHUNKS SECONDS ORDER FREES OTHERS	a totals chunk, with the lines that follow
  *	total NUMBER COUNT BYTES STACK
+ *	cpu NANOSECONDS		of the `rss` lines that follow
+ *
+ * Events of the interpreter; FRAME is file:line:function (makelog_python.c):
+ *	line FRAME | py WHAT FRAME | c WHAT FUNCTION FRAME
+ *	resident BYTES | skipped PREVIOUS COUNT | memory USS SWAP PEAK	before such an event
+ *	create ADDR TYPE SIZE STACK | destroy INFERRED ADDR TYPE STACK
+ *	begin TRACED STACK | notice WHAT TEXT
+ *	objecttype ID BUILTIN NAME | cfunction ID OWNER:NAME
+ * Calls: see makelog_calls.c.
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "logwriter.h"
+#include "makelog.h"
 
-enum { NUMBERS = 7, LINE_BYTES = 4096, FOLD_SLOTS = 100, TOTALS_SLOT = 99, TABLE_MAX = 64 };
+enum { FOLD_SLOTS = 100, TOTALS_SLOT = 99, TABLE_MAX = 64 };
 
-static struct logwriter *log_writer;
+struct logwriter *log_writer;
 static uint64_t time_ns = LOGWRITER_START_NS;
 static uint64_t end_ns;
+static uint64_t cpu_ns;
 static unsigned state = PMT_STATE_CLOSED;
-static uint32_t slot = 1;
+uint32_t slot = 1;
 static bool folding; /* `fold` is being filled */
 static struct pmt_fold fold;
 static struct pmt_fold_block fold_blocks[TABLE_MAX];
@@ -50,14 +60,13 @@ static struct pmt_fold_site fold_sites[TABLE_MAX];
 static struct pmt_totals totals; /* `dropped` 0: none */
 static struct pmt_totals_site totals_sites[TABLE_MAX];
 
-static _Noreturn void fail(const char *line)
+_Noreturn void fail(const char *line)
 {
 	fprintf(stderr, "makelog: not understood: %s\n", line);
 	exit(1);
 }
 
-/* Replace \xHH by the byte, in place; returns the size. */
-static size_t unescape(char *text)
+size_t unescape(char *text)
 {
 	char *to = text;
 
@@ -81,7 +90,7 @@ static uint64_t seconds(const char *text)
 }
 
 /* Defines the frames anew each time: readers must not mind. */
-static uint64_t make_stack(char *text)
+uint64_t make_stack(char *text)
 {
 	char *frames[64];
 	size_t count = 0;
@@ -106,8 +115,7 @@ static uint64_t make_stack(char *text)
 	return stack;
 }
 
-/* Read COUNT numbers; returns what follows them. */
-static char *read_numbers(char *text, size_t count, uint64_t numbers[NUMBERS])
+char *read_numbers(char *text, size_t count, uint64_t numbers[NUMBERS])
 {
 	for (size_t i = 0; i < count; i++) {
 		char *end;
@@ -141,6 +149,8 @@ static int header_line(const char *key, char *rest)
 		header->live.lost = number;
 	else if (strcmp(key, "end") == 0)
 		end_ns = seconds(rest);
+	else if (strcmp(key, "cpu") == 0)
+		cpu_ns = number;
 	else
 		return 0;
 	return 1;
@@ -241,7 +251,7 @@ static int other_line(const char *key, char *rest)
 	if (strcmp(key, "rss") == 0) {
 		read_numbers(rest, 4, n);
 		log_put(log_writer, slot, rss, 0, .resident = n[0], .shared = n[1], .own = n[2],
-			.repeats = n[3]);
+			.repeats = n[3], .cpu_ns = cpu_ns);
 	} else if (strcmp(key, "detail") == 0) {
 		read_numbers(rest, 6, n);
 		log_put(log_writer, slot, rss_detail, 0, .anon = n[0], .file = n[1], .shmem = n[2],
@@ -437,7 +447,8 @@ static void one_line(char *line)
 	*rest++ = '\0';
 	if (!header_line(line, rest) && !text_line(line, rest) && !block_line(line, rest) &&
 	    !mapping_line(line, rest) && !other_line(line, rest) && !fold_line(line, rest) &&
-	    !totals_line(line, rest) && !slot_line(line, rest) && !census_line(line, rest))
+	    !totals_line(line, rest) && !slot_line(line, rest) && !census_line(line, rest) &&
+	    !python_line(line, rest) && !calls_line(line, rest))
 		fail(line);
 }
 

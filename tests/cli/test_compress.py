@@ -33,6 +33,8 @@ COMMANDS = [
     ["top", "--json"],
     ["text", "--stacks", "--definitions"],
     ["json", "--stacks", "--definitions"],
+    ["text", "--style=classic"],
+    ["calls", "--tree"],
 ]
 
 

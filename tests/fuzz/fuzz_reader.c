@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target: the reader, and text and JSON output. Whatever a log holds, JSON must parse, text
- * must hold no control character, and blocks in rows must be the same events as blocks one by one.
+ * Fuzz target: the reader, text, JSON and classic output, and call trees. Whatever a log holds,
+ *JSON must parse, text must hold no control character, blocks in rows must be the same events as
+ *blocks one by one, and what functions are charged with must add up.
  *
  * The first byte of the input says what follows:
  *	even	a log file; its checksums are put right
@@ -14,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls.h"
+#include "classic.h"
 #include "fuzz.h"
 #include "log.h"
 #include "names.h"
@@ -243,6 +246,79 @@ static void check_rows(struct reader *reader)
 		abort();
 }
 
+/* Each kind of the classic layouts: no control characters, first and last line. */
+static void check_classic(struct reader *reader)
+{
+	for (int kind = CLASSIC_PROFILE; kind <= CLASSIC_OBJECTS; kind++) {
+		const struct classic_options options = {.kind = kind,
+							.clock = CLASSIC_WALL,
+							.trigger = kind == CLASSIC_TRACE ? 4096 : 0,
+							.thread = CLASSIC_ALL_THREADS};
+		char *text = NULL;
+		size_t size = 0;
+		FILE *out = open_memstream(&text, &size);
+
+		if (classic_print(out, reader, &options) != 0)
+			abort();
+		fclose(out);
+		for (size_t i = 0; i < size; i++)
+			if (((uint8_t)text[i] < 0x20 && text[i] != '\n') || text[i] == 0x7f)
+				abort();
+		if (memcmp(text, "SOF\nHDR: ", 9) != 0 ||
+		    memcmp(text + size - 5, "\nEOF\n", 5) != 0)
+			abort();
+		free(text);
+	}
+}
+
+static bool same(const struct call_amount *a, const struct call_amount *b)
+{
+	return a->grown == b->grown && a->shrunk == b->shrunk && a->time_ns == b->time_ns;
+}
+
+/* The whole is the sum of the parts, modulo 2^64. */
+static void check_sums(const struct calls *calls)
+{
+	const struct call_amount *total = &calls->total;
+	struct call_amount own = {0};
+
+	for (uint32_t i = 0; i <= calls->names.count; i++)
+		call_amount_add(&own, &calls->functions[i].own);
+	if (!same(&own, total) || !same(&calls->tree.nodes[0].all, total))
+		abort();
+	if (total->grown - total->shrunk !=
+	    calls->processes[0].last_bytes - calls->processes[0].first_bytes)
+		abort();
+}
+
+static void check_calls(struct reader *reader)
+{
+	const struct calls_options options = {.tree = true,
+					      .thread = CALLS_ALL_THREADS,
+					      .limit = EVENTS_MAX,
+					      .depth = UINT64_MAX};
+	struct calls calls;
+	char *text = NULL;
+	size_t size = 0;
+
+	calls_init(&calls, &options);
+	if (calls_read(&calls, reader) != 0)
+		abort();
+	calltree_finish(&calls.tree);
+	check_sums(&calls);
+	FILE *saved = stdout;
+
+	stdout = open_memstream(&text, &size);
+	calls_print(&calls);
+	fclose(stdout);
+	stdout = saved;
+	for (size_t i = 0; i < size; i++)
+		if (((uint8_t)text[i] < 0x20 && text[i] != '\n') || text[i] == 0x7f)
+			abort();
+	free(text);
+	calls_fini(&calls);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader *reader;
@@ -263,6 +339,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_text(reader);
 		check_json(reader);
 		check_rows(reader);
+		check_classic(reader);
+		check_calls(reader);
 		reader_close(reader);
 	}
 	readlog_destroy(&log);

@@ -110,6 +110,16 @@ static void each_record(void)
 	SEED(process, 0, .what = 2, .value = 77);
 	SEED(birth, 0, .back = 2);
 	SEED(soon, 1, .distance = 1);
+	SEED(resident, 0, .resident = 1 << 20);
+	SEED(skipped, 1, .previous = 1, .count = 9);
+	SEED(pyevent, 0, .code = 3, .position = 2);
+	SEED(c_event, 0, .code = 2, .position = 1, .function = 1);
+	SEED(line, 0, .code = 1, .line = 12);
+	SEED(create, 0, .addr = 4096, .type = 1, .size = 16, .stack = 2);
+	SEED(destroy, 1, .inferred = 1, .addr = 4096, .type = 1, .stack = 2);
+	SEED(events_begin, 0, .stack = 4, .traced = 0x3f0);
+	SEED(notice, 0, .what = 1, .text = {text, 5});
+	SEED(memory, 0, .uss = 4096, .peak = 1 << 20);
 	SEED(folded, 0, .stack = 3, .allocator = 1, .count0 = 2, .bytes0 = 99, .count = 1);
 }
 
@@ -183,6 +193,36 @@ static void totals(void)
 	save_log(w, "totals");
 }
 
+/* Calls of two threads that do not fit together, and objects. */
+static void calls(void)
+{
+	struct logwriter *w = begin();
+	const uint64_t name = log_string(w, "len"), type = log_string(w, "W");
+
+	log_put(w, LOGWRITER_DEFINITIONS, c_function, 0, .id = 1, .name = name);
+	log_put(w, LOGWRITER_DEFINITIONS, object_type, 0, .id = 1, .name = type);
+	log_put(w, 1, events_begin, 0, .stack = 3, .traced = 0x3f0);
+	for (uint32_t i = 0; i < 60; i++) {
+		const uint32_t slot = 1 + i * 5 % 3 / 2, r = i * 7 % 11;
+
+		log_put(w, slot, time, 0, .time_ns = LOGWRITER_START_NS + i / 4);
+		log_put(w, slot, resident, 0, .resident = (100 + i * 13 % 17) << 12);
+		if (i % 9 == 8)
+			log_put(w, slot, skipped, 1, .previous = 1, .count = i);
+		if (r < 8)
+			log_put(w, slot, pyevent, r, .code = i * 3 % 4, .position = i % 5);
+		else if (r == 8)
+			log_put(w, slot, c_event, i % 3, .code = 2, .position = 1, .function = 1);
+		else if (r == 9)
+			log_put(w, slot, line, 0, .code = 1, .line = i);
+		else if (i % 2 == 0)
+			log_put(w, slot, create, 0, .addr = 4096, .type = 1, .stack = 2);
+		else
+			log_put(w, slot, destroy, 0, .addr = 4096, .type = 1, .stack = 2);
+	}
+	save_log(w, "calls");
+}
+
 static void many_slots(void)
 {
 	struct logwriter *w = begin();
@@ -206,6 +246,7 @@ int main(int argc, char **argv)
 	whole_log();
 	folds();
 	totals();
+	calls();
 	many_slots();
 	return 0;
 }

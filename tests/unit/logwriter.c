@@ -105,8 +105,8 @@ static void begin_chunk(struct logwriter *w, uint32_t number)
 		w->chunks = need(realloc(w->chunks, room * sizeof(struct pmt_chunk *)));
 	}
 	w->chunks[w->chunk_count++] = chunk;
-	s->encoder.state.addr = 0;
-	s->encoder.state.stack = 0;
+	s->encoder.state = (struct pmt_state){.time_ns = s->encoder.state.time_ns,
+					      .order = s->encoder.state.order};
 	chunk->magic = PMT_CHUNK_MAGIC;
 	chunk->kind = number == LOGWRITER_DEFINITIONS ? PMT_CHUNK_DEFINITIONS : PMT_CHUNK_EVENTS;
 	chunk->slot = number;
@@ -197,6 +197,23 @@ uint64_t log_frame(struct logwriter *w, uint64_t parent, uint64_t code, uint64_t
 	log_put(w, LOGWRITER_DEFINITIONS, frame, 0, .stack = ++w->frames, .parent = parent,
 		.code = code, .position = position);
 	return w->frames;
+}
+
+void log_c_function(struct logwriter *w, uint64_t id, const char *name, const char *owner)
+{
+	const uint64_t name_id = log_string(w, name);
+	const uint64_t owner_id = owner[0] == '\0' ? 0 : log_string(w, owner);
+
+	log_put(w, LOGWRITER_DEFINITIONS, c_function, 0, .id = id, .name = name_id,
+		.owner = owner_id);
+}
+
+void log_object_type(struct logwriter *w, uint64_t id, const char *name, uint64_t builtin)
+{
+	const uint64_t name_id = log_string(w, name);
+
+	log_put(w, LOGWRITER_DEFINITIONS, object_type, 0, .id = id, .name = name_id,
+		.builtin = builtin);
 }
 
 void log_thread(struct logwriter *w, uint32_t slot, uint32_t thread, uint32_t tid)

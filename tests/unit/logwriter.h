@@ -74,6 +74,9 @@ struct log_table {
 uint64_t log_code_table(struct logwriter *w, const char *name, const char *file,
 			uint32_t first_line, const struct log_table *table);
 uint64_t log_frame(struct logwriter *w, uint64_t parent, uint64_t code, uint64_t position);
+/* Definitions with ids of the caller's; an empty OWNER is none. */
+void log_c_function(struct logwriter *w, uint64_t id, const char *name, const char *owner);
+void log_object_type(struct logwriter *w, uint64_t id, const char *name, uint64_t builtin);
 
 /* The slot is from now on written by thread THREAD. */
 void log_thread(struct logwriter *w, uint32_t slot, uint32_t thread, uint32_t tid);

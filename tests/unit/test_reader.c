@@ -201,6 +201,44 @@ static void definitions(void)
 	close_log(reader, &file);
 }
 
+/* More positions than are remembered, asked for in any order, have the lines of their tables. */
+static void lines_of_positions(void)
+{
+	enum { CODES = 300, POSITIONS = 100 };
+	static uint8_t lines[CODES][2 * POSITIONS];
+	struct logwriter *w = logwriter_create(PMT_CHUNK_BYTES_MIN);
+	struct readlog file;
+	uint64_t wrong = 0;
+
+	for (uint32_t i = 0; i < CODES; i++) {
+		for (uint32_t k = 0; k < POSITIONS; k++) {
+			lines[i][2 * k] = 2;
+			lines[i][2 * k + 1] = (uint8_t)(i % 5);
+		}
+		const struct log_table table = {PMT_LINETABLE_LINETABLE310, lines[i],
+						sizeof(lines[i])};
+
+		CHECK_EQ(log_code_table(w, "f", "a.py", 1000 * i, &table), i + 1);
+	}
+	logwriter_finish(w, PMT_STATE_CLOSED);
+	struct reader *reader = open_log(w, &file);
+
+	for (uint32_t round = 0; round < 200000; round++) {
+		const uint64_t random = check_random();
+		const uint64_t i = random % CODES, position = (random >> 32) % (POSITIONS + 1);
+
+		wrong += reader_position_line(reader, i + 1, position) !=
+			 1000 * i + position * (i % 5);
+	}
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(reader_position_line(reader, 1, POSITIONS + 1), 0);
+	CHECK_EQ(reader_position_line(reader, 1, UINT64_MAX), 0);
+	CHECK_EQ(reader_position_line(reader, 1, (1ULL << 32) + 2), 0);
+	CHECK_EQ(reader_position_line(reader, 1ULL << 32 | 5, 3), 0);
+	CHECK_EQ(reader_position_line(reader, CODES + 1, 3), 0);
+	close_log(reader, &file);
+}
+
 static void unknown_definitions(void)
 {
 	static const uint64_t ids[] = {0, 2, 1000, 1ULL << 32, UINT64_MAX};
@@ -376,6 +414,7 @@ int main(void)
 		{"merges many slots", merges_many_slots},
 		{"ends early", ends_early},
 		{"definitions", definitions},
+		{"lines of positions", lines_of_positions},
 		{"unknown definitions", unknown_definitions},
 		{"refused definitions", refused_definitions},
 		{"sparse ids", sparse_ids},

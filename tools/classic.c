@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* Which events of a log get which lines of the classic layouts. */
+#include "classic.h"
+
+#include <stdlib.h>
+
+#include "classic_line.h"
+#include "cpuclock.h"
+#include "error.h"
+#include "frames.h"
+#include "heap.h"
+#include "idmap.h"
+#include "names.h"
+#include "progress.h"
+
+/* What an event's line is made of. */
+struct seen {
+	const char *what;
+	uint64_t number;
+	uint64_t time_ns;
+	uint64_t code;
+	uint64_t position; /* of what is not a line */
+	uint64_t line;	   /* of a line */
+	uint64_t c_function;
+	uint64_t rss_bytes;
+	uint64_t skipped;
+	bool is_line;
+	bool is_c;
+	bool previous;
+	bool printed;
+};
+
+/* An event marked `previous` waits here for the next one of its thread. */
+struct held {
+	struct seen event;
+	bool there;
+};
+
+struct classic {
+	FILE *out;
+	struct reader *reader;
+	struct classic_options options;
+	struct cpuclock clock;
+	uint64_t trigger;
+	/* Calls and lines. */
+	uint64_t count;	   /* number of the next event */
+	uint64_t reported; /* number of the last FRST or NEXT */
+	uint64_t reported_rss;
+	bool began;
+	struct seen last;      /* the last one that has a number; `what` NULL: none */
+	struct idmap held_ids; /* by thread, plus one */
+	struct held *held;
+	/* Objects. */
+	struct frames names; /* of types; only the texts */
+	struct heap objects; /* the type's name of each live one */
+	int64_t *live;	     /* by name */
+	uint32_t live_room;
+	uint64_t last_rss;
+};
+
+static double clock_of(struct classic *c, uint64_t time_ns)
+{
+	const uint64_t start_ns = reader_header(c->reader)->start_ns;
+
+	if (c->options.clock == CLASSIC_CPU)
+		return (double)cpuclock_at(&c->clock, time_ns) / 1e9;
+	return time_ns > start_ns ? (double)(time_ns - start_ns) / 1e9 : 0;
+}
+
+/* A resident set that is not known has not changed. */
+static int64_t growth(uint64_t now, uint64_t before)
+{
+	return now == 0 ? 0 : (int64_t)(now - before);
+}
+
+/* --- calls and lines --- */
+
+/* The words of CPython's own profile and trace functions. A generator that goes on is called. */
+static const char *word_of(enum classic_kind kind, const struct pmt_record *record)
+{
+	static const char *const profile[] = {
+		[PMT_PYEVENT_CALL] = "CALL",	[PMT_PYEVENT_RESUME] = "CALL",
+		[PMT_PYEVENT_THROW] = "CALL",	[PMT_PYEVENT_RETURN] = "RETURN",
+		[PMT_PYEVENT_YIELD] = "RETURN", [PMT_PYEVENT_UNWIND] = "RETURN",
+		[PMT_PYEVENT_EXCEPTION] = NULL, [PMT_PYEVENT_OPCODE] = NULL,
+	};
+	static const char *const c_calls[] = {"C_CALL", "C_RETURN", "C_EXCEPT", NULL};
+
+	if (record->type == PMT_REC_line)
+		return kind == CLASSIC_TRACE ? "LINE" : NULL;
+	if (record->type == PMT_REC_c_event)
+		return kind == CLASSIC_PROFILE ? c_calls[record->c_event.what & 3] : NULL;
+	const uint64_t what = record->pyevent.what & 7;
+
+	if (profile[what] != NULL || kind == CLASSIC_PROFILE)
+		return profile[what];
+	return what == PMT_PYEVENT_EXCEPTION ? "EXCEPT" : "OPCODE";
+}
+
+static struct seen see(const struct classic *c, const struct reader_event *event)
+{
+	const struct pmt_record *record = &event->record;
+	struct seen seen = {
+		.what = word_of(c->options.kind, record),
+		.time_ns = event->time_ns,
+		.rss_bytes = event->rss_bytes,
+		.skipped = event->skipped,
+		.previous = event->previous,
+		.is_line = record->type == PMT_REC_line,
+		.is_c = record->type == PMT_REC_c_event,
+	};
+
+	if (seen.is_line) {
+		seen.code = record->line.code;
+		seen.line = record->line.line;
+	} else if (seen.is_c) {
+		seen.code = record->c_event.code;
+		seen.position = record->c_event.position;
+		seen.c_function = record->c_event.function;
+	} else {
+		seen.code = record->pyevent.code;
+		seen.position = record->pyevent.position;
+	}
+	return seen;
+}
+
+static uint32_t line_of(struct classic *c, const struct seen *seen)
+{
+	if (!seen->is_line)
+		return reader_position_line(c->reader, seen->code, seen->position);
+	return seen->line <= UINT32_MAX ? (uint32_t)seen->line : 0;
+}
+
+static void print(struct classic *c, const char *label, struct seen *seen)
+{
+	struct reader_code code;
+	struct reader_c_function function = {.name = NULL};
+
+	reader_code(c->reader, seen->code, &code);
+	if (seen->is_c)
+		reader_c_function(c->reader, seen->c_function, &function);
+	seen->printed = true;
+	classic_put_line(c->out, &(struct classic_line){
+					 .label = label,
+					 .number = seen->number,
+					 .since = seen->number - c->reported,
+					 .clock_s = clock_of(c, seen->time_ns),
+					 .what = seen->what,
+					 .file = code.file,
+					 .line = line_of(c, seen),
+					 .function = seen->is_c ? function.name : code.name,
+					 .rss_bytes = seen->rss_bytes,
+					 .growth_bytes = growth(seen->rss_bytes, c->reported_rss),
+				 });
+}
+
+/* The event of CLASSIC's trigger itself. */
+static void report(struct classic *c, struct seen *seen)
+{
+	if (!c->began)
+		print(c, "FRST", seen);
+	else if (c->trigger != 0 && !c->last.printed && c->last.number + 1 == seen->number)
+		print(c, "PREV", &c->last);
+	if (c->began)
+		print(c, "NEXT", seen);
+	c->began = true;
+	c->reported = seen->number;
+	if (seen->rss_bytes != 0)
+		c->reported_rss = seen->rss_bytes;
+}
+
+static bool triggers(const struct classic *c, const struct seen *seen)
+{
+	const int64_t moved = growth(seen->rss_bytes, c->reported_rss);
+
+	return !c->began || (uint64_t)(moved < 0 ? -moved : moved) >= c->trigger;
+}
+
+/* The next event in order. One that is of another kind only takes a number. */
+static void take(struct classic *c, struct seen *seen)
+{
+	seen->number = c->count++;
+	if (c->trigger == 0 && seen->previous && c->began)
+		print(c, "PREV", seen);
+	else if (triggers(c, seen))
+		report(c, seen);
+	c->last = *seen;
+}
+
+static struct held *held_of(struct classic *c, uint32_t thread, bool make)
+{
+	const uint64_t id = (uint64_t)thread + 1;
+	const int64_t found = idmap_get(&c->held_ids, id);
+	const uint32_t count = (uint32_t)c->held_ids.count;
+
+	if (found >= 0)
+		return &c->held[found];
+	if (!make)
+		return NULL;
+	if ((count & (count - 1)) == 0)
+		c->held = need_resize(c->held, (count == 0 ? 1 : 2UL * count) * sizeof(*c->held));
+	c->held[count].there = false;
+	idmap_put(&c->held_ids, id, count);
+	return &c->held[count];
+}
+
+/* The waiting event of a thread: NEXT is right behind it, or of no line at all. */
+static void release(struct classic *c, struct held *held, bool next_is_shown)
+{
+	held->there = false;
+	held->event.previous = next_is_shown;
+	c->count += held->event.skipped;
+	if (next_is_shown)
+		take(c, &held->event);
+	else
+		c->count++;
+}
+
+static void on_event(struct classic *c, const struct reader_event *event)
+{
+	struct seen seen = see(c, event);
+	struct held *held = held_of(c, event->thread, seen.previous && seen.what != NULL);
+
+	if (held != NULL && held->there)
+		release(c, held, seen.what != NULL);
+	if (held != NULL && seen.previous && seen.what != NULL) {
+		*held = (struct held){seen, true};
+		return;
+	}
+	c->count += seen.skipped;
+	if (seen.what != NULL)
+		take(c, &seen);
+}
+
+static void on_mark(struct classic *c, const struct reader_event *event)
+{
+	const struct pmt_bytes *text = &event->record.mark.text;
+	const double clock_s = clock_of(c, event->time_ns);
+
+	if (c->options.kind == CLASSIC_OBJECTS) {
+		classic_put_object_message(c->out, clock_s, text->data, text->size);
+		return;
+	}
+	const struct classic_line line = {
+		.number = c->count, .since = c->count - c->reported, .clock_s = clock_s};
+
+	classic_put_message(c->out, &line, text->data, text->size);
+}
+
+static void print_last(struct classic *c)
+{
+	for (uint64_t i = 0; i < c->held_ids.count; i++)
+		if (c->held[i].there)
+			release(c, &c->held[i], false);
+	if (!c->began)
+		return;
+	c->last.number = c->count;
+	print(c, "LAST", &c->last);
+}
+
+/* --- objects --- */
+
+static uint32_t name_of(struct classic *c, uint64_t type)
+{
+	const uint32_t name = frames_text(&c->names, reader_object_type(c->reader, type));
+
+	if (name >= c->live_room) {
+		const uint32_t room = name * 2 + 64;
+
+		c->live = need_resize(c->live, room * sizeof(*c->live));
+		for (; c->live_room < room; c->live_room++)
+			c->live[c->live_room] = 0;
+	}
+	return name;
+}
+
+/* Objects of before the log are not counted, and their ends change nothing. */
+static void count_object(struct classic *c, const struct pmt_record *record, uint32_t name)
+{
+	const bool made = record->type == PMT_REC_create;
+	const struct heap_block block = {.site = name};
+	struct heap_block old;
+	const bool was_there = made ? heap_put(&c->objects, record->create.addr, &block, &old)
+				    : heap_take(&c->objects, record->destroy.addr, &old);
+
+	if (was_there)
+		c->live[old.site]--;
+	c->live[name] += made;
+}
+
+static void on_object(struct classic *c, const struct reader_event *event)
+{
+	const struct pmt_record *record = &event->record;
+	const bool made = record->type == PMT_REC_create;
+	const uint64_t stack = made ? record->create.stack : record->destroy.stack;
+	const uint64_t type = made ? record->create.type : record->destroy.type;
+	const uint32_t name = name_of(c, type);
+	struct reader_code code;
+
+	count_object(c, record, name);
+	reader_code(c->reader, reader_stack_code(c->reader, stack), &code);
+	if (c->last_rss == 0)
+		c->last_rss = event->rss_bytes;
+	classic_put_object(c->out,
+			   &(struct classic_object){
+				   .label = made ? "NEW" : "DEL",
+				   .clock_s = clock_of(c, event->time_ns),
+				   .addr = made ? record->create.addr : record->destroy.addr,
+				   .live = c->live[name],
+				   .type = c->names.texts[name],
+				   .file = code.file,
+				   .line = reader_stack_line(c->reader, stack),
+				   .function = code.name,
+				   .rss_bytes = event->rss_bytes,
+				   .growth_bytes = growth(event->rss_bytes, c->last_rss),
+			   });
+	if (event->rss_bytes != 0)
+		c->last_rss = event->rss_bytes;
+}
+
+/* --- all --- */
+
+static bool is_wanted(const struct classic *c, uint32_t thread)
+{
+	return c->options.thread == CLASSIC_ALL_THREADS || c->options.thread == thread;
+}
+
+static int visit(void *context, const struct reader_event *event)
+{
+	struct classic *c = context;
+	const enum pmt_type type = event->record.type;
+	const bool is_object = type == PMT_REC_create || type == PMT_REC_destroy;
+
+	progress_step(event->number);
+	if (type == PMT_REC_mark)
+		on_mark(c, event);
+	else if (!reader_is_python_event(type) ||
+		 is_object != (c->options.kind == CLASSIC_OBJECTS) || !is_wanted(c, event->thread))
+		return 0;
+	else if (is_object)
+		on_object(c, event);
+	else
+		on_event(c, event);
+	return ferror_unlocked(c->out) ? EXIT_DATA : 0;
+}
+
+static int pass_over(void *context, const struct reader_blocks *blocks)
+{
+	(void)context;
+	progress_steps(blocks->number, blocks->count);
+	return 0;
+}
+
+/* What the log has most to tell about. */
+static int kind_of(const struct reader *reader)
+{
+	const uint64_t traced = reader_header(reader)->traced;
+	const uint64_t lines =
+		1U << PMT_TRACED_LINES | 1U << PMT_TRACED_OPCODES | 1U << PMT_TRACED_EXCEPTIONS;
+
+	if (traced >> PMT_TRACED_C_CALLS & 1)
+		return CLASSIC_PROFILE;
+	if (traced & lines)
+		return CLASSIC_TRACE;
+	if (traced >> PMT_TRACED_CALLS & 1)
+		return CLASSIC_PROFILE;
+	return traced >> PMT_TRACED_OBJECTS & 1 ? CLASSIC_OBJECTS : CLASSIC_PROFILE;
+}
+
+static int begin(struct classic *c)
+{
+	const struct pmt_header *header = reader_header(c->reader);
+
+	c->trigger = c->options.trigger_page ? header->page_bytes : c->options.trigger;
+	if (c->options.kind == CLASSIC_AUTO)
+		c->options.kind = kind_of(c->reader);
+	if (c->options.clock == CLASSIC_CPU && cpuclock_init(&c->clock, c->reader) != 0)
+		return -1;
+	if (c->options.clock == CLASSIC_CPU && c->clock.count == 0) {
+		error("%s: no processor times in this log: the clock is that of the wall",
+		      reader_path(c->reader));
+		c->options.clock = CLASSIC_WALL;
+	}
+	fputs("SOF\n", c->out);
+	if (c->options.kind == CLASSIC_OBJECTS)
+		classic_put_object_header(c->out);
+	else
+		classic_put_header(c->out);
+	return 0;
+}
+
+int classic_print(FILE *out, struct reader *reader, const struct classic_options *options)
+{
+	struct classic c = {.out = out, .reader = reader, .options = *options};
+	int rc;
+
+	frames_init(&c.names);
+	heap_init(&c.objects);
+	rc = begin(&c);
+	if (rc == 0)
+		rc = reader_run_blocks(reader, visit, pass_over, &c);
+	if (rc == 0) {
+		print_last(&c);
+		fputs("EOF\n", out);
+	}
+	cpuclock_fini(&c.clock);
+	frames_fini(&c.names);
+	heap_fini(&c.objects);
+	idmap_fini(&c.held_ids);
+	free(c.held);
+	free(c.live);
+	return rc;
+}
