@@ -461,8 +461,9 @@ static int begin(struct classic *c)
 	if (c->options.clock == CLASSIC_CPU && cpuclock_init(&c->clock, c->reader) != 0)
 		return -1;
 	if (c->options.clock == CLASSIC_CPU && c->clock.count == 0) {
-		error("%s: no processor times in this log: the clock is that of the wall",
-		      reader_path(c->reader));
+		if (c->options.context == NULL)
+			error("%s: no processor times in this log: the clock is that of the wall",
+			      reader_path(c->reader));
 		c->options.clock = CLASSIC_WALL;
 	}
 	/* Marks of before a size limit are gone: what is there may be the context's. */
