@@ -78,15 +78,47 @@ static void apply(struct span *span, enum span_verb verb, uint32_t thread)
 	}
 }
 
+/* Past "pymemtrace:", if that is there. */
+static bool skip_prefix(struct pmt_bytes *rest)
+{
+	const uint32_t size = (uint32_t)strlen(PREFIX);
+
+	if (rest->size < size || memcmp(rest->data, PREFIX, size) != 0)
+		return false;
+	rest->data += size;
+	rest->size -= size;
+	return true;
+}
+
+uint64_t span_cpu_ns(const struct pmt_bytes *mark)
+{
+	struct pmt_bytes rest = *mark;
+	uint64_t value = 0;
+
+	if (!skip_prefix(&rest))
+		return 0;
+	(void)next_part(&rest);
+
+	const struct pmt_bytes word = next_part(&rest);
+	const enum span_verb verb = verb_of(&word);
+
+	if ((verb != SPAN_BEGIN && verb != SPAN_END) || rest.size > 18)
+		return 0;
+	for (uint32_t i = 0; i < rest.size; i++) {
+		if (rest.data[i] < '0' || rest.data[i] > '9')
+			return 0;
+		value = value * 10 + (rest.data[i] - '0');
+	}
+	return value;
+}
+
 enum span_verb span_mark(struct span *span, const struct pmt_bytes *mark, uint32_t thread)
 {
 	struct pmt_bytes rest = *mark;
 	enum span_verb verb;
 
-	if (rest.size < strlen(PREFIX) || memcmp(rest.data, PREFIX, strlen(PREFIX)) != 0)
+	if (!skip_prefix(&rest))
 		return SPAN_NONE;
-	rest.data += strlen(PREFIX);
-	rest.size -= (uint32_t)strlen(PREFIX);
 
 	const struct pmt_bytes id = next_part(&rest);
 	const struct pmt_bytes word = next_part(&rest);

@@ -18,8 +18,8 @@
 enum span_verb {
 	SPAN_NONE,    /* no mark of a context */
 	SPAN_OTHER,   /* of another context, or no verb that is known */
-	SPAN_BEGIN,   /* begin */
-	SPAN_END,     /* end */
+	SPAN_BEGIN,   /* begin: TEXT is the process's processor time, nanoseconds */
+	SPAN_END,     /* end: the same */
 	SPAN_PAUSE,   /* pause: nothing is its own for now */
 	SPAN_GO_ON,   /* go_on */
 	SPAN_MESSAGE, /* message: TEXT */
@@ -44,5 +44,8 @@ void span_fini(struct span *span);
 
 /* The next mark of the log, of THREAD. Any bytes. */
 enum span_verb span_mark(struct span *span, const struct pmt_bytes *mark, uint32_t thread);
+
+/* The processor time that a mark of any context says, 0: none. */
+uint64_t span_cpu_ns(const struct pmt_bytes *mark);
 
 #endif

@@ -104,6 +104,19 @@ static int mark(const struct cpm_context *c, const char *verb, const char *text)
 	return cpm_log_mark(c->id, verb, text, strlen(text));
 }
 
+/* With the processor time of this moment. */
+static int mark_clock(const struct cpm_context *c, const char *verb)
+{
+	struct timespec now = {0, 0};
+	char text[32];
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	(void)snprintf(text, sizeof(text), "%llu",
+		       (unsigned long long)now.tv_sec * 1000000000ULL +
+			       (unsigned long long)now.tv_nsec);
+	return mark(c, verb, text);
+}
+
 /* Its name says when, which, who and how deep. One more than fits PATH: cut. */
 static void make_name(const struct cpm_context *c, char *path, size_t size)
 {
@@ -406,7 +419,7 @@ static int begin(struct cpm_context *c)
 {
 	struct cpm_context *below = contexts.top[c->kind];
 
-	c->log = cpm_log_take(c->path);
+	c->log = cpm_log_take(c->path, kinds[c->kind].words);
 	if (c->log == NULL)
 		return -1;
 	c->log->keep |= c->keep;
@@ -414,7 +427,7 @@ static int begin(struct cpm_context *c)
 	if (below != NULL && detach(below, c->path) < 0)
 		return -1;
 	push(c);
-	if (cpm_log_words(words_wanted()) == 0 && mark(c, "begin", "") == 0)
+	if (cpm_log_words(words_wanted()) == 0 && mark_clock(c, "begin") == 0)
 		return 0;
 	pop(c);
 	Py_DECREF(c);
@@ -471,7 +484,7 @@ static void collect(const struct cpm_context *c)
 static int end(struct cpm_context *c)
 {
 	struct cpm_context *below = contexts.top[c->kind] == c ? c->below : NULL;
-	int rc = mark(c, "end", "");
+	int rc = mark_clock(c, "end");
 
 	pop(c);
 	if (rc == 0 && below != NULL)

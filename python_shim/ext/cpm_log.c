@@ -11,6 +11,7 @@
 
 #include "../../lib/tracer/pymemtrace.h"
 
+#define WORDS_SETTING 80
 #define MARK_TEXT 4000 /* of the 4096 bytes of a mark */
 
 static struct {
@@ -170,21 +171,49 @@ static char *output_setting(const char *beside)
 	return setting;
 }
 
-static int start(const char *beside)
+/* "TRACE=" and the words. */
+static void words_setting(unsigned words, char *setting)
 {
+	strcpy(setting, "TRACE=rss");
+	for (size_t i = 0; i < WORDS; i++) {
+		if (words >> i & 1) {
+			strcat(setting, ",");
+			strcat(setting, names[i]);
+		}
+	}
+}
+
+static int start(const char *beside, unsigned words)
+{
+	char trace[WORDS_SETTING];
 	char *output = output_setting(beside);
-	const char *settings[] = {
-		output,		  "TRACE=rss",	    "RSS_TRIGGER=0",	  "CALL_DEPTH=0",
-		"INCLUDE_FILES=", "EXCLUDE_FILES=", "INCLUDE_FUNCTIONS=", "EXCLUDE_FUNCTIONS=",
-		"THREADS=",	  "INCLUDE_TYPES=", "EXCLUDE_TYPES=",	  "BUILTIN_TYPES=on",
-		"MAX_SIZE=0",	  "FOLLOW=off",	    "GC_AT_END=none",	  "LINES=rss",
-		"START=on",	  "VERBOSITY=1",    "STACK_DEPTH=1024",	  NULL};
+	const char *settings[] = {output,
+				  trace,
+				  "RSS_TRIGGER=0",
+				  "CALL_DEPTH=0",
+				  "INCLUDE_FILES=",
+				  "EXCLUDE_FILES=",
+				  "INCLUDE_FUNCTIONS=",
+				  "EXCLUDE_FUNCTIONS=",
+				  "THREADS=",
+				  "INCLUDE_TYPES=",
+				  "EXCLUDE_TYPES=",
+				  "BUILTIN_TYPES=on",
+				  "MAX_SIZE=0",
+				  "FOLLOW=off",
+				  "GC_AT_END=none",
+				  "LINES=rss",
+				  "START=on",
+				  "VERBOSITY=1",
+				  "STACK_DEPTH=1024",
+				  NULL};
 	int rc;
 
 	if (output == NULL) {
 		PyErr_NoMemory();
 		return -1;
 	}
+	words_setting(words, trace);
 	rc = tracer.start(settings);
 	free(output);
 	return rc == 0 ? 0 : refused();
@@ -214,7 +243,7 @@ static struct cpm_log *make_log(int own)
 	return log;
 }
 
-struct cpm_log *cpm_log_take(const char *beside)
+struct cpm_log *cpm_log_take(const char *beside, unsigned words)
 {
 	int own;
 
@@ -226,11 +255,11 @@ struct cpm_log *cpm_log_take(const char *beside)
 		if (load() < 0)
 			return NULL;
 		own = tracer.is_active() == PYMEMTRACE_OFF;
-		if (own && start(beside) < 0)
+		if (own && start(beside, words) < 0)
 			return NULL;
 		tracer.log = make_log(own);
 		tracer.base = own ? 0 : words_of(tracer.traced());
-		tracer.words = tracer.base;
+		tracer.words = own ? words : tracer.base;
 		if (tracer.log == NULL) {
 			if (own)
 				(void)tracer.stop();
@@ -263,17 +292,12 @@ void cpm_log_close(struct cpm_log *log)
 
 int cpm_log_words(unsigned words)
 {
-	char setting[80] = "TRACE=rss";
+	char setting[WORDS_SETTING];
 
 	words |= tracer.base;
 	if (tracer.log == NULL || words == tracer.words)
 		return 0;
-	for (size_t i = 0; i < WORDS; i++) {
-		if (words >> i & 1) {
-			strcat(setting, ",");
-			strcat(setting, names[i]);
-		}
-	}
+	words_setting(words, setting);
 	if (tracer.set(setting) != 0)
 		return refused();
 	tracer.words = words;

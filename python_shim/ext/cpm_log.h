@@ -34,10 +34,11 @@ int cpm_log_init(void);
 const char *cpm_program(void);
 
 /*
- * The log that is being written, begun beside the file BESIDE if there is none. One holder more.
+ * The log that is being written, begun beside the file BESIDE with WORDS (CPM_*) if there is none.
+ * One holder more.
  * NULL with an exception set.
  */
-struct cpm_log *cpm_log_take(const char *beside);
+struct cpm_log *cpm_log_take(const char *beside, unsigned words);
 /* One holder less; nobody left: closed; nobody left at all: removed, unless it is to stay. */
 void cpm_log_release(struct cpm_log *log);
 /* Bring what is traced to WORDS (CPM_*), besides what the process is traced for anyway. */
