@@ -9,6 +9,7 @@
 #include "ending.h"
 #include "events.h"
 #include "names.h"
+#include "objects.h"
 #include "process.h"
 #include "pymem.h"
 #include "python.h"
@@ -113,6 +114,13 @@ static void on_cpython_event(const char *event)
 		types_several();
 }
 
+/* The program has ended, and its objects are still there. */
+static void at_program_end(void)
+{
+	objects_at_end();
+	census_at_end();
+}
+
 /* Runs for every audit event, in every thread; must not run Python code. */
 static int on_event(const char *event, void *args, void *data)
 {
@@ -129,10 +137,13 @@ static int on_event(const char *event, void *args, void *data)
 		if (process_traces(PMT_TRACED_PYMEM))
 			pymem_check();
 	}
-	if (process_traces_types())
-		ending_arm(census_at_end);
+	if (process_traces_types() || process_options()->gc_at_end != PMT_GC_AT_END_NONE)
+		ending_arm(at_program_end);
 	if (process_traces_events())
 		events_at_audit(event);
+	/* Behind it, because what it makes is not the program's. */
+	if (process_traces(PMT_TRACED_OBJECTS))
+		objects_check();
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
 		on_cpython_event(event + 8);
 	else if ((event[0] == 'o' || event[0] == 's') && python.version >= 0x030c0000 &&

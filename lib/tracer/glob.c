@@ -34,14 +34,17 @@ static int in_set(const char *p, const char *end, unsigned char byte)
 	return found != inverted;
 }
 
-/* Does the one element at *P match BYTE? Moves *P behind it. */
-static int matches_one(const char **p, const char *end, char byte)
+/*
+ * Does the one element at *P match BYTE? Moves *P behind it. LAST is where the last bracket closes:
+ * those behind it are not looked for an end again and again.
+ */
+static int matches_one(const char **p, const char *end, const char *last, char byte)
 {
 	const char *at = (*p)++;
 
 	if (*at == '?')
 		return 1;
-	if (*at == '[') {
+	if (*at == '[' && at < last) {
 		const char *behind = set_end(at + 1, end);
 
 		if (behind != NULL) {
@@ -58,7 +61,10 @@ static int matches_one(const char **p, const char *end, char byte)
  */
 static int matches(const char *p, const char *end, const char *text)
 {
-	const char *star = NULL, *retry = NULL;
+	const char *star = NULL, *retry = NULL, *last = end;
+
+	while (last != p && *last != ']')
+		last--;
 
 	while (*text != '\0') {
 		if (p != end && *p == '*') {
@@ -66,7 +72,7 @@ static int matches(const char *p, const char *end, const char *text)
 			retry = text;
 			continue;
 		}
-		if (p != end && matches_one(&p, end, *text)) {
+		if (p != end && matches_one(&p, end, last, *text)) {
 			text++;
 			continue;
 		}

@@ -21,6 +21,7 @@
 #include "folding.h"
 #include "logfile.h"
 #include "names.h"
+#include "objects.h"
 #include "options.h"
 #include "order.h"
 #include "pymem.h"
@@ -502,6 +503,7 @@ static void forget_log(void)
 	order_reset();
 	rss_reset();
 	stack_reset();
+	objects_reset();
 	sampler_reset();
 	account_reset();
 	census_reset();
@@ -710,6 +712,7 @@ int process_begin(const char *const *settings, struct text *problem)
 		pymem_check();
 	(void)audit_start();
 	events_begin();
+	objects_check();
 	return 0;
 }
 
@@ -718,6 +721,7 @@ void process_end(void)
 	if (!process_is_own() || sys_getpid() != process.pid)
 		return;
 	events_end();
+	objects_end();
 	census_at_end();
 	finish(1, 1);
 }
@@ -737,6 +741,7 @@ int process_change(const char *setting, struct text *problem)
 	}
 	process_shared.traced = process.options.trace;
 	events_change();
+	objects_check();
 	return 0;
 }
 

@@ -197,6 +197,7 @@ static struct thread *start(void)
 	t->stacks_used = 0;
 	t->stack = 0;
 	memset(&t->events, 0, sizeof(t->events));
+	t->objects.wanted = 0;
 	t->stamp = order_stamp(t->order, t->writer.slot);
 	order_tick(t);
 	logfile_header()->live.threads = t->number;

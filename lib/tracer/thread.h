@@ -94,6 +94,18 @@ struct thread_events {
 	} codes[THREAD_CODES];
 };
 
+#define THREAD_TYPES 64
+
+/* Objects: objects.c. */
+struct thread_objects {
+	unsigned wanted; /* 0 not asked, 1 this thread's are recorded, 2 not */
+	uint64_t epoch;	 /* value of the epoch of types that `types` is of */
+	struct {
+		const void *type;
+		uint64_t word;
+	} types[THREAD_TYPES]; /* looked up lately */
+};
+
 struct thread {
 	_Atomic int state;
 	uint32_t number; /* from 1 */
@@ -118,6 +130,8 @@ struct thread {
 
 	struct thread_fold fold;
 	struct thread_events events;
+
+	struct thread_objects objects;
 
 	/* thread.c */
 	struct thread *next;

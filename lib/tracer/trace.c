@@ -265,6 +265,8 @@ void trace_thread_name(pthread_t handle, const char *name)
 	order_pass(t, ORDER_MAPPINGS);
 	if (number != 0)
 		thread_put_name(t, number, name);
+	if (number == t->number)
+		t->objects.wanted = 0;
 	event_end(t);
 }
 
