@@ -323,11 +323,23 @@ static bool is_listed(const struct command_list *list, const char *name)
 	return false;
 }
 
+/* An object of the context may end where the context does not look. */
+static void count_end(struct classic *c, const struct pmt_record *record)
+{
+	struct heap_block old;
+
+	if (c->options.context != NULL && c->span.inside && record->type == PMT_REC_destroy &&
+	    heap_take(&c->objects, record->destroy.addr, &old))
+		c->live[old.site]--;
+}
+
 static bool is_type_wanted(const struct classic *c, uint64_t type)
 {
 	const struct classic_options *o = &c->options;
 	const char *name = reader_object_type(c->reader, type);
 
+	if (o->context != NULL && strncmp(name, "cPyMemTrace.", 12) == 0)
+		return false; /* the contexts themselves */
 	if (o->no_builtins && reader_object_type_builtin(c->reader, type))
 		return false;
 	if (is_listed(&o->unwanted, name))
@@ -417,10 +429,10 @@ static int visit(void *context, const struct reader_event *event)
 	progress_step(event->number);
 	if (type == PMT_REC_mark)
 		on_mark(c, event);
-	else if (!reader_is_python_event(type) ||
-		 is_object != (c->options.kind == CLASSIC_OBJECTS) ||
-		 !is_wanted(c, event->thread) || is_door(c, &event->record))
+	else if (!reader_is_python_event(type) || is_object != (c->options.kind == CLASSIC_OBJECTS))
 		return 0;
+	else if (!is_wanted(c, event->thread) || is_door(c, &event->record))
+		count_end(c, &event->record);
 	else if (is_object)
 		on_object(c, event);
 	else

@@ -463,7 +463,7 @@ static PyObject *number_of(struct cpm_context *c, const char *label)
 {
 	char *text = counts_of(c);
 	const char *at = text == NULL ? NULL : strstr(text, label);
-	PyObject *number = at == NULL ? NULL : PyLong_FromString(at + strlen(label), NULL, 10);
+	PyObject *number = NULL;
 
 	if (text != NULL)
 		number = PyLong_FromLongLong(at == NULL ? 0 : atoll(at + strlen(label)));

@@ -87,12 +87,13 @@ int cpm_is_entered(const struct cpm_context *c)
 	return c->state == CPM_ENTERED && c->pid == contexts.pid;
 }
 
+/* One that is suspended wants them, too: the tracer would not know later what ended meanwhile. */
 static unsigned words_wanted(void)
 {
 	unsigned words = 0;
 
 	for (int kind = 0; kind < CPM_KINDS; kind++)
-		if (contexts.top[kind] != NULL && !contexts.top[kind]->suspended)
+		if (contexts.top[kind] != NULL)
 			words |= kinds[kind].words;
 	return words;
 }
@@ -576,9 +577,7 @@ int cpm_suspend(struct cpm_context *c, int suspended)
 	c->suspended = suspended;
 	if (mark(c, suspended ? "pause" : "go_on", "") < 0)
 		return -1;
-	if (!suspended && mark(c, "message", "Resuming reference tracing.") < 0)
-		return -1;
-	return cpm_log_words(words_wanted());
+	return suspended ? 0 : mark(c, "message", "Resuming reference tracing.");
 }
 
 void cpm_fini(struct cpm_context *c)
