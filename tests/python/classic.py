@@ -17,7 +17,9 @@ OBJECT = re.compile(
     r"(?P<type>.{32,}?) (?P<file>.{80,}?) +(?P<line>\d+) (?P<function>.{40,}?) +(?P<rss>\d+) +"
     r"(?P<growth>-?\d+)"
 )
-MESSAGE = re.compile(r"MSG:  (?P<number>\d+) +\+(?P<since>\d+) +(?P<clock>\d+\.\d{6}) +# (?P<text>.*)")
+MESSAGE = re.compile(
+    r"MSG:  (?P<number>\d+) +\+(?P<since>\d+) +(?P<clock>\d+\.\d{6}) +# (?P<text>.*)"
+)
 OBJECT_MESSAGE = re.compile(r"MSG: +(?P<clock>\d+\.\d{6}) # (?P<text>.*)")
 NUMBERS = ("number", "since", "line", "rss", "growth", "live")
 
