@@ -420,6 +420,26 @@ static bool is_door(const struct classic *c, const struct pmt_record *record)
 	       (strcmp(function.name, "__enter__") == 0 || strcmp(function.name, "__exit__") == 0);
 }
 
+/* Is it an event of code in a file that is left out? */
+static bool is_left_out(const struct classic *c, const struct pmt_record *record)
+{
+	struct reader_code code;
+	uint64_t id;
+
+	if (c->options.left_out_files.count == 0)
+		return false;
+	if (record->type == PMT_REC_line)
+		id = record->line.code;
+	else if (record->type == PMT_REC_c_event)
+		id = record->c_event.code;
+	else if (record->type == PMT_REC_pyevent)
+		id = record->pyevent.code;
+	else
+		return false;
+	reader_code(c->reader, id, &code);
+	return is_listed(&c->options.left_out_files, code.file);
+}
+
 static int visit(void *context, const struct reader_event *event)
 {
 	struct classic *c = context;
@@ -431,7 +451,8 @@ static int visit(void *context, const struct reader_event *event)
 		on_mark(c, event);
 	else if (!reader_is_python_event(type) || is_object != (c->options.kind == CLASSIC_OBJECTS))
 		return 0;
-	else if (!is_wanted(c, event->thread) || is_door(c, &event->record))
+	else if (!is_wanted(c, event->thread) || is_door(c, &event->record) ||
+		 is_left_out(c, &event->record))
 		count_end(c, &event->record);
 	else if (is_object)
 		on_object(c, event);

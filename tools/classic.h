@@ -56,10 +56,11 @@ struct classic_options {
 	uint64_t thread;   /* only its events, but all marks; CLASSIC_ALL_THREADS */
 	/* Only what a context of cPyMemTrace saw, that with this number; NULL: all of the log. */
 	const char *context;
-	bool context_thread;	      /* of the thread only that entered it */
-	struct command_list wanted;   /* objects of these types only; none: all */
-	struct command_list unwanted; /* not of these */
-	bool no_builtins;	      /* not of types of the interpreter itself */
+	bool context_thread;		    /* of the thread only that entered it */
+	struct command_list wanted;	    /* objects of these types only; none: all */
+	struct command_list unwanted;	    /* not of these */
+	bool no_builtins;		    /* not of types of the interpreter itself */
+	struct command_list left_out_files; /* no events of code in these */
 	bool counts; /* no lines: how many objects were made and destroyed, and live */
 };
 

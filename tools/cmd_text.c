@@ -156,7 +156,8 @@ static int check_style(void)
 				 classic->thread != CLASSIC_ALL_THREADS || opts.triggered ||
 				 classic->context != NULL || classic->context_thread ||
 				 classic->no_builtins || classic->counts ||
-				 classic->wanted.count != 0 || classic->unwanted.count != 0;
+				 classic->wanted.count != 0 || classic->unwanted.count != 0 ||
+				 classic->left_out_files.count != 0;
 
 	if (opts.style == STYLE_CLASSIC && (opts.stacks || opts.definitions))
 		return error("--stacks and --definitions do not go with --style=classic");
@@ -257,6 +258,12 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_LIST,
 	 .target = &opts.classic.unwanted,
 	 .doc = "with --style=classic: not objects of this type; may be given several times"},
+	{.name = "other-file",
+	 .value = "PATH",
+	 .kind = COMMAND_LIST,
+	 .target = &opts.classic.left_out_files,
+	 .doc = "with --style=classic: no events of functions in this file; may be given several "
+		"times"},
 	{.name = "no-builtin",
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.classic.no_builtins,

@@ -285,6 +285,10 @@ static int make_arguments(const struct cpm_context *c, int counts, struct argume
 		a->list[used++] = (char *)(uintptr_t) "--counts";
 	if (c->kind == CPM_REFERENCES && !c->builtins)
 		a->list[used++] = (char *)(uintptr_t) "--no-builtin";
+	if (cpm_decorators() != NULL) {
+		a->list[used++] = (char *)(uintptr_t) "--other-file";
+		a->list[used++] = (char *)(uintptr_t)cpm_decorators();
+	}
 	used += add_names(a->list + used, "--type", c->include);
 	used += add_names(a->list + used, "--other-type", c->exclude);
 	a->list[used++] = (char *)(uintptr_t) "--";

@@ -18,6 +18,7 @@ static struct {
 	char *library; /* NULL: not found, `missing` says why */
 	char *program;
 	char *missing;
+	char *decorators;
 	int loaded;
 	int (*start)(const char *const *settings);
 	int (*stop)(void);
@@ -75,6 +76,34 @@ static void keep_reason(void)
 	PyErr_Clear();
 }
 
+/* Beside the module PATHS, by the name that code objects have. */
+static char *decorators_of(PyObject *paths)
+{
+	static const char name[] = "cpymemtrace_decs.py";
+	PyObject *file = PyObject_GetAttrString(paths, "__file__");
+	const char *utf8 = file == NULL ? NULL : PyUnicode_AsUTF8(file);
+	const char *slash = utf8 == NULL ? NULL : strrchr(utf8, '/');
+	char *path = NULL;
+
+	if (slash != NULL) {
+		const size_t folder = (size_t)(slash - utf8) + 1;
+
+		path = malloc(folder + sizeof(name));
+		if (path != NULL) {
+			memcpy(path, utf8, folder);
+			memcpy(path + folder, name, sizeof(name));
+		}
+	}
+	Py_XDECREF(file);
+	PyErr_Clear();
+	return path;
+}
+
+const char *cpm_decorators(void)
+{
+	return tracer.decorators;
+}
+
 int cpm_log_init(void)
 {
 	PyObject *paths = PyImport_ImportModule("pymemtrace._paths");
@@ -89,6 +118,8 @@ int cpm_log_init(void)
 		tracer.program = path_of(paths, "program_path");
 	if (tracer.program == NULL)
 		keep_reason();
+	if (tracer.decorators == NULL)
+		tracer.decorators = decorators_of(paths);
 	Py_DECREF(paths);
 	return 0;
 }

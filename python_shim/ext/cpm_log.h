@@ -30,6 +30,8 @@ struct cpm_log {
 
 /* Where the package's library and program are; at the import. */
 int cpm_log_init(void);
+/* The file of the decorators, whose functions are nobody's business; NULL: not known. */
+const char *cpm_decorators(void);
 /* The program `pymemtrace`; NULL with an exception set. */
 const char *cpm_program(void);
 

@@ -668,8 +668,9 @@ said.update(counts=counts, depths=depths, files=os.listdir("."))
 
 @OBJECTS
 def test_row_37_names() -> None:
-    from pymemtrace import cPyMemTrace
+    from pymemtrace import cPyMemTrace as typed
 
+    cPyMemTrace: Any = typed
     common = {"__enter__", "__exit__", "suspend", "resume", "count_new", "count_del"}
     own = {name for name in dir(cPyMemTrace.ReferenceTracingSimple()) if name not in dir(object())}
     assert own == common
@@ -743,7 +744,7 @@ with c.Profile(0, filepath="q.log"):
     assert [p.name for p in tmp_path.glob("*.pmt")] == ["p.log.pmt"]
     log = tmp_path / "p.log.pmt"
     assert any(e["event"] == "call" or e.get("what") for e in pymemtrace.read(log).events())
-    command = [
+    command: list[str | Path] = [
         pymemtrace.program_path(),
         "text",
         "--style=classic",

@@ -45,6 +45,19 @@ def test_row_29_trace(tmp_path: Path) -> None:
     assert own == ["CALL", "LINE", "LINE", "RETURN"]
 
 
+def test_row_81_own_frames_are_hidden(tmp_path: Path) -> None:
+    paths = {kind: tmp_path / f"{kind}.log" for kind in ("profile", "trace")}
+
+    @cpymemtrace_decs.profile(0, filepath=paths["profile"])
+    @cpymemtrace_decs.trace(0, filepath=paths["trace"])
+    def decorated() -> int:
+        return abs(-1)
+
+    assert decorated() == 1
+    for path in paths.values():
+        assert {row["file"] for row in classic.events(path)} == {__file__}
+
+
 def test_row_29_each_call_has_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Small programs that show the tools at work."""
