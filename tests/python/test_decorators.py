@@ -48,8 +48,8 @@ def test_row_29_trace(tmp_path: Path) -> None:
 def test_row_81_own_frames_are_hidden(tmp_path: Path) -> None:
     paths = {kind: tmp_path / f"{kind}.log" for kind in ("profile", "trace")}
 
-    @cpymemtrace_decs.profile(0, filepath=paths["profile"])
-    @cpymemtrace_decs.trace(0, filepath=paths["trace"])
+    @cpymemtrace_decs.profile(0, filepath=str(paths["profile"]))
+    @cpymemtrace_decs.trace(0, filepath=str(paths["trace"]))
     def decorated() -> int:
         return abs(-1)
 
