@@ -296,12 +296,40 @@ static int make_arguments(const struct cpm_context *c, int counts, struct argume
 	return 0;
 }
 
-/* What the context saw, into the descriptor OUT. -1 with an exception set. */
-static int read_log(struct cpm_context *c, int counts, int out)
+/* Other threads may do anything meanwhile, to C as well. */
+static int run_reader(const char *program, const struct arguments *a, int out)
 {
+	int status, error;
+
+	Py_BEGIN_ALLOW_THREADS status = cpm_program_run(program, a->list, out);
+	error = errno;
+	Py_END_ALLOW_THREADS errno = error;
+	return status;
+}
+
+static int complain(struct cpm_log *log, const char *program, int status)
+{
+	const int error = errno;
+
+	log->keep = 1;
+	if (status < 0)
+		PyErr_Format(PyExc_RuntimeError, "%s cannot be run (%s); the binary log is %s",
+			     program, strerror(error), log->path);
+	else
+		PyErr_Format(PyExc_RuntimeError,
+			     "the text log is not complete (exit status %d of %s); the binary log "
+			     "is %s",
+			     status, program, log->path);
+	return -1;
+}
+
+/* What the context saw, into the descriptor OUT. LOG is held. -1 with an exception set. */
+static int read_log(const struct cpm_context *c, struct cpm_log *log, int counts, int out)
+{
+	PyObject *held[] = {c->include, c->exclude};
 	const char *program = cpm_program();
 	struct arguments a;
-	int status = -1, error;
+	int status;
 
 	if (program == NULL)
 		return -1;
@@ -309,21 +337,15 @@ static int read_log(struct cpm_context *c, int counts, int out)
 		PyErr_NoMemory();
 		return -1;
 	}
-	Py_BEGIN_ALLOW_THREADS status = cpm_program_run(program, a.list, out);
-	error = errno;
-	Py_END_ALLOW_THREADS free(a.list);
-	if (status == 0)
-		return 0;
-	c->log->keep = 1;
-	if (status < 0)
-		PyErr_Format(PyExc_RuntimeError, "%s cannot be run (%s); the binary log is %s",
-			     program, strerror(error), c->log->path);
-	else
-		PyErr_Format(PyExc_RuntimeError,
-			     "the text log is not complete (exit status %d of %s); the binary log "
-			     "is %s",
-			     status, program, c->log->path);
-	return -1;
+	Py_XINCREF(held[0]);
+	Py_XINCREF(held[1]);
+	status = run_reader(program, &a, out);
+	free(a.list);
+	if (status != 0)
+		(void)complain(log, program, status);
+	Py_XDECREF(held[0]);
+	Py_XDECREF(held[1]);
+	return status == 0 ? 0 : -1;
 }
 
 /* All that was written to the file FD, as a text; NULL with an exception set. */
@@ -359,8 +381,10 @@ char *cpm_counts(struct cpm_context *c)
 		return NULL;
 	}
 	log->holders++;
-	if (read_log(c, 1, fd) == 0)
+	Py_INCREF(c);
+	if (read_log(c, log, 1, fd) == 0)
 		text = slurp(fd);
+	Py_DECREF(c);
 	cpm_log_release(log);
 	(void)close(fd);
 	return text;
@@ -523,7 +547,7 @@ int cpm_leave(struct cpm_context *c, int quiet)
 	if (!any_left(log))
 		cpm_log_close(log);
 	if (rc == 0)
-		rc = read_log(c, 0, c->fd);
+		rc = read_log(c, log, 0, c->fd);
 	close_text(c);
 	c->log = NULL;
 	c->state = CPM_LEFT;

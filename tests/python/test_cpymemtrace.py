@@ -16,7 +16,7 @@ import classic
 import pymemtrace
 import pytest
 
-from installed import execute
+from installed import TOP, execute
 
 Run = Callable[..., Any]
 OBJECTS = pytest.mark.skipif(sys.version_info < (3, 13), reason="needs Python 3.13 or later")
@@ -137,8 +137,8 @@ said = {"seen": recorder.seen, "path": path}
     assert [e[2] for e in found if e[0] == "exception"] == ["fails"]
 
 
-def test_row_18_no_opcodes(run: Run) -> None:
-    """As the page says: instructions are not in the log, whatever the frames ask for."""
+def test_row_18_no_opcodes(run: Run, tmp_path: Path) -> None:
+    """As the page says: instructions are not in the log, and nothing else is lost by them."""
     run("""
 def asks():
     sys._getframe().f_trace_opcodes = True
@@ -146,6 +146,9 @@ def asks():
 with c.Trace(0, filepath="t.log"):
     asks()
 """)
+    own = [row["what"] for row in classic.events(tmp_path / "t.log") if row["function"] == "asks"]
+    assert own == ["CALL", "LINE", "LINE", "RETURN"]
+    assert "no OPCODE lines" in (TOP / "docs" / "cPyMemTrace.md").read_text("utf-8")
 
 
 GROWING = """
