@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cpm_context.h"
+#include "cpm_read.h"
 #include "cpm_rss.h"
 #include "cpm_simple.h"
 

@@ -56,8 +56,6 @@ int cpm_is_entered(const struct cpm_context *c);
 int cpm_message(struct cpm_context *c, const char *text);
 int cpm_line(struct cpm_context *c, const char *text);
 int cpm_suspend(struct cpm_context *c, int suspended);
-/* What `text --counts` says of it; NULL with an exception set. */
-char *cpm_counts(struct cpm_context *c);
 void cpm_fini(struct cpm_context *c);
 /* At the end of the interpreter: leave all, the last one first. */
 void cpm_leave_all(void);
