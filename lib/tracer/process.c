@@ -724,6 +724,7 @@ void process_end(void)
 	objects_end();
 	census_at_end();
 	finish(1, 1);
+	logfile_let_go();
 }
 
 int process_change(const char *setting, struct text *problem)

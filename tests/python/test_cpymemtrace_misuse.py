@@ -343,3 +343,32 @@ def test_row_30_keeps_one_descriptor() -> None:
     for _ in range(1000):
         cPyMemTrace.rss()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_row_28_removed_logs_leave_nothing(tmp_path: Path) -> None:
+    """A log that was removed is on no disk and in no memory any more."""
+    out = run(
+        """
+def held():
+    maps = open('/proc/self/maps').read().splitlines()
+    links = []
+    for fd in os.listdir('/proc/self/fd'):
+        try:
+            links.append(os.readlink('/proc/self/fd/' + fd))
+        except OSError:
+            pass
+    return sum('.pmt' in line for line in maps + links), len(maps)
+def once():
+    with c.Profile(0, filepath='p.log'):
+        f(1)
+for i in range(5):
+    once()
+before = held()
+for i in range(50):
+    once()
+after = held()
+print(before[0], after[0], after[1] - before[1] < 10)
+""",
+        tmp_path,
+    )
+    assert out == "0 0 True\n"
