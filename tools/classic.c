@@ -2,7 +2,9 @@
 /* Which events of a log get which lines of the classic layouts. */
 #include "classic.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "classic_line.h"
 #include "cpuclock.h"
@@ -12,6 +14,7 @@
 #include "idmap.h"
 #include "names.h"
 #include "progress.h"
+#include "span.h"
 
 /* What an event's line is made of. */
 struct seen {
@@ -56,6 +59,9 @@ struct classic {
 	int64_t *live;	     /* by name */
 	uint32_t live_room;
 	uint64_t last_rss;
+	uint64_t made;
+	uint64_t destroyed;
+	struct span span; /* of a context */
 };
 
 static double clock_of(struct classic *c, uint64_t time_ns)
@@ -232,10 +238,9 @@ static void on_event(struct classic *c, const struct reader_event *event)
 		take(c, &seen);
 }
 
-static void on_mark(struct classic *c, const struct reader_event *event)
+static void put_message(struct classic *c, uint64_t time_ns, const struct pmt_bytes *text)
 {
-	const struct pmt_bytes *text = &event->record.mark.text;
-	const double clock_s = clock_of(c, event->time_ns);
+	const double clock_s = clock_of(c, time_ns);
 
 	if (c->options.kind == CLASSIC_OBJECTS) {
 		classic_put_object_message(c->out, clock_s, text->data, text->size);
@@ -245,6 +250,28 @@ static void on_mark(struct classic *c, const struct reader_event *event)
 		.number = c->count, .since = c->count - c->reported, .clock_s = clock_s};
 
 	classic_put_message(c->out, &line, text->data, text->size);
+}
+
+/* A mark of the context itself, or of nobody's, which is a message. */
+static void on_context_mark(struct classic *c, const struct reader_event *event)
+{
+	const enum span_verb verb = span_mark(&c->span, &event->record.mark.text, event->thread);
+	const struct pmt_bytes text = {c->span.text, (uint32_t)c->span.size};
+
+	if (verb == SPAN_LINE)
+		classic_put_raw(c->out, text.data, text.size);
+	else if (verb == SPAN_MESSAGE)
+		put_message(c, event->time_ns, &text);
+	else if (verb == SPAN_NONE && c->span.inside)
+		put_message(c, event->time_ns, &event->record.mark.text);
+}
+
+static void on_mark(struct classic *c, const struct reader_event *event)
+{
+	if (c->options.context != NULL)
+		on_context_mark(c, event);
+	else
+		put_message(c, event->time_ns, &event->record.mark.text);
 }
 
 static void print_last(struct classic *c)
@@ -288,16 +315,56 @@ static void count_object(struct classic *c, const struct pmt_record *record, uin
 	c->live[name] += made;
 }
 
+static bool is_listed(const struct command_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* An object of the context may end where the context does not look. */
+static void count_end(struct classic *c, const struct pmt_record *record)
+{
+	struct heap_block old;
+
+	if (c->options.context != NULL && c->span.inside && record->type == PMT_REC_destroy &&
+	    heap_take(&c->objects, record->destroy.addr, &old))
+		c->live[old.site]--;
+}
+
+static bool is_type_wanted(const struct classic *c, uint64_t type)
+{
+	const struct classic_options *o = &c->options;
+	const char *name = reader_object_type(c->reader, type);
+
+	if (o->context != NULL && strncmp(name, "cPyMemTrace.", 12) == 0)
+		return false; /* the contexts themselves */
+	if (o->no_builtins && reader_object_type_builtin(c->reader, type))
+		return false;
+	if (is_listed(&o->unwanted, name))
+		return false;
+	return o->wanted.count == 0 || is_listed(&o->wanted, name);
+}
+
 static void on_object(struct classic *c, const struct reader_event *event)
 {
 	const struct pmt_record *record = &event->record;
 	const bool made = record->type == PMT_REC_create;
 	const uint64_t stack = made ? record->create.stack : record->destroy.stack;
 	const uint64_t type = made ? record->create.type : record->destroy.type;
-	const uint32_t name = name_of(c, type);
 	struct reader_code code;
 
+	if (!is_type_wanted(c, type))
+		return;
+
+	const uint32_t name = name_of(c, type);
+
 	count_object(c, record, name);
+	c->made += made;
+	c->destroyed += !made;
+	if (c->options.counts)
+		return;
 	reader_code(c->reader, reader_stack_code(c->reader, stack), &code);
 	if (c->last_rss == 0)
 		c->last_rss = event->rss_bytes;
@@ -320,9 +387,57 @@ static void on_object(struct classic *c, const struct reader_event *event)
 
 /* --- all --- */
 
+/* How many objects there were; a type that has none left has no line. */
+static void print_counts(struct classic *c)
+{
+	fprintf(c->out, "NEW: %" PRIu64 "\nDEL: %" PRIu64 "\n", c->made, c->destroyed);
+	for (uint32_t i = 0; i < c->live_room; i++) {
+		if (c->live[i] == 0)
+			continue;
+		fprintf(c->out, "LIVE: %" PRId64 " ", c->live[i]);
+		classic_put_raw(c->out, c->names.texts[i], strlen(c->names.texts[i]));
+	}
+}
+
 static bool is_wanted(const struct classic *c, uint32_t thread)
 {
+	if (c->options.context != NULL && (!c->span.inside || c->span.paused))
+		return false;
+	if (c->options.context_thread && thread != c->span.thread)
+		return false;
 	return c->options.thread == CLASSIC_ALL_THREADS || c->options.thread == thread;
+}
+
+/* Does a C function enter or leave a context? */
+static bool is_door(const struct classic *c, const struct pmt_record *record)
+{
+	struct reader_c_function function;
+
+	if (c->options.context == NULL || record->type != PMT_REC_c_event)
+		return false;
+	reader_c_function(c->reader, record->c_event.function, &function);
+	return strncmp(function.owner, "cPyMemTrace.", 12) == 0 &&
+	       (strcmp(function.name, "__enter__") == 0 || strcmp(function.name, "__exit__") == 0);
+}
+
+/* Is it an event of code in a file that is left out? */
+static bool is_left_out(const struct classic *c, const struct pmt_record *record)
+{
+	struct reader_code code;
+	uint64_t id;
+
+	if (c->options.left_out_files.count == 0)
+		return false;
+	if (record->type == PMT_REC_line)
+		id = record->line.code;
+	else if (record->type == PMT_REC_c_event)
+		id = record->c_event.code;
+	else if (record->type == PMT_REC_pyevent)
+		id = record->pyevent.code;
+	else
+		return false;
+	reader_code(c->reader, id, &code);
+	return is_listed(&c->options.left_out_files, code.file);
 }
 
 static int visit(void *context, const struct reader_event *event)
@@ -334,9 +449,11 @@ static int visit(void *context, const struct reader_event *event)
 	progress_step(event->number);
 	if (type == PMT_REC_mark)
 		on_mark(c, event);
-	else if (!reader_is_python_event(type) ||
-		 is_object != (c->options.kind == CLASSIC_OBJECTS) || !is_wanted(c, event->thread))
+	else if (!reader_is_python_event(type) || is_object != (c->options.kind == CLASSIC_OBJECTS))
 		return 0;
+	else if (!is_wanted(c, event->thread) || is_door(c, &event->record) ||
+		 is_left_out(c, &event->record))
+		count_end(c, &event->record);
 	else if (is_object)
 		on_object(c, event);
 	else
@@ -377,10 +494,16 @@ static int begin(struct classic *c)
 	if (c->options.clock == CLASSIC_CPU && cpuclock_init(&c->clock, c->reader) != 0)
 		return -1;
 	if (c->options.clock == CLASSIC_CPU && c->clock.count == 0) {
-		error("%s: no processor times in this log: the clock is that of the wall",
-		      reader_path(c->reader));
+		if (c->options.context == NULL)
+			error("%s: no processor times in this log: the clock is that of the wall",
+			      reader_path(c->reader));
 		c->options.clock = CLASSIC_WALL;
 	}
+	/* Marks of before a size limit are gone: what is there may be the context's. */
+	span_init(&c->span, c->options.context);
+	c->span.inside = reader_dropped(c->reader) != NULL;
+	if (c->options.counts)
+		return 0;
 	fputs("SOF\n", c->out);
 	if (c->options.kind == CLASSIC_OBJECTS)
 		classic_put_object_header(c->out);
@@ -399,10 +522,13 @@ int classic_print(FILE *out, struct reader *reader, const struct classic_options
 	rc = begin(&c);
 	if (rc == 0)
 		rc = reader_run_blocks(reader, visit, pass_over, &c);
-	if (rc == 0) {
+	if (rc == 0 && options->counts) {
+		print_counts(&c);
+	} else if (rc == 0) {
 		print_last(&c);
 		fputs("EOF\n", out);
 	}
+	span_fini(&c.span);
 	cpuclock_fini(&c.clock);
 	frames_fini(&c.names);
 	heap_fini(&c.objects);

@@ -16,6 +16,12 @@
  *		number that the next one would have had
  *	EOF
  * Without any event there are neither FRST nor LAST. The lines of objects are HDR, NEW, DEL, MSG.
+ *
+ * A context is a part of the log between marks; see span.h. Its events are numbered from 0, and
+ * calls of C functions that enter or leave a context are none of them. Marks of other contexts have
+ * no lines.
+ *
+ * The counts are lines "NEW: n", "DEL: n", and "LIVE: n name" for each type, by names.
  */
 #ifndef PMT_TOOLS_CLASSIC_H
 #define PMT_TOOLS_CLASSIC_H
@@ -24,6 +30,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "command.h"
 #include "reader.h"
 
 enum classic_kind {
@@ -47,6 +54,14 @@ struct classic_options {
 	bool trigger_page; /* the trigger is a page of the traced system */
 	uint64_t trigger;  /* bytes; print an event if the resident set has moved so far; 0: all */
 	uint64_t thread;   /* only its events, but all marks; CLASSIC_ALL_THREADS */
+	/* Only what a context of cPyMemTrace saw, that with this number; NULL: all of the log. */
+	const char *context;
+	bool context_thread;		    /* of the thread only that entered it */
+	struct command_list wanted;	    /* objects of these types only; none: all */
+	struct command_list unwanted;	    /* not of these */
+	bool no_builtins;		    /* not of types of the interpreter itself */
+	struct command_list left_out_files; /* no events of code in these */
+	bool counts; /* no lines: how many objects were made and destroyed, and live */
 };
 
 /* Print a log to OUT. Returns 0, or what reader_run() did. */

@@ -88,6 +88,24 @@ void classic_put_message(FILE *out, const struct classic_line *line, const void 
 	putc_unlocked('\n', out);
 }
 
+void classic_put_raw(FILE *out, const void *text, size_t size)
+{
+	const char *at = text;
+
+	while (size != 0) {
+		size_t plain = 0;
+
+		while (plain < size && at[plain] != '\n' && at[plain] != '\t')
+			plain++;
+		escape_terminal_sized(out, at, plain, WHOLE);
+		if (plain < size)
+			putc_unlocked(at[plain++], out);
+		at += plain;
+		size -= plain;
+	}
+	putc_unlocked('\n', out);
+}
+
 void classic_put_object_header(FILE *out)
 {
 	fprintf(out, "HDR: %12s %16s %16s %-32s %-80s %4s %-40s %16s %16s\n", "Clock", "Address",

@@ -39,6 +39,9 @@ void classic_put_line(FILE *out, const struct classic_line *line);
 /* LINE has the numbers and the clock; TEXT is SIZE bytes. */
 void classic_put_message(FILE *out, const struct classic_line *line, const void *text, size_t size);
 
+/* Lines of a user's own: only line breaks and tabs stay what they are. */
+void classic_put_raw(FILE *out, const void *text, size_t size);
+
 void classic_put_object_header(FILE *out);
 void classic_put_object(FILE *out, const struct classic_object *object);
 void classic_put_object_message(FILE *out, double clock_s, const void *text, size_t size);

@@ -153,13 +153,19 @@ static int check_style(void)
 {
 	const struct classic_options *classic = &opts.classic;
 	const bool for_classic = classic->kind != CLASSIC_AUTO || classic->clock >= 0 ||
-				 classic->thread != CLASSIC_ALL_THREADS || opts.triggered;
+				 classic->thread != CLASSIC_ALL_THREADS || opts.triggered ||
+				 classic->context != NULL || classic->context_thread ||
+				 classic->no_builtins || classic->counts ||
+				 classic->wanted.count != 0 || classic->unwanted.count != 0 ||
+				 classic->left_out_files.count != 0;
 
 	if (opts.style == STYLE_CLASSIC && (opts.stacks || opts.definitions))
 		return error("--stacks and --definitions do not go with --style=classic");
 	if (opts.style != STYLE_CLASSIC && for_classic)
-		return error("--kind, --clock, --thread and --d-rss-trigger go with "
-			     "--style=classic");
+		return error("--kind, --clock, --thread, --d-rss-trigger, --context, --type and "
+			     "the like go with --style=classic");
+	if (classic->context_thread && classic->context == NULL)
+		return error("--context-thread goes with --context");
 	return 0;
 }
 
@@ -232,6 +238,41 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &opts.classic.thread,
 	 .doc = "with --style=classic: only events of the thread with this number"},
+	{.name = "context",
+	 .value = "ID",
+	 .kind = COMMAND_TEXT,
+	 .target = &opts.classic.context,
+	 .doc = "with --style=classic: only what the context of cPyMemTrace with this number saw; "
+		"its marks have the number in them"},
+	{.name = "context-thread",
+	 .kind = COMMAND_SWITCH,
+	 .target = &opts.classic.context_thread,
+	 .doc = "with --context: only events of the thread that entered it"},
+	{.name = "type",
+	 .value = "NAME",
+	 .kind = COMMAND_LIST,
+	 .target = &opts.classic.wanted,
+	 .doc = "with --style=classic: only objects of this type; may be given several times"},
+	{.name = "other-type",
+	 .value = "NAME",
+	 .kind = COMMAND_LIST,
+	 .target = &opts.classic.unwanted,
+	 .doc = "with --style=classic: not objects of this type; may be given several times"},
+	{.name = "other-file",
+	 .value = "PATH",
+	 .kind = COMMAND_LIST,
+	 .target = &opts.classic.left_out_files,
+	 .doc = "with --style=classic: no events of functions in this file; may be given several "
+		"times"},
+	{.name = "no-builtin",
+	 .kind = COMMAND_SWITCH,
+	 .target = &opts.classic.no_builtins,
+	 .doc = "with --style=classic: not objects of types of the interpreter itself"},
+	{.name = "counts",
+	 .kind = COMMAND_SWITCH,
+	 .target = &opts.classic.counts,
+	 .doc = "with --style=classic --kind=objects: only how many objects were made and "
+		"destroyed, and how many live, by type"},
 	{0},
 };
 

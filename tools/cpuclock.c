@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "progress.h"
+#include "span.h"
 
 static void add(struct cpuclock *clock, const struct cpuclock_sample *sample)
 {
@@ -24,7 +25,12 @@ static void add(struct cpuclock *clock, const struct cpuclock_sample *sample)
 
 static int visit(void *context, const struct reader_event *event)
 {
+	const uint64_t told =
+		event->record.type == PMT_REC_mark ? span_cpu_ns(&event->record.mark.text) : 0;
+
 	progress_step(event->number);
+	if (told != 0)
+		add(context, &(struct cpuclock_sample){event->time_ns, told});
 	if (event->record.type == PMT_REC_rss && event->record.rss.cpu_ns != 0)
 		add(context, &(struct cpuclock_sample){event->time_ns, event->record.rss.cpu_ns});
 	return 0;

@@ -44,11 +44,23 @@ static int is_attached(void)
 	return python.found && python.walkable && python.current() != NULL;
 }
 
+/* TEXT if it was kept before: a program may set the same things again and again. */
+static char *find_kept(const char *text)
+{
+	for (size_t at = 0; at < control.used; at += strlen(control.room + at) + 1)
+		if (strcmp(control.room + at, text) == 0)
+			return control.room + at;
+	return NULL;
+}
+
 /* A copy of TEXT that stays, or NULL when there is no room. */
 static const char *keep(const char *text)
 {
 	const size_t size = strlen(text) + 1;
-	char *copy;
+	char *copy = find_kept(text);
+
+	if (copy != NULL)
+		return copy;
 
 	if (control.room == NULL)
 		control.room = arena_pages(SETTINGS_BYTES, 0);
@@ -151,6 +163,11 @@ PMT_EXPORT int pymemtrace_is_active(void)
 PMT_EXPORT const char *pymemtrace_log_path(void)
 {
 	return logfile_header() == NULL ? "" : logfile_path();
+}
+
+PMT_EXPORT unsigned long long pymemtrace_traced(void)
+{
+	return process_is_own() ? process_shared.traced : 0;
 }
 
 PMT_EXPORT const char *pymemtrace_problem(void)

@@ -19,6 +19,7 @@
 
 static struct {
 	struct pmt_header *header;
+	void *place; /* of the header of an earlier log, for the next one; NULL: none */
 	int fd;
 	dev_t device;
 	ino_t inode;
@@ -267,6 +268,15 @@ static void *map(int fd, uint64_t offset, uint64_t size)
 	return p;
 }
 
+/* The pages of a header at FROM take the place of those at TO, at once. Returns 0 or an error. */
+static long move(void *from, void *to)
+{
+	return sys_call(SYS_mremap, (long)from, (long)file.header_bytes, (long)file.header_bytes,
+			MREMAP_MAYMOVE | MREMAP_FIXED, (long)to, 0) == (long)to
+		       ? 0
+		       : -1;
+}
+
 /* Fewer chunks are of no use: so small a limit counts as this many. */
 #define CHUNKS_LEAST 8
 
@@ -302,8 +312,12 @@ static long map_header(const struct pmt_options *options)
 
 	if (sys_failed(p))
 		return (long)p;
+	if (file.place != NULL && move(p, file.place) == 0)
+		p = file.place;
+	else
+		arena_account((long)file.header_bytes);
+	file.place = NULL;
 	file.header = p;
-	arena_account((long)file.header_bytes);
 	memcpy(file.header->magic, PMT_MAGIC, sizeof(file.header->magic));
 	file.header->version_major = PMT_VERSION_MAJOR;
 	file.header->version_minor = PMT_VERSION_MINOR;
@@ -543,6 +557,26 @@ void logfile_flag(unsigned flag)
 {
 	if (file.header != NULL)
 		__atomic_fetch_or(&file.header->live.flags, 1ULL << flag, __ATOMIC_RELAXED);
+}
+
+void logfile_let_go(void)
+{
+	void *copy;
+
+	if (file.header == NULL)
+		return;
+	if (logfile_has_descriptor())
+		(void)sys_close(file.fd);
+	file.fd = -1;
+	copy = sys_mmap(file.header_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
+	if (sys_failed(copy))
+		return;
+	memcpy(copy, file.header, file.header_bytes);
+	if (move(copy, file.header) != 0)
+		(void)sys_munmap(copy, file.header_bytes);
+	else
+		file.place = file.header;
 }
 
 void logfile_forget(void)

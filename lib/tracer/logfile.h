@@ -56,6 +56,11 @@ void logfile_lost(uint64_t count);
 /* Set a PMT_FLAG_* bit. */
 void logfile_flag(unsigned flag);
 /*
+ * The log was closed, and the process goes on: hold the file no longer, which may be removed. What
+ * the header says can be read as before.
+ */
+void logfile_let_go(void);
+/*
  * Before another log is created: in a forked child, whose parent's mappings are not there, or
  * after the last one was closed. No more chunks are handed out.
  */

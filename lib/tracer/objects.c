@@ -297,6 +297,14 @@ void objects_end(void)
 		return;
 	objects_running = 0;
 	reftracer_stop();
+	/*
+	 * What ends from now on is not seen, so nothing that is known now is good when objects are
+	 * recorded again in this log. Without the interpreter's lock others may be at it.
+	 */
+	if (!python.free_threaded) {
+		objlive_reset();
+		objtype_forget();
+	}
 }
 
 void objects_check(void)

@@ -110,7 +110,7 @@ int objtype_start(void)
 	return (word_in(type, types.head + TYPE_FLAGS) & flags) == flags ? 0 : -1;
 }
 
-void objtype_reset(void)
+void objtype_forget(void)
 {
 	struct table_body *words = atomic_load(&objtype_words.body);
 
@@ -118,6 +118,11 @@ void objtype_reset(void)
 	for (uint64_t i = 0; words != NULL && i <= words->mask; i++)
 		atomic_store(&words->entries[i].value, 0);
 	atomic_fetch_add(&objtype_epoch, 1);
+}
+
+void objtype_reset(void)
+{
+	objtype_forget();
 	table_clear(&types.numbers);
 	types.count = 0;
 }

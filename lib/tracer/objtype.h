@@ -31,6 +31,11 @@ extern _Atomic uint64_t objtype_epoch;
  * interpreter are not understood.
  */
 int objtype_start(void);
+/*
+ * Ends of types will not be told for a while: look at each again. Numbers stay. While no object is
+ * made.
+ */
+void objtype_forget(void);
 /* Before another log: numbers begin anew. */
 void objtype_reset(void);
 

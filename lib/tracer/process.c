@@ -47,6 +47,7 @@ static struct {
 	int options_good;
 	int exec_pending;
 	int watched;
+	int rss_started;  /* for events of this log */
 	int loaded_late;  /* not preloaded: the program's own calls do not come by us */
 	int by_handlers;  /* this child was forked by the C library, which put its locks in order */
 	int malloc_sound; /* no lock of malloc's can belong to a thread that is not here */
@@ -175,7 +176,8 @@ static void put_texts(struct pmt_header *h)
 	}
 	if (t.used != 0)
 		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, t.data, t.used);
-	if (h->features_incompatible & PMT_FEATURE_EVENTS) {
+	process.rss_started = (h->features_incompatible & PMT_FEATURE_EVENTS) != 0;
+	if (process.rss_started) {
 		const char *mode = pmt_name("RSS", rss_start((unsigned)process.options.rss));
 
 		(void)pmt_header_put_text(h, PMT_TEXT_RSS, mode, strlen(mode));
@@ -746,6 +748,7 @@ void process_end(void)
 	objects_end();
 	census_at_end();
 	finish(1, 1);
+	logfile_let_go();
 }
 
 int process_change(const char *setting, struct text *problem)
@@ -757,6 +760,10 @@ int process_change(const char *setting, struct text *problem)
 		return -1;
 	/* What is no event of the interpreter is decided when the log begins. */
 	process.options.trace = (before & ~events) | (process.options.trace & events);
+	if (!process.rss_started && (process.options.trace & events) != 0) {
+		process.rss_started = 1;
+		(void)rss_start((unsigned)process.options.rss);
+	}
 	process_shared.traced = process.options.trace;
 	events_change();
 	objects_check();

@@ -59,6 +59,9 @@ int pymemtrace_is_active(void);
 /* Absolute path of the log being written, or of the last one; "": none. Valid until the next one.
  */
 const char *pymemtrace_log_path(void);
+/* What is traced at present: a bit set, by the numbers of TRACED in docs/log-format.md; 0: nothing.
+ */
+unsigned long long pymemtrace_traced(void);
 /* Why the last of these calls failed; valid until the next one. */
 const char *pymemtrace_problem(void);
 

@@ -184,6 +184,8 @@ static int stand_in_front(void *state, enum slot slot)
 	}
 	f->function[slot] = theirs;
 	put_function(state, slot, ours[slot]);
+	/* One that was there first was never seen to be set. */
+	say_once(PMT_NOTICE_SHARED, "the program set a profile or trace function");
 	return 0;
 }
 
@@ -326,6 +328,8 @@ static void record_c(unsigned what, const struct place *p, const void *callable)
 		(void)events_c(what, p->code, p->position, &function);
 }
 
+static void adopt_threads(void);
+
 static int on_profile(void *object, void *frame, int what, void *arg)
 {
 	if (__builtin_expect(repair, 0))
@@ -347,6 +351,7 @@ static int on_profile(void *object, void *frame, int what, void *arg)
 			break;
 		case C_RETURN:
 			record_c(PMT_CEVENT_RETURN, &p, arg);
+			adopt_threads();
 			break;
 		case C_EXCEPTION:
 			record_c(PMT_CEVENT_EXCEPTION, &p, arg);
@@ -441,11 +446,31 @@ static void ask_thread(void *state)
 	if (is_ours(function_in(state, PROFILE)))
 		return;
 	f = function_in(state, PROFILE) == NULL ? NULL : foreign_of(state, 1);
-	if (f != NULL)
+	if (f != NULL) {
 		f->function[PROFILE] = function_in(state, PROFILE);
-	else if (function_in(state, PROFILE) != NULL)
+		say_once(PMT_NOTICE_SHARED, "the program set a profile or trace function");
+	} else if (function_in(state, PROFILE) != NULL) {
 		return;
+	}
 	put_function(state, PROFILE, on_first);
+}
+
+/*
+ * Where the library was not preloaded nothing else tells of a new thread. Its state is the first in
+ * the list, put there by who started it; that C function returns before the thread gets its turn.
+ */
+static void adopt_threads(void)
+{
+	void *state = slots.first_state(slots.interpreter());
+
+	for (; state != NULL && !is_ours(function_in(state, PROFILE));
+	     state = slots.next_state(state)) {
+		struct foreign *f = foreign_of(state, 0);
+
+		if (f != NULL && function_in(state, PROFILE) == NULL)
+			memset(f->function, 0, sizeof(f->function));
+		ask_thread(state);
+	}
 }
 
 /* Another thread goes without ours. */

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+import sys
 import sysconfig
 from pathlib import Path
 
 import pymemtrace
+import pytest
 
 from installed import TOP, execute
 
@@ -31,6 +33,22 @@ def test_examples(tmp_path: Path) -> None:
             assert (command, printed, done.stderr) == (command, shown, b"")
             compared += 1
     assert compared == 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="needs Python 3.13 or later")
+def test_leak_of_cPyMemTrace(tmp_path: Path) -> None:
+    """The search for a leak prints what the page says, and the log has those lines."""
+    page = (TOP / "docs" / "cPyMemTrace.md").read_text(encoding="utf-8")
+    blocks = list(BLOCK.finditer(page))
+    assert [block["name"] for block in blocks] == ["leak.py", None]
+    script = tmp_path / "leak.py"
+    script.write_text(blocks[0]["body"], encoding="utf-8")
+    done = execute([sys.executable, script], cwd=tmp_path)
+    assert blocks[1]["body"] == f"$ python leak.py\n{done.stdout.decode()}"
+    shown = re.findall(r"^(NEW|DEL): \S+ \S+ (\d+) Session leak.py (\d+) (\S+)", page, re.MULTILINE)
+    log = (tmp_path / "leak.log").read_text()
+    columns = r"^(NEW|DEL): +\S+ +\S+ +(\d+) Session +\S+ +(\d+) (\S+)"
+    assert re.findall(columns, log, re.MULTILINE) == shown
 
 
 def test_arguments_of_top() -> None:
