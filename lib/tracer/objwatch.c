@@ -50,7 +50,9 @@ static void watch_free(void *ctx, void *block)
 
 void objwatch_start(void)
 {
-	struct pymem_allocator ours = {NULL, watch_malloc, watch_calloc, watch_realloc, watch_free};
+	/* The context is what is below, for whoever looks for Python's own allocator. */
+	struct pymem_allocator ours = {&below, watch_malloc, watch_calloc, watch_realloc,
+				       watch_free};
 
 	if (python.get_allocator == NULL || below.malloc != NULL)
 		return;
