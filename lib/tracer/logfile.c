@@ -19,6 +19,7 @@
 
 static struct {
 	struct pmt_header *header;
+	void *place; /* of the header of an earlier log of this process, or NULL */
 	int fd;
 	dev_t device;
 	ino_t inode;
@@ -255,9 +256,12 @@ static long file_status(int fd, struct stat *st)
 	return SYS2(SYS_fstat, fd, st);
 }
 
-static void *map(int fd, uint64_t offset, uint64_t size)
+/* PLACE: instead of what is there, NULL: anywhere. */
+static void *map(void *place, int fd, uint64_t offset, uint64_t size)
 {
-	void *p = sys_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	const int flags = MAP_SHARED | (place == NULL ? 0 : MAP_FIXED);
+	void *p = (void *)sys_call(SYS_mmap, (long)(intptr_t)place, (long)size,
+				   PROT_READ | PROT_WRITE, flags, fd, (long)offset);
 
 	if (sys_failed(p))
 		return p;
@@ -298,8 +302,13 @@ static long map_header(const struct pmt_options *options)
 		return rc;
 	file.device = st.st_dev;
 	file.inode = st.st_ino;
-	void *p = map(file.fd, 0, file.header_bytes);
+	/*
+	 * Where the last log had it: another thread may be about to write into that, so it cannot
+	 * just go, and a program that begins logs without end must not run out of mappings.
+	 */
+	void *p = map(file.place, file.fd, 0, file.header_bytes);
 
+	file.place = NULL;
 	if (sys_failed(p))
 		return (long)p;
 	file.header = p;
@@ -460,7 +469,7 @@ static struct pmt_chunk *map_chunk(uint64_t number, int new)
 		if (new)
 			rc = allocate(fd, offset, file.chunk_bytes);
 		if (rc == 0)
-			chunk = map(fd, offset, file.chunk_bytes);
+			chunk = map(NULL, fd, offset, file.chunk_bytes);
 		if (rc == 0 && sys_failed(chunk))
 			rc = (long)chunk;
 		if (fd != file.fd)
@@ -545,8 +554,15 @@ void logfile_flag(unsigned flag)
 		__atomic_fetch_or(&file.header->live.flags, 1ULL << flag, __ATOMIC_RELAXED);
 }
 
-void logfile_forget(void)
+void logfile_forget(int same_process)
 {
+	/* A forked child does not have the mapping. */
+	if (same_process && file.header != NULL) {
+		file.place = file.header;
+		arena_account(-(long)file.header_bytes);
+	}
+	if (!same_process)
+		file.place = NULL;
 	/* Close the parent's log in this process, unless the number is the program's by now. */
 	if (logfile_has_descriptor())
 		(void)sys_close(file.fd);
