@@ -31,7 +31,7 @@ enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 			  const struct cfunction *function);
 enum events_fate events_line(const void *code, uint32_t line);
 
-/* The same word (PMT_TRACED_*), or must calls be raised to know the depth? */
+/* Are events of this word (PMT_TRACED_*) recorded? */
 int events_wants(unsigned word);
 
 /* Is this thread one of those whose events are recorded? Between enter and leave. */
