@@ -330,6 +330,12 @@ void events_at_audit(const char *event)
 		slots_at_audit(event, is_ready(event));
 }
 
+void events_python_ended(void)
+{
+	if (python.version >= 0x030c0000)
+		monitor_forget();
+}
+
 static void change_engine(void)
 {
 	if (python.version >= 0x030c0000)

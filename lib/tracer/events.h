@@ -47,6 +47,8 @@ void events_begin(void);
 void events_change(void);
 /* The log is about to be closed while the program goes on: raise no more. Attached. */
 void events_end(void);
+/* The interpreter has ended; another may begin. */
+void events_python_ended(void);
 /* This thread is about to end, or the interpreter: write what is kept back. Any time. */
 void events_flush(void);
 

@@ -448,6 +448,14 @@ static void see_to_interpreter(void)
 		set_events(interpreter, (long)(state - HAS_TOOL));
 }
 
+void monitor_forget(void)
+{
+	if (lock_take_soon(&monitor.lock) != 0)
+		return;
+	table_clear(&monitor.interpreters);
+	lock_release(&monitor.lock);
+}
+
 void monitor_change(void)
 {
 	atomic_fetch_add(&monitor.turn, 1);

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter
+from pathlib import Path
 
 import pytest
-
-from harness import Python, Run, Tracer, compile_library, need
 from test_control import calls, run
+
+from harness import Python, Run, Tracer, compile_library, compile_target, need
 
 WORDS = {"TRACE": "profile,trace", "RSS": "off"}
 
@@ -91,3 +93,16 @@ def test_many_logs(tracer: Tracer, python: Python, how: str) -> None:
 def test_often_set(tracer: Tracer, a_python: Python) -> None:
     done = run(tracer, a_python, "loaded", "often_set")
     assert [r["rc"] for r in done.report] == [0, 0, 0]
+
+
+def test_begun_again(tracer: Tracer, python: Python) -> None:
+    """A program that ends the interpreter and begins it anew, three times."""
+    need(not python.root, "the program runs outside the root")
+    home = Path(python.path).parents[1]
+    name = f"lib/libpython{python.version[0]}.{python.version[1]}.so.1.0"
+    found = glob.glob(str(home / name))
+    need(found, f"{python.name} has no shared library")
+    argv = [compile_target("reinit.c"), found[0]]
+    done = tracer.both(argv, env={"PYTHONHOME": str(home)}, options={**WORDS, "TRACE": "calls"})
+    assert done.outcome.out == b"done\n"
+    assert calls(done.log)["step"] == 15
