@@ -26,6 +26,15 @@ void arena_remember(const void *pages, size_t size)
 
 	while (i < RANGES && !atomic_compare_exchange_weak(&ranges_used, &i, i + 1))
 		;
+	/* Then in place of one that is gone: a byte of nothing while it is being written. */
+	if (i >= RANGES) {
+		for (i = 0; i < RANGES; i++) {
+			uint64_t none = 0;
+
+			if (atomic_compare_exchange_strong(&ranges[i].size, &none, 1))
+				break;
+		}
+	}
 	if (i >= RANGES)
 		return;
 	atomic_store(&ranges[i].start, (uintptr_t)pages);

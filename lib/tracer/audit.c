@@ -2,6 +2,7 @@
 /* The audit hook of the interpreter. */
 #include "audit.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@
 static struct {
 	int started;
 	int registered;
+	int ended;		      /* the interpreter has, once at least */
+	_Atomic int cleared;	      /* and it has dropped the hook */
 	struct pymem_allocator first; /* what the entry was made with */
 	void *entry;
 	struct pymem_allocator last; /* the raw allocator in the end */
@@ -36,9 +39,8 @@ static __thread int catching __attribute__((tls_model("initial-exec")));
 
 static void *catch_malloc(void *ctx, size_t size)
 {
-	void *block = audit.first.malloc(audit.first.ctx, size);
+	void *block = audit.first.malloc(ctx, size);
 
-	(void)ctx;
 	if (catching)
 		audit.entry = block;
 	return block;
@@ -80,8 +82,12 @@ static void at_end(void)
 
 	if (process_is_own()) {
 		events_flush();
-		trace_life(PMT_LIFE_PYTHON_END, 0);
+		if (!audit.ended)
+			trace_life(PMT_LIFE_PYTHON_END, 0);
 	}
+	events_python_ended();
+	audit.ended = 1;
+	atomic_store(&audit.cleared, 1);
 	if (audit.entry == NULL)
 		return;
 	python.get_allocator(PYMEM_RAW, &audit.last);
@@ -154,6 +160,19 @@ static int on_event(const char *event, void *args, void *data)
 	return 0;
 }
 
+/* The interpreter has dropped our hook with all others; the next one of this process wants it. */
+void audit_again(void)
+{
+	int cleared = 1;
+
+	if (!atomic_load_explicit(&audit.cleared, memory_order_relaxed) ||
+	    python.of_this_thread() == NULL ||
+	    !atomic_compare_exchange_strong(&audit.cleared, &cleared, 0))
+		return;
+	audit.registered = 0;
+	(void)audit_start();
+}
+
 int audit_start(void)
 {
 	struct pymem_allocator catcher;
@@ -165,8 +184,9 @@ int audit_start(void)
 		return 0;
 	catching = 1;
 	python.get_allocator(PYMEM_RAW, &audit.first);
+	/* Other threads may be calling the raw allocator: its other functions keep their context.
+	 */
 	catcher = audit.first;
-	catcher.ctx = NULL;
 	catcher.malloc = catch_malloc;
 	python.set_allocator(PYMEM_RAW, &catcher);
 	rc = python.add_audit_hook(on_event, NULL);

@@ -12,4 +12,7 @@
  */
 int audit_start(void);
 
+/* This thread may have entered another interpreter than the one that has ended. Any time. */
+void audit_again(void);
+
 #endif

@@ -117,7 +117,7 @@ static int put_code(struct writer *w, struct pmt_code *r, struct pmt_bytes lines
  * cleans up behind it. It says nothing: one text is its name and its file, and it has no first
  * line.
  */
-static int is_glue(const void *code)
+int code_is_glue(const void *code)
 {
 	int32_t first_line;
 
@@ -140,7 +140,7 @@ uint32_t code_define(struct writer *w, const void *code)
 	int32_t first_line;
 	uint64_t key, number;
 
-	if (is_glue(code)) {
+	if (code_is_glue(code)) {
 		atomic_store_explicit(&code_shared.glue, code, memory_order_relaxed);
 		return numbered(code, CODE_LEFT_OUT);
 	}

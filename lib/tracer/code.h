@@ -29,6 +29,8 @@ extern struct code_shared code_shared;
 /* Wrap the destructor. Returns 0, or -1 when code objects cannot be told apart safely. */
 int code_init(void);
 void code_reset(void);
+/* Is this code object the interpreter's own glue? */
+int code_is_glue(const void *code);
 /*
  * Number of a code object that is alive, CODE_LEFT_OUT, or 0 if it cannot be had. The caller holds
  * the definitions' lock and passes their writer.

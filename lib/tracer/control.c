@@ -101,15 +101,10 @@ PMT_EXPORT int pymemtrace_stop(void)
 
 PMT_EXPORT int pymemtrace_set(const char *setting)
 {
-	const char *kept;
-
 	if (!is_attached() || !process_is_own())
 		return refuse("this process is not traced");
-	kept = keep(setting);
-	if (kept == NULL)
-		return refuse("the options are too long");
 	control.problem.used = 0;
-	return process_change(kept, &control.problem);
+	return process_change(setting, &control.problem);
 }
 
 static int suspend(int suspended)

@@ -57,7 +57,7 @@ static inline int is_traced(unsigned word)
 
 int events_wants(unsigned word)
 {
-	return is_traced(word) || (word == PMT_TRACED_CALLS && events.depth != 0);
+	return is_traced(word);
 }
 
 /* Do the filters want the code object of this NUMBER? */
@@ -118,13 +118,12 @@ int events_thread_wanted(struct thread *t)
 	return t->events.wanted == 1;
 }
 
-/* The thread's first event. ENTERS: it begins a frame, which is there already. */
+/* The thread's first event. ENTERS: it begins a frame, which has no `call` before. */
 static void begin_thread(struct thread *t, int enters)
 {
 	struct pmt_events_begin r = {0, events.traced >> PMT_TRACED_CALLS << PMT_TRACED_CALLS};
 
 	t->events.begun = 1;
-	t->events.depth = events.depth == 0 ? 0 : stack_depth() - (unsigned)enters;
 	if (!enters)
 		r.stack = stack_current(t, 1);
 	pmt_put_events_begin(&t->writer.enc, 0, &r);
@@ -205,19 +204,13 @@ static inline void record(struct thread *t, struct thread_previous *e)
 	put(t, e);
 }
 
-/* Calls and returns move the depth, and those at a depth that is not wanted have no record. */
-static inline int is_deep(struct thread *t, unsigned what)
+/*
+ * Events at a depth that is not wanted have no record. The frames are counted each time: calls and
+ * returns do not say it where the program switches between stacks, or was not listened to.
+ */
+static inline int is_deep(void)
 {
-	int deep;
-
-	if (events.depth == 0)
-		return 0;
-	if (what <= PMT_PYEVENT_THROW)
-		t->events.depth++;
-	deep = t->events.depth > events.depth;
-	if (what >= PMT_PYEVENT_RETURN && what <= PMT_PYEVENT_UNWIND && t->events.depth != 0)
-		t->events.depth--;
-	return deep;
+	return __builtin_expect(events.depth != 0, 0) && stack_is_deeper(events.depth);
 }
 
 static inline unsigned word_of(unsigned what)
@@ -225,12 +218,6 @@ static inline unsigned word_of(unsigned what)
 	if (what <= PMT_PYEVENT_UNWIND)
 		return PMT_TRACED_CALLS;
 	return what == PMT_PYEVENT_EXCEPTION ? PMT_TRACED_EXCEPTIONS : PMT_TRACED_OPCODES;
-}
-
-/* Nothing at all comes of a place whose code is not wanted, unless somebody counts the depth. */
-static inline enum events_fate unwanted(void)
-{
-	return events.depth == 0 ? EVENTS_NEVER : EVENTS_GO_ON;
 }
 
 enum events_fate events_py(unsigned what, const void *code, uint32_t position)
@@ -242,10 +229,10 @@ enum events_fate events_py(unsigned what, const void *code, uint32_t position)
 		return EVENTS_GO_ON;
 	struct thread_previous e = {PMT_REC_pyevent, what, number_of(t, code), position, 0, 0};
 
-	if (!is_deep(t, what) && e.code != UNWANTED && is_traced(word_of(what)))
-		record(t, &e);
 	if (e.code == UNWANTED)
-		fate = unwanted();
+		fate = EVENTS_NEVER;
+	else if (is_traced(word_of(what)) && !is_deep())
+		record(t, &e);
 	event_end(t);
 	return fate;
 }
@@ -261,8 +248,8 @@ enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 	struct thread_previous e = {PMT_REC_c_event, what, number_of(t, code), position, 0, 0};
 
 	if (e.code == UNWANTED) {
-		fate = unwanted();
-	} else if (events.depth == 0 || t->events.depth <= events.depth) {
+		fate = EVENTS_NEVER;
+	} else if (is_traced(PMT_TRACED_C_CALLS) && !is_deep()) {
 		e.function = cfunction_number(t, function);
 		record(t, &e);
 	}
@@ -280,8 +267,8 @@ enum events_fate events_line(const void *code, uint32_t line)
 	struct thread_previous e = {PMT_REC_line, 0, number_of(t, code), line, 0, 0};
 
 	if (e.code == UNWANTED) {
-		fate = unwanted();
-	} else if (events.depth == 0 || t->events.depth <= events.depth) {
+		fate = EVENTS_NEVER;
+	} else if (is_traced(PMT_TRACED_LINES) && !is_deep()) {
 		record(t, &e);
 	}
 	event_end(t);
@@ -333,7 +320,7 @@ static int wants_any(void)
 static int is_ready(const char *event)
 {
 	return (strncmp(event, "cpython.run_", 12) == 0 ||
-		(strcmp(event, "exec") == 0 && stack_depth() == 0)) &&
+		(strcmp(event, "exec") == 0 && !stack_is_deeper(0))) &&
 	       python.is_initialized();
 }
 
@@ -345,6 +332,12 @@ void events_at_audit(const char *event)
 		monitor_at_audit(is_ready(event));
 	else
 		slots_at_audit(event, is_ready(event));
+}
+
+void events_python_ended(void)
+{
+	if (python.version >= 0x030c0000)
+		monitor_forget();
 }
 
 static void change_engine(void)
@@ -383,6 +376,5 @@ void events_end(void)
 		return;
 	events_flush();
 	events.traced = 0;
-	events.depth = 0;
 	change_engine();
 }

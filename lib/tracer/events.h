@@ -31,7 +31,7 @@ enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 			  const struct cfunction *function);
 enum events_fate events_line(const void *code, uint32_t line);
 
-/* The same word (PMT_TRACED_*), or must calls be raised to know the depth? */
+/* Are events of this word (PMT_TRACED_*) recorded? */
 int events_wants(unsigned word);
 
 /* Is this thread one of those whose events are recorded? Between enter and leave. */
@@ -47,6 +47,8 @@ void events_begin(void);
 void events_change(void);
 /* The log is about to be closed while the program goes on: raise no more. Attached. */
 void events_end(void);
+/* The interpreter has ended; another may begin. */
+void events_python_ended(void);
 /* This thread is about to end, or the interpreter: write what is kept back. Any time. */
 void events_flush(void);
 

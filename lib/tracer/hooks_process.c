@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "names.h"
 #include "process.h"
 #include "real.h"
@@ -197,8 +198,10 @@ PMT_EXPORT int pthread_setspecific(pthread_key_t key, const void *value)
 {
 	int rc = real.pthread_setspecific(key, value);
 
-	if (rc == 0)
+	if (rc == 0 && process_traced()) {
+		audit_again();
 		slots_thread_state();
+	}
 	return rc;
 }
 #pragma GCC diagnostic pop

@@ -256,9 +256,12 @@ static long file_status(int fd, struct stat *st)
 	return SYS2(SYS_fstat, fd, st);
 }
 
-static void *map(int fd, uint64_t offset, uint64_t size)
+/* PLACE: instead of what is there, NULL: anywhere. */
+static void *map(void *place, int fd, uint64_t offset, uint64_t size)
 {
-	void *p = sys_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	const int flags = MAP_SHARED | (place == NULL ? 0 : MAP_FIXED);
+	void *p = (void *)sys_call(SYS_mmap, (long)(intptr_t)place, (long)size,
+				   PROT_READ | PROT_WRITE, flags, fd, (long)offset);
 
 	if (sys_failed(p))
 		return p;
@@ -308,15 +311,17 @@ static long map_header(const struct pmt_options *options)
 		return rc;
 	file.device = st.st_dev;
 	file.inode = st.st_ino;
-	void *p = map(file.fd, 0, file.header_bytes);
+	/*
+	 * Where the last log had it: another thread may be about to write into that, so it cannot
+	 * just go, and a program that begins logs without end must not run out of mappings.
+	 */
+	void *p = map(file.place, file.fd, 0, file.header_bytes);
 
-	if (sys_failed(p))
-		return (long)p;
-	if (file.place != NULL && move(p, file.place) == 0)
-		p = file.place;
-	else
+	if (!sys_failed(p) && file.place == NULL)
 		arena_account((long)file.header_bytes);
 	file.place = NULL;
+	if (sys_failed(p))
+		return (long)p;
 	file.header = p;
 	memcpy(file.header->magic, PMT_MAGIC, sizeof(file.header->magic));
 	file.header->version_major = PMT_VERSION_MAJOR;
@@ -474,7 +479,7 @@ static struct pmt_chunk *map_chunk(uint64_t number, int new)
 		if (new)
 			rc = allocate(fd, offset, file.chunk_bytes);
 		if (rc == 0)
-			chunk = map(fd, offset, file.chunk_bytes);
+			chunk = map(NULL, fd, offset, file.chunk_bytes);
 		if (rc == 0 && sys_failed(chunk))
 			rc = (long)chunk;
 		if (fd != file.fd)
@@ -579,8 +584,10 @@ void logfile_let_go(void)
 		file.place = file.header;
 }
 
-void logfile_forget(void)
+void logfile_forget(int same_process)
 {
+	/* A forked child does not have the mapping. */
+	file.place = same_process ? file.header : NULL;
 	/* Close the parent's log in this process, unless the number is the program's by now. */
 	if (logfile_has_descriptor())
 		(void)sys_close(file.fd);

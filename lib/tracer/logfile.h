@@ -64,6 +64,6 @@ void logfile_let_go(void);
  * Before another log is created: in a forked child, whose parent's mappings are not there, or
  * after the last one was closed. No more chunks are handed out.
  */
-void logfile_forget(void);
+void logfile_forget(int same_process);
 
 #endif

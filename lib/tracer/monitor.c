@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "events.h"
+#include "lock.h"
 #include "names.h"
 #include "python.h"
 #include "say.h"
 #include "stack.h"
+#include "table.h"
 
 /* Of Include/structmember.h, typeslots.h and object.h, frozen by the stable ABI. */
 #define MEMBER_SSIZE 19
@@ -21,7 +23,8 @@
 #define FLAGS_DEFAULT (1UL << 18)
 #define FLAGS_VECTORCALL (1UL << 11)
 
-#define INTERPRETERS_MAX 256
+/* What is known of an interpreter; else 2 and more: our tool in it plus HAS_TOOL. */
+enum { UNKNOWN = 0, HAS_NONE = 1, HAS_TOOL = 2, TOOL_BITS = 8 };
 
 struct member {
 	const char *name;
@@ -64,11 +67,12 @@ static struct {
 	void *none;
 	void *_Atomic disable; /* sys.monitoring.DISABLE, one object for all interpreters */
 	void *missing;
-	uint32_t head;			/* bytes of an object's head */
-	int64_t done[INTERPRETERS_MAX]; /* interpreters that have been seen to, by id plus 1 */
-	long tools[INTERPRETERS_MAX];	/* our tool in them, -1: none */
-	_Atomic unsigned count;
-	int state; /* 0 not looked up, 1 usable, 2 not */
+	uint32_t head; /* bytes of an object's head */
+	struct lock lock;
+	/* Id of an interpreter plus 1 -> what is known of it, and above that which turn it has. */
+	struct table interpreters;
+	_Atomic uint32_t turn; /* one more each time that other events are wanted */
+	int state;	       /* 0 not looked up, 1 usable, 2 not */
 } monitor;
 
 /* This thread is installing: what that raises is not for us. */
@@ -327,29 +331,44 @@ static int register_all(void *module, void *events, void *type, long tool)
 	return drop(monitor.call(module, "set_events", "ll", tool, set_of));
 }
 
-/* Which tool of this interpreter is ours: the numbers are by interpreter. */
-static long own_tool(int64_t id)
+static uint64_t this_interpreter(void)
 {
-	const unsigned count = atomic_load(&monitor.count);
-
-	for (unsigned i = 0; i < count && i < INTERPRETERS_MAX; i++)
-		if (monitor.done[i] == id + 1)
-			return monitor.tools[i];
-	return -1;
+	return (uint64_t)monitor.interpreter_id(monitor.interpreter()) + 1;
 }
 
-void monitor_change(void)
+static void note(uint64_t interpreter, uint64_t known)
 {
-	void *module, *events;
-	long set_of = 0, tool;
+	const uint64_t turn = atomic_load(&monitor.turn);
 
-	if (monitor.state != 1 || python.current() == NULL)
+	if (lock_take_soon(&monitor.lock) != 0)
 		return;
-	tool = own_tool(monitor.interpreter_id(monitor.interpreter()));
-	module = tool < 0 ? NULL : monitor.get("monitoring");
+	(void)table_set(&monitor.interpreters, interpreter,
+			known == UNKNOWN ? 0 : known | turn << TOOL_BITS);
+	lock_release(&monitor.lock);
+}
+
+/* Take it upon this thread to install in an interpreter that nobody has seen to. */
+static int claim(uint64_t interpreter)
+{
+	int claimed;
+
+	if (lock_take_soon(&monitor.lock) != 0)
+		return 0;
+	claimed = table_get(&monitor.interpreters, interpreter) == UNKNOWN &&
+		  table_set(&monitor.interpreters, interpreter, HAS_NONE) == 0;
+	lock_release(&monitor.lock);
+	return claimed;
+}
+
+/* Have TOOL of this interpreter raise what is wanted now. */
+static void set_events(uint64_t interpreter, long tool)
+{
+	void *module = monitor.get("monitoring"), *events;
+	long set_of = 0;
+
 	if (module == NULL)
 		return;
-	installing = 1;
+	note(interpreter, HAS_TOOL + (uint64_t)tool);
 	events = monitor.attribute(module, "events");
 	for (size_t i = 0; events != NULL && i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (events_wants(wanted[i].word))
@@ -360,7 +379,6 @@ void monitor_change(void)
 	monitor.clear();
 	if (events != NULL)
 		monitor.release(events);
-	installing = 0;
 }
 
 /*
@@ -397,38 +415,55 @@ static int install(long *out)
 	return rc;
 }
 
-static int is_done(int64_t id)
-{
-	const unsigned count = atomic_load(&monitor.count);
-
-	for (unsigned i = 0; i < count && i < INTERPRETERS_MAX; i++)
-		if (monitor.done[i] == id + 1)
-			return 1;
-	return count >= INTERPRETERS_MAX;
-}
-
-/* See to this thread's interpreter once. */
-static void see_to_interpreter(void)
+/* Once in each interpreter. */
+static void install_in(uint64_t interpreter)
 {
 	static const char *const problem =
 		"no place for it beside the other tools of sys.monitoring";
-	const int64_t id = monitor.interpreter_id(monitor.interpreter());
-	unsigned place;
 	long tool;
 	int rc;
 
-	if (is_done(id) || monitor.error() != NULL)
+	if (!claim(interpreter))
 		return;
 	rc = install(&tool);
-	if (rc > 0)
-		return;
-	place = atomic_fetch_add(&monitor.count, 1) % INTERPRETERS_MAX;
-	monitor.tools[place] = tool;
-	monitor.done[place] = id + 1;
-	if (rc == 0)
+	note(interpreter, rc > 0 ? UNKNOWN : rc < 0 ? HAS_NONE : HAS_TOOL + (uint64_t)tool);
+	if (rc >= 0)
 		return;
 	say_problem("calls, lines and exceptions are not traced: ", problem, NULL);
 	events_notice(PMT_NOTICE_FOREIGN, problem);
+}
+
+/* This thread's interpreter raises what it is to raise. */
+static void see_to_interpreter(void)
+{
+	const uint64_t interpreter = this_interpreter();
+	const uint64_t known = table_get(&monitor.interpreters, interpreter);
+	const uint64_t state = known & ((1U << TOOL_BITS) - 1);
+
+	if (monitor.error() != NULL)
+		return;
+	if (state == UNKNOWN)
+		install_in(interpreter);
+	else if (state >= HAS_TOOL && known >> TOOL_BITS != atomic_load(&monitor.turn))
+		set_events(interpreter, (long)(state - HAS_TOOL));
+}
+
+void monitor_forget(void)
+{
+	if (lock_take_soon(&monitor.lock) != 0)
+		return;
+	table_clear(&monitor.interpreters);
+	lock_release(&monitor.lock);
+}
+
+void monitor_change(void)
+{
+	atomic_fetch_add(&monitor.turn, 1);
+	if (monitor.state != 1 || python.current() == NULL)
+		return;
+	installing = 1;
+	see_to_interpreter();
+	installing = 0;
 }
 
 void monitor_at_audit(int ready)

@@ -10,5 +10,7 @@
 void monitor_at_audit(int ready);
 /* Other events are wanted now, in the interpreter of this thread. */
 void monitor_change(void);
+/* The interpreter has ended with all others: ids begin anew. */
+void monitor_forget(void);
 
 #endif

@@ -60,6 +60,11 @@ const struct pmt_options *process_options(void)
 	return &process.options;
 }
 
+int process_is_late(void)
+{
+	return process.loaded_late;
+}
+
 uint64_t process_coarse_now(void)
 {
 	struct timespec ts;
@@ -519,9 +524,9 @@ void process_in_child(void)
 }
 
 /* Before another log in this process; nobody else is in the middle of an event. */
-static void forget_log(void)
+static void forget_log(int same_process)
 {
-	logfile_forget();
+	logfile_forget(same_process);
 	writer_reset();
 	order_reset();
 	rss_reset();
@@ -540,7 +545,7 @@ static void start_child(void)
 	memcpy(parent, logfile_path(), strlen(logfile_path()) + 1);
 	memcpy(process.parent_log, parent, sizeof(parent));
 	arena_reset();
-	forget_log();
+	forget_log(0);
 	threads_reset();
 	process.malloc_sound = process.by_handlers;
 	process.by_handlers = 0;
@@ -648,8 +653,8 @@ static const struct pmt_option_info *find_option(const char *name, size_t size)
 	return NULL;
 }
 
-/* One "NAME=VALUE", which must outlive the log. Returns 0, or -1 and PROBLEM. */
-static int set_option(const char *setting, struct text *problem)
+/* One "NAME=VALUE", which must stay as long as OPTIONS. Returns 0, or -1 and PROBLEM. */
+static int set_option(struct pmt_options *options, const char *setting, struct text *problem)
 {
 	const size_t size = strcspn(setting, "=");
 	const struct pmt_option_info *info = find_option(setting, size);
@@ -660,8 +665,7 @@ static int set_option(const char *setting, struct text *problem)
 		text_add_clean(problem, setting);
 		return -1;
 	}
-	if (pmt_option_set(&process.options, info, setting + size + 1, allowed, sizeof(allowed)) ==
-	    0)
+	if (pmt_option_set(options, info, setting + size + 1, allowed, sizeof(allowed)) == 0)
 		return 0;
 	text_add(problem, "option ");
 	text_add_clean(problem, setting);
@@ -696,7 +700,7 @@ static int set_options(const char *const *settings, struct text *problem)
 		return -1;
 	}
 	for (; settings != NULL && *settings != NULL; settings++) {
-		if (set_option(*settings, problem) != 0)
+		if (set_option(&process.options, *settings, problem) != 0)
 			return -1;
 		asked |= strncmp(*settings, "TRACE=", 6) == 0;
 	}
@@ -723,7 +727,7 @@ int process_begin(const char *const *settings, struct text *problem)
 	make_output_absolute();
 	watch_process();
 	if (mode == PROCESS_CLOSED) {
-		forget_log();
+		forget_log(1);
 		threads_renew();
 	}
 	atomic_store(&process_shared.suspended, 0);
@@ -753,13 +757,16 @@ void process_end(void)
 
 int process_change(const char *setting, struct text *problem)
 {
-	const uint64_t before = process.options.trace;
 	const uint64_t events = ~0ULL << PMT_TRACED_CALLS;
+	struct pmt_options changed = process.options;
 
-	if (set_option(setting, problem) != 0)
+	if (set_option(&changed, setting, problem) != 0)
 		return -1;
-	/* What is no event of the interpreter is decided when the log begins. */
-	process.options.trace = (before & ~events) | (process.options.trace & events);
+	/* What else there is, is decided when the log begins. */
+	process.options.trace = (process.options.trace & ~events) | (changed.trace & events);
+	process.options.rss_trigger = changed.rss_trigger;
+	process.options.call_depth = changed.call_depth;
+	process.options.lines = changed.lines;
 	if (!process.rss_started && (process.options.trace & events) != 0) {
 		process.rss_started = 1;
 		(void)rss_start((unsigned)process.options.rss);

@@ -74,6 +74,8 @@ static inline uint64_t process_now(void)
 
 /* Start once; from the constructor, or from the first hooked call before it. */
 void process_start(void);
+/* Was the library loaded while the program ran? Then the program's own calls do not come by us. */
+int process_is_late(void);
 /* 0 when this is the process that the state belongs to; starts a forked child's log otherwise. */
 int process_check_fork(void);
 /* True while this very process (not a forked child that has no log yet) is traced. */
@@ -98,7 +100,7 @@ void process_interpreter_loaded(void *handle);
 int process_begin(const char *const *settings, struct text *problem);
 /* Close the log; another may be begun. The caller is attached. */
 void process_end(void);
-/* Change an option of the events of the interpreter, as with process_begin(). */
+/* Change an option of the events of the interpreter; SETTING need not stay. */
 int process_change(const char *setting, struct text *problem);
 /* Record nothing (1) until it is called with 0. */
 void process_suspend(int suspended);

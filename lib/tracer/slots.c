@@ -9,8 +9,11 @@
  * function in place is still theirs, because they look at the object.
  *
  * The audit event of sys.setprofile() and sys.settrace() comes before the change. So one of our
- * functions looks again at the thread's next event. If there is none in the other slot, one is put
- * there for that time.
+ * functions looks again at the thread's next event, until it sees the change. If there is none in
+ * the other slot, one is put there for that time.
+ *
+ * The slots are written directly: the interpreter's functions that set them raise audit events, and
+ * the program's hooks would hear of what it has not done.
  */
 #include "slots.h"
 
@@ -39,6 +42,9 @@ struct slots_layout {
 	uint32_t cframe;	  /* 0: use_tracing is in the thread state itself */
 	uint32_t use_tracing;	  /* of the C frame, or of the thread state */
 	uint32_t use_tracing_bytes;
+	/* Up to 3.9 an int counts trace functions; lines are only told of where it is not 0. */
+	uint32_t runtime_count;	    /* of _PyRuntime; 0: not there */
+	uint32_t interpreter_count; /* of an interpreter; 0: not there */
 	uint32_t frame;	 /* of a frame object: pointer to the frame, 0: it is the frame */
 	uint32_t lineno; /* of a frame object */
 	uint32_t opcodes;
@@ -50,15 +56,25 @@ struct slots_layout {
 };
 
 static const struct slots_layout layouts[] = {
-	{0x308, {56, 64}, 0, 48, 4, 0, 108, 89, 36, 48, {86, 72}, {0, 0}},
-	{0x30a, {56, 64}, 48, 0, 4, 0, 100, 85, 36, 48, {86, 72}, {0, 0}},
-	{0x30b, {64, 72}, 56, 0, 1, 24, 40, 45, 48, 0, {86, 86}, {151, 150}},
+	{0x308, {56, 64}, 0, 48, 4, 588, 0, 0, 108, 89, 36, 48, {86, 72}, {0, 0}},
+	{0x309, {56, 64}, 0, 48, 4, 0, 68, 0, 108, 89, 36, 48, {86, 72}, {0, 0}},
+	{0x30a, {56, 64}, 48, 0, 4, 0, 0, 0, 100, 85, 36, 48, {86, 72}, {0, 0}},
+	{0x30b, {64, 72}, 56, 0, 1, 0, 0, 24, 40, 45, 48, 0, {86, 86}, {151, 150}},
 };
 
-#define OBJECT_BEHIND 16U
+/* Of a thread state, where that is needed: pointer to the interpreter. */
+#define INTERPRETER 16U
 
 /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR. */
 #define FLAGS_GENERATOR 0x2a0U
+
+/* A mark in a frame of which only we want to hear the instructions; the program's is 1. */
+#define OPCODES_OURS 2
+
+/* Events after which an announced change is not waited for any more. */
+#define PATIENCE 1000
+
+#define SHARED_TEXT "the program set a profile or trace function"
 
 #define FOREIGN_MAX 512
 
@@ -70,13 +86,17 @@ struct foreign {
 
 static struct {
 	const struct slots_layout *layout;
-	void (*set[SLOTS])(trace_function *function, void *object);
+	void (*set_trace)(trace_function *function, void *object);
+	char *runtime;
 	void *(*interpreter)(void);
 	void *(*first_state)(void *interpreter);
 	void *(*next_state)(void *state);
 	int state;	   /* 0 not looked up, 1 usable, 2 not */
 	int started;	   /* ours are to be in all threads */
+	int looks;	   /* new threads are to be looked for at each event */
 	int wanted[SLOTS]; /* in which slots */
+	int counted;	   /* the count of trace functions is where the layout has it */
+	int has_foreign;   /* there is an entry below */
 	int said;	   /* that the program has a function of its own */
 	struct foreign foreign[FOREIGN_MAX];
 } slots;
@@ -85,6 +105,9 @@ static struct {
 static __thread int setting __attribute__((tls_model("initial-exec")));
 /* A slot of this thread may have changed. */
 static __thread int repair __attribute__((tls_model("initial-exec")));
+/* That slot is about to, and has ours in it before: so many times is it looked at at most. */
+static __thread int patience __attribute__((tls_model("initial-exec")));
+static __thread enum slot expected __attribute__((tls_model("initial-exec")));
 
 static int on_profile(void *object, void *frame, int what, void *arg);
 static int on_trace(void *object, void *frame, int what, void *arg);
@@ -101,27 +124,51 @@ static trace_function *function_in(const void *state, enum slot slot)
 	return function;
 }
 
+/* The count of trace functions, NULL where there is none. */
+static int *count_of(const void *state)
+{
+	const struct slots_layout *l = slots.layout;
+	char *interpreter;
+
+	if (l->runtime_count != 0)
+		return slots.runtime == NULL ? NULL : (int *)(slots.runtime + l->runtime_count);
+	if (l->interpreter_count == 0)
+		return NULL;
+	memcpy(&interpreter, (const char *)state + INTERPRETER, sizeof(interpreter));
+	return (int *)(interpreter + l->interpreter_count);
+}
+
 /* Put FUNCTION in front; the object stays. Another thread's only with the interpreter's lock. */
 static void put_function(void *state, enum slot slot, trace_function *function)
 {
 	const struct slots_layout *l = slots.layout;
+	const int added =
+		slot == TRACE ? (function != NULL) - (function_in(state, TRACE) != NULL) : 0;
 	char *flag = state;
-	const int on = l->use_tracing_bytes == 1 ? 255 : 1;
+	int on = l->use_tracing_bytes == 1 ? 255 : 1;
 
 	memcpy((char *)state + l->function[slot], &function, sizeof(function));
+	if (slots.counted && added != 0)
+		*count_of(state) += added;
+	if (function_in(state, PROFILE) == NULL && function_in(state, TRACE) == NULL)
+		on = 0;
 	if (l->cframe != 0)
 		memcpy(&flag, (char *)state + l->cframe, sizeof(flag));
 	if (flag != NULL)
 		memcpy(flag + l->use_tracing, &on, l->use_tracing_bytes);
 }
 
-/* As the program would: the object becomes NULL. Of this thread. */
-static void set_function(enum slot slot, trace_function *function)
+/* Where the object is NULL. Of this thread. */
+static void set_function(void *state, enum slot slot, trace_function *function)
 {
 	const int before = setting;
 
+	if (slot == PROFILE || count_of(state) == NULL || slots.counted) {
+		put_function(state, slot, function);
+		return;
+	}
 	setting = 1;
-	slots.set[slot](function, NULL);
+	slots.set_trace(function, NULL);
 	setting = before;
 }
 
@@ -162,30 +209,43 @@ static void say_once(unsigned what, const char *text)
 	events_notice(what, text);
 }
 
+/* Keep what the program has in SLOT. Returns 0, or -1 when there is no room. */
+static int keep_foreign(void *state, enum slot slot)
+{
+	struct foreign *f = foreign_of(state, 1);
+
+	if (f == NULL)
+		return -1;
+	f->function[slot] = function_in(state, slot);
+	slots.has_foreign = 1;
+	return 0;
+}
+
 /* Ours in front of what is in SLOT of this thread now. Returns 0, or -1 when there is no room. */
 static int stand_in_front(void *state, enum slot slot)
 {
 	trace_function *theirs = function_in(state, slot);
-	struct foreign *f;
+	struct foreign *f = foreign_of(state, 0);
 
 	if (is_ours(theirs) && theirs != on_first)
 		return 0;
-	f = foreign_of(state, theirs != NULL && theirs != on_first);
-	if (theirs == NULL || theirs == on_first) {
-		if (f != NULL)
-			f->function[slot] = NULL;
-		set_function(slot, ours[slot]);
+	if (theirs == on_first) {
+		put_function(state, slot, ours[slot]);
 		return 0;
 	}
-	if (f == NULL) {
+	if (theirs == NULL) {
+		if (f != NULL)
+			f->function[slot] = NULL;
+		set_function(state, slot, ours[slot]);
+		return 0;
+	}
+	if (keep_foreign(state, slot) != 0) {
 		say_once(PMT_NOTICE_FOREIGN, "the program's own profile or trace functions are in "
 					     "more threads than can be kept beside ours");
 		return -1;
 	}
-	f->function[slot] = theirs;
 	put_function(state, slot, ours[slot]);
-	/* One that was there first was never seen to be set. */
-	say_once(PMT_NOTICE_SHARED, "the program set a profile or trace function");
+	say_once(PMT_NOTICE_SHARED, SHARED_TEXT);
 	return 0;
 }
 
@@ -199,16 +259,26 @@ static void step_back(void *state, enum slot slot)
 	if (f != NULL && f->function[slot] != NULL)
 		put_function(state, slot, f->function[slot]);
 	else
-		set_function(slot, NULL);
+		set_function(state, slot, NULL);
 }
 
-/* Bring this thread's slots in order, but for that which is about to change. */
-static void repair_slots(void *state, int but)
+/* Has the change that was announced not come yet? An audit hook may run much before, or forbid it.
+ */
+static int is_pending(const void *state)
 {
+	if (patience == 0)
+		return 0;
+	patience = is_ours(function_in(state, expected)) ? patience - 1 : 0;
+	return patience != 0;
+}
+
+/* Bring this thread's slots in order. */
+static void repair_slots(void *state)
+{
+	if (is_pending(state))
+		return;
 	repair = 0;
 	for (enum slot slot = PROFILE; slot < SLOTS; slot++) {
-		if ((int)slot == but)
-			continue;
 		if (slots.wanted[slot])
 			(void)stand_in_front(state, slot);
 		else
@@ -222,19 +292,24 @@ static void expect_change(enum slot slot)
 	const enum slot other = slot == PROFILE ? TRACE : PROFILE;
 	void *state = python.current();
 
-	if (state == NULL || !slots.wanted[slot])
+	if (state == NULL)
 		return;
-	repair_slots(state, (int)slot);
-	if (stand_in_front(state, other) == 0)
+	patience = 0;
+	repair_slots(state);
+	if (!slots.wanted[slot])
+		return;
+	if (stand_in_front(state, other) == 0 && is_ours(function_in(state, slot))) {
+		expected = slot;
+		patience = PATIENCE;
 		repair = 1;
-	if (!setting)
-		say_once(PMT_NOTICE_SHARED, "the program set a profile or trace function");
+	}
+	say_once(PMT_NOTICE_SHARED, SHARED_TEXT);
 }
 
 /* Call what the program has in SLOT of this thread. */
 static int call_foreign(enum slot slot, void *object, void *frame, int what, void *arg)
 {
-	struct foreign *f = slots.said == 0 ? NULL : foreign_of(python.current(), 0);
+	struct foreign *f = !slots.has_foreign ? NULL : foreign_of(python.current(), 0);
 
 	if (f == NULL || f->function[slot] == NULL)
 		return 0;
@@ -320,6 +395,29 @@ static unsigned return_kind(const struct place *p, const void *arg)
 	return at_yield(p) ? PMT_PYEVENT_YIELD : PMT_PYEVENT_RETURN;
 }
 
+/* A thread that is there already fills its slots at its next call or return. */
+static void ask_thread(void *state)
+{
+	trace_function *theirs = function_in(state, PROFILE);
+	struct foreign *f = foreign_of(state, 0);
+
+	if (is_ours(theirs) || (theirs != NULL && keep_foreign(state, PROFILE) != 0))
+		return;
+	if (theirs == NULL && f != NULL)
+		f->function[PROFILE] = NULL;
+	put_function(state, PROFILE, on_first);
+}
+
+/* The same with a thread state that is new, where that of another thread may have been before. */
+static void new_state(void *state)
+{
+	struct foreign *f = foreign_of(state, 0);
+
+	if (f != NULL)
+		memset(f->function, 0, sizeof(f->function));
+	ask_thread(state);
+}
+
 static void record_c(unsigned what, const struct place *p, const void *callable)
 {
 	struct cfunction function;
@@ -328,12 +426,35 @@ static void record_c(unsigned what, const struct place *p, const void *callable)
 		(void)events_c(what, p->code, p->position, &function);
 }
 
-static void adopt_threads(void);
+/*
+ * Not preloaded, we hear nothing of new threads. Their states come to the head of the interpreter's
+ * list, so those that are not known yet are before the first one that is.
+ */
+static void look_for_threads(const void *self)
+{
+	for (void *state = slots.first_state(slots.interpreter()); state != NULL;
+	     state = slots.next_state(state)) {
+		if (is_ours(function_in(state, PROFILE)) || is_ours(function_in(state, TRACE)))
+			return;
+		if (state != self)
+			new_state(state);
+	}
+}
+
+static void before_event(void)
+{
+	void *state = python.current();
+
+	if (repair)
+		repair_slots(state);
+	if (slots.looks)
+		look_for_threads(state);
+}
 
 static int on_profile(void *object, void *frame, int what, void *arg)
 {
-	if (__builtin_expect(repair, 0))
-		repair_slots(python.current(), -1);
+	if (__builtin_expect(repair | slots.looks, 0))
+		before_event();
 	if (slots.wanted[PROFILE]) {
 		const struct place p = place_of(frame);
 
@@ -351,7 +472,6 @@ static int on_profile(void *object, void *frame, int what, void *arg)
 			break;
 		case C_RETURN:
 			record_c(PMT_CEVENT_RETURN, &p, arg);
-			adopt_threads();
 			break;
 		case C_EXCEPTION:
 			record_c(PMT_CEVENT_EXCEPTION, &p, arg);
@@ -372,7 +492,8 @@ static int on_first(void *object, void *frame, int what, void *arg)
 /* Instructions are only told of in frames that ask for it. */
 static void ask_for_instructions(char *frame)
 {
-	frame[slots.layout->opcodes] = 1;
+	if (frame[slots.layout->opcodes] == 0)
+		frame[slots.layout->opcodes] = OPCODES_OURS;
 }
 
 static void record_trace(char *frame, int what)
@@ -380,11 +501,9 @@ static void record_trace(char *frame, int what)
 	const struct place p = place_of(frame);
 	int32_t line;
 
+	if (events_wants(PMT_TRACED_OPCODES))
+		ask_for_instructions(frame);
 	switch (what) {
-	case CALL:
-		if (events_wants(PMT_TRACED_OPCODES))
-			ask_for_instructions(frame);
-		break;
 	case EXCEPTION:
 		if (events_wants(PMT_TRACED_EXCEPTIONS))
 			(void)events_py(PMT_PYEVENT_EXCEPTION, p.code, p.position);
@@ -405,10 +524,12 @@ static void record_trace(char *frame, int what)
 
 static int on_trace(void *object, void *frame, int what, void *arg)
 {
-	if (__builtin_expect(repair, 0))
-		repair_slots(python.current(), -1);
+	if (__builtin_expect(repair | slots.looks, 0))
+		before_event();
 	if (slots.wanted[TRACE])
 		record_trace(frame, what);
+	if (what == OPCODE && ((char *)frame)[slots.layout->opcodes] == OPCODES_OURS)
+		return 0;
 	return call_foreign(TRACE, object, frame, what, arg);
 }
 
@@ -419,58 +540,45 @@ static void find(void *place, const char *name)
 	memcpy(place, &symbol, sizeof(symbol));
 }
 
+/* Is the count where the layout has it? Asked by a function that is set and taken back. */
+static int check_count(void)
+{
+	void *state = python.current();
+	const int *count;
+	int before;
+
+	if (slots.layout->runtime_count == 0 && slots.layout->interpreter_count == 0)
+		return 0;
+	count = state == NULL ? NULL : count_of(state);
+	if (count == NULL || function_in(state, TRACE) != NULL)
+		return 0;
+	before = *count;
+	setting = 1;
+	slots.set_trace(on_trace, NULL);
+	slots.counted = *count == before + 1;
+	slots.set_trace(NULL, NULL);
+	setting = 0;
+	slots.counted &= *count == before;
+	return slots.counted;
+}
+
 static int look_up(void)
 {
 	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
 		if (layouts[i].version <= python.version >> 16)
 			slots.layout = &layouts[i];
-	find(&slots.set[PROFILE], "PyEval_SetProfile");
-	find(&slots.set[TRACE], "PyEval_SetTrace");
+	find(&slots.set_trace, "PyEval_SetTrace");
+	find(&slots.runtime, "_PyRuntime");
 	find(&slots.interpreter, "PyInterpreterState_Get");
 	if (slots.interpreter == NULL) /* 3.8 */
 		find(&slots.interpreter, "_PyInterpreterState_Get");
 	find(&slots.first_state, "PyInterpreterState_ThreadHead");
 	find(&slots.next_state, "PyThreadState_Next");
-	return slots.layout != NULL && slots.set[PROFILE] != NULL && slots.set[TRACE] != NULL &&
-			       slots.interpreter != NULL && slots.first_state != NULL &&
-			       slots.next_state != NULL && python.walkable && cfunction_init() == 0
+	return slots.layout != NULL && slots.set_trace != NULL && slots.interpreter != NULL &&
+			       slots.first_state != NULL && slots.next_state != NULL &&
+			       python.walkable && cfunction_init() == 0
 		       ? 1
 		       : 2;
-}
-
-/* A thread that is there already fills its slots at its next call or return. */
-static void ask_thread(void *state)
-{
-	struct foreign *f;
-
-	if (is_ours(function_in(state, PROFILE)))
-		return;
-	f = function_in(state, PROFILE) == NULL ? NULL : foreign_of(state, 1);
-	if (f != NULL) {
-		f->function[PROFILE] = function_in(state, PROFILE);
-		say_once(PMT_NOTICE_SHARED, "the program set a profile or trace function");
-	} else if (function_in(state, PROFILE) != NULL) {
-		return;
-	}
-	put_function(state, PROFILE, on_first);
-}
-
-/*
- * Where the library was not preloaded nothing else tells of a new thread. Its state is the first in
- * the list, put there by who started it; that C function returns before the thread gets its turn.
- */
-static void adopt_threads(void)
-{
-	void *state = slots.first_state(slots.interpreter());
-
-	for (; state != NULL && !is_ours(function_in(state, PROFILE));
-	     state = slots.next_state(state)) {
-		struct foreign *f = foreign_of(state, 0);
-
-		if (f != NULL && function_in(state, PROFILE) == NULL)
-			memset(f->function, 0, sizeof(f->function));
-		ask_thread(state);
-	}
 }
 
 /* Another thread goes without ours. */
@@ -492,6 +600,7 @@ static void apply(void)
 	slots.wanted[TRACE] = events_wants(PMT_TRACED_LINES) || events_wants(PMT_TRACED_OPCODES) ||
 			      events_wants(PMT_TRACED_EXCEPTIONS);
 	slots.started = slots.wanted[PROFILE] || slots.wanted[TRACE];
+	slots.looks = slots.started && process_is_late();
 	for (void *state = slots.first_state(slots.interpreter()); state != NULL;
 	     state = slots.next_state(state)) {
 		if (state == self)
@@ -500,7 +609,8 @@ static void apply(void)
 		if (slots.started)
 			ask_thread(state);
 	}
-	repair_slots(self, -1);
+	patience = 0;
+	repair_slots(self);
 }
 
 void slots_change(void)
@@ -515,6 +625,8 @@ void slots_at_audit(const char *event, int ready)
 		return;
 	if (slots.state == 0 && ready) {
 		slots.state = look_up();
+		if (slots.state == 1)
+			(void)check_count();
 		if (slots.state == 2)
 			say_problem("this Python's calls and lines cannot be traced: ", python.text,
 				    NULL);
@@ -531,26 +643,20 @@ void slots_at_audit(const char *event, int ready)
 	else if (strcmp(event, "sys.settrace") == 0)
 		expect_change(TRACE);
 	else if (repair)
-		repair_slots(python.current(), -1);
+		repair_slots(python.current());
 	else if (function_in(python.current(), PROFILE) == NULL &&
 		 function_in(python.current(), TRACE) == NULL)
-		repair_slots(python.current(), -1); /* of another interpreter */
+		repair_slots(python.current()); /* of another interpreter */
 }
 
 void slots_thread_state(void)
 {
-	static __thread void *last __attribute__((tls_model("initial-exec")));
-	struct foreign *f;
 	void *state;
 
 	if (!slots.started || !process_traced())
 		return;
 	state = python.of_this_thread();
-	if (state == NULL || state == last)
-		return;
-	last = state;
-	f = foreign_of(state, 0);
-	if (f != NULL)
-		memset(f->function, 0, sizeof(f->function));
-	ask_thread(state);
+	if (state != NULL && !is_ours(function_in(state, PROFILE)) &&
+	    !is_ours(function_in(state, TRACE)))
+		new_state(state);
 }

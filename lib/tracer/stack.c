@@ -489,15 +489,17 @@ uint32_t stack_innermost(const void *code, uint32_t otherwise)
 	return seen.code == code ? stack_position(code, seen.position) : otherwise;
 }
 
-uint32_t stack_depth(void)
+int stack_is_deeper(uint32_t frames)
 {
 	struct thread_frame seen;
 	uint32_t count = 0;
 
-	for (const char *frame = attached_frame(); frame != NULL;
+	for (const char *frame = attached_frame(); frame != NULL && count <= frames;
 	     frame = (const char *)word_at(frame, python.layout.previous)) {
 		look(&python.layout, frame, &seen);
-		count += seen.code != NULL;
+		count += seen.code != NULL &&
+			 (void *)word_at(seen.code, python.layout.ob_type) == python.code_type &&
+			 !code_is_glue(seen.code);
 	}
-	return count;
+	return count > frames;
 }

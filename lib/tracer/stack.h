@@ -44,8 +44,8 @@ uint32_t stack_position(const void *code, uintptr_t raw);
 /* The same of this thread's innermost frame, if that is of CODE; else OTHERWISE. Attached. */
 uint32_t stack_innermost(const void *code, uint32_t otherwise);
 
-/* Python frames of this thread. Attached. */
-uint32_t stack_depth(void);
+/* Has this thread more than so many Python frames? Attached. */
+int stack_is_deeper(uint32_t frames);
 
 /* A numbered code object dies: its address may come back as another one's. */
 void stack_code_died(const void *code);

@@ -96,7 +96,6 @@ struct thread_previous {
 struct thread_events {
 	uint32_t begun;	  /* the first one has been recorded */
 	uint32_t wanted;  /* by the filter: 0 not looked at, 1 yes, 2 no */
-	uint32_t depth;	  /* frames of the thread, where that is asked for */
 	uint64_t skipped; /* events that have no record, since the last one that has */
 	uint64_t epoch;	  /* value of the code epoch that `codes` is of */
 	struct thread_previous previous;

@@ -27,7 +27,7 @@ def pytest_report_header() -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" in metafunc.fixturenames:
-        found = harness.pythons()
+        found = list(harness.pythons())
         marker = metafunc.definition.get_closest_marker("versions")
         if marker:
             least, below = marker.args

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from harness import TARGETS, Log, Python, Tracer
+from harness import TARGETS, Log, Python, Tracer, need
 
 SCRIPT = TARGETS / "events.py"
 
@@ -72,6 +72,8 @@ def recorded(report: List[Dict[str, Any]]) -> List[List[Told]]:
 
 def check(python: Python, tracer: Tracer, scenario: str, how: str, trace: str) -> None:
     told = recorded(tracer.untraced([*python.enter, python.path, SCRIPT, scenario, how]).report)
+    heard = how != "opcodes" or any(e[0] == "opcode" for thread in told for e in thread)
+    need(heard, f"sys.settrace() of {python.name} tells of no instructions")
     run = tracer.python(python, SCRIPT.name, scenario, "quiet", options={"TRACE": trace})
     ours = sorted(filter(None, map(between, events_of(run.log).values())))
     assert ours == told

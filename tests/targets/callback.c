@@ -8,6 +8,14 @@ struct request {
 	int size;
 };
 
+static void *often_body(void *argument)
+{
+	struct request *request = argument;
+	for (int i = 0; i < request->size; i++)
+		request->function(i);
+	return NULL;
+}
+
 void call(void (*function)(int), int size)
 {
 	function(size);
@@ -40,4 +48,9 @@ static void *valloc_body(void *argument)
 void valloc_in_thread(int size)
 {
 	run(&(struct request){NULL, size}, valloc_body);
+}
+
+void call_in_thread_often(void (*function)(int), int count)
+{
+	run(&(struct request){function, count}, often_body);
 }

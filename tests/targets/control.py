@@ -136,4 +136,94 @@ def left_open():
     work(2)
 
 
+def other_tracers():
+    """Profile and trace functions of the program that were there before us, in two threads."""
+    told = []
+    ready, go = threading.Event(), threading.Event()
+
+    def tell(frame, event, arg):
+        if frame.f_code is step.__code__:
+            told.append(event)
+        return tell
+
+    def body():
+        sys.setprofile(tell)
+        sys.settrace(tell)
+        ready.set()
+        go.wait()
+        step(1)
+
+    t = threading.Thread(target=body)
+    t.start()
+    ready.wait()
+    sys.setprofile(tell)
+    report(rc=start(OUTPUT=log("others.pmt"), TRACE="profile,trace"))
+    step(1)
+    main, told[:] = told[:], []
+    go.set()
+    t.join()
+    other, told[:] = told[:], []
+    report(rc=library.pymemtrace_stop())
+    step(2)
+    report(main=main, other=other, after=told[:])
+
+
+def new_threads():
+    report(rc=start(OUTPUT=log("threads.pmt"), TRACE="calls"))
+    for i in range(3):
+        t = threading.Thread(target=work, args=(2,))
+        t.start()
+        t.join()
+    report(rc=library.pymemtrace_stop())
+
+
+def down(n, function):
+    return down(n - 1, function) if n else function()
+
+
+def depth():
+    """The depth is right although calls were not seen for a while, or not counted."""
+
+    def resumed():
+        library.pymemtrace_resume()
+        step(1)
+
+    def limited():
+        library.pymemtrace_set(b"CALL_DEPTH=3")
+        step(1)
+
+    report(rc=start(OUTPUT=log("depth0.pmt"), TRACE="calls", CALL_DEPTH="3"))
+    library.pymemtrace_suspend()
+    down(3, resumed)
+    step(2)
+    report(rc=library.pymemtrace_stop())
+    report(rc=start(OUTPUT=log("depth1.pmt"), TRACE="calls"))
+    down(3, limited)
+    step(2)
+    report(rc=library.pymemtrace_stop())
+
+
+def many():
+    """Logs without end leave nothing in the address space."""
+
+    def mapped():
+        with open("/proc/self/maps") as file:
+            return sum(".pmt" in line for line in file)
+
+    for i in range(30):
+        rc = start(OUTPUT=log("many%d.pmt" % i), TRACE="calls,pymem")
+        work(3)
+        report(rc=rc, mapped=mapped())
+        library.pymemtrace_stop()
+
+
+def often_set():
+    report(rc=start(OUTPUT=log("often.pmt"), TRACE="calls"))
+    for _ in range(6000):
+        if library.pymemtrace_set(b"TRACE=calls") != 0:
+            break
+    report(rc=library.pymemtrace_set(b"TRACE=calls"), problem=problem())
+    report(rc=library.pymemtrace_stop())
+
+
 globals()[sys.argv[2]]()
