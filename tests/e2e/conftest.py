@@ -33,7 +33,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             least, below = marker.args
             found = [p for p in found if least <= p.version < below]
         skip = pytest.param(None, marks=pytest.mark.skip(reason="no Python interpreter found"))
-        metafunc.parametrize("python", found or [skip], ids=[p.name for p in found] or ["none"])
+        names = [p.name for p in found] or ["none"]
+        metafunc.parametrize("python", [*found] or [skip], ids=names)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that is not Python loads libpython (the argument), and begins and ends it three times. */
+/* A program that is not Python loads libpython (the argument), and begins and ends it three times.
+ */
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -57,7 +57,7 @@ static void check_deep(const struct calls_options *options, uint32_t distinct)
 {
 	const uint32_t depth = CALLS_DEPTH_MAX + 1000;
 	struct logwriter *w = begin();
-	uint64_t codes[16];
+	uint64_t codes[16] = {0};
 	struct calls calls;
 
 	for (uint32_t i = 0; i < distinct; i++)
