@@ -93,6 +93,7 @@ def test_refused_as_by_other_commands(name: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.pmt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [1, 19])
 def test_many_chunks(level: int, tmp_path: Path) -> None:
     log = make_log(tmp_path, 40000)

@@ -12,6 +12,8 @@ from test_control import calls, run
 
 from harness import Python, Run, Tracer, compile_library, compile_target, need
 
+pytestmark = pytest.mark.slow
+
 WORDS = {"TRACE": "profile,trace", "RSS": "off"}
 
 

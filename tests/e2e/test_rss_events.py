@@ -25,6 +25,8 @@ from harness import (
     tool,
 )
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = TARGETS / "resident_events.py"
 MIB = 1 << 20
 # Between an event and the look at statm behind it the log may get a few pages, and so may Python.

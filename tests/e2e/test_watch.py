@@ -20,6 +20,8 @@ import pytest
 
 from harness import TOOL, clean_env, execute, tool
 
+pytestmark = pytest.mark.slow
+
 Line = Dict[str, Any]
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 MIB = 1 << 20
