@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -25,12 +24,14 @@
 #include "objects.h"
 #include "options.h"
 #include "order.h"
+#include "preload.h"
 #include "pymem.h"
 #include "python.h"
 #include "real.h"
 #include "rss.h"
 #include "sampler.h"
 #include "say.h"
+#include "settings.h"
 #include "stack.h"
 #include "sys.h"
 #include "thread.h"
@@ -80,43 +81,9 @@ uint64_t process_coarse_now(void)
 	return clock_tick() != 0 ? clock_tick() : now;
 }
 
-static void say_wrong_option(const struct pmt_option_info *info, const char *value,
-			     const char *allowed)
-{
-	struct text t = {.used = 0};
-	char shown[100];
-	const size_t size = strlen(value) < sizeof(shown) ? strlen(value) : sizeof(shown) - 1;
-
-	memcpy(shown, value, size);
-	shown[size] = '\0';
-	text_add(&t, info->env);
-	text_add(&t, "=");
-	text_add_clean(&t, shown);
-	text_add(&t, value[size] == '\0' ? "" : "...");
-	text_add(&t, ": not allowed, wants ");
-	say_problem(t.data, allowed, "; the program runs untraced");
-}
-
-static int read_environment(void)
-{
-	char allowed[300];
-
-	pmt_options_init(&process.options);
-	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
-		const char *value = getenv(i->env);
-
-		if (value == NULL || *value == '\0' ||
-		    pmt_option_set(&process.options, i, value, allowed, sizeof(allowed)) == 0)
-			continue;
-		say_wrong_option(i, value, allowed);
-		return -1;
-	}
-	return 0;
-}
-
 static int read_options(void)
 {
-	if (read_environment() != 0)
+	if (settings_read(&process.options) != 0)
 		return -1;
 	say_set_verbosity(process.options.verbosity);
 	return 0;
@@ -295,33 +262,6 @@ int process_is_own(void)
 	return process_traced() && atomic_load_explicit(process.alive, memory_order_relaxed) == 1;
 }
 
-/* FOLLOW=off: take our library out of LD_PRELOAD, so that no program started from here has it. */
-static void leave_children_alone(void)
-{
-	char *list = getenv("LD_PRELOAD");
-	Dl_info info;
-	char *out = list;
-
-	if (list == NULL || dladdr(&process_shared, &info) == 0)
-		return;
-	const char *own = strrchr(info.dli_fname, '/');
-
-	own = own == NULL ? info.dli_fname : own + 1;
-	for (char *p = list; *p != '\0';) {
-		size_t size = strcspn(p, ": ");
-		size_t name = strlen(own);
-		int ours = size >= name && memcmp(p + size - name, own, name) == 0;
-		size_t whole = size + (p[size] != '\0');
-
-		if (!ours) {
-			memmove(out, p, whole);
-			out += whole;
-		}
-		p += whole;
-	}
-	*out = '\0';
-}
-
 static int interpreter_here(void)
 {
 	int found = python_find(RTLD_DEFAULT);
@@ -349,38 +289,6 @@ static void make_output_absolute(void)
 		process.options.output = process.output.data;
 }
 
-/* The object that the symbol NAME is found in first; 0 when it cannot be said. */
-static int find_object(const char *name, Dl_info *info)
-{
-	void *symbol = dlsym(RTLD_DEFAULT, name);
-	Dl_info program;
-
-	/* In the program it may be but a stub of the linker, which says nothing. */
-	return symbol != NULL && dladdr(symbol, info) != 0 &&
-	       (dladdr((void *)getauxval(AT_ENTRY), &program) == 0 ||
-		program.dli_fbase != info->dli_fbase);
-}
-
-/* A library that was preloaded before ours may have a malloc() of its own. */
-static void check_heap(void)
-{
-	static const char *const names[] = {"malloc", "calloc", "realloc", "aligned_alloc"};
-	Dl_info first, ours;
-
-	if (!process_traces(PMT_TRACED_MALLOC) || dladdr(&process_shared, &ours) == 0)
-		return;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!find_object(names[i], &first))
-			continue;
-		if (first.dli_fbase == ours.dli_fbase)
-			return;
-		logfile_flag(PMT_FLAG_NO_HEAP);
-		say_problem("blocks of malloc are not seen, this comes first: ", first.dli_fname,
-			    " (put libpymemtrace.so before it in LD_PRELOAD)");
-		return;
-	}
-}
-
 /* Once a process: what must be heard of its forks and its end. */
 static void watch_process(void)
 {
@@ -404,7 +312,7 @@ static void start_tracing(unsigned flags)
 	process.malloc_sound = 1;
 	make_output_absolute();
 	if (!process.options.follow)
-		leave_children_alone();
+		preload_leave_children_alone();
 	else
 		logfile_find_parent((int)SYS0(SYS_getppid), process.parent_log,
 				    sizeof(process.parent_log));
@@ -413,49 +321,11 @@ static void start_tracing(unsigned flags)
 		become_inert();
 		return;
 	}
-	check_heap();
+	preload_check_heap();
 	if (python.found && process_traces(PMT_TRACED_PYMEM) && pymem_start() != 0)
 		say_problem("this Python's allocators cannot be traced: ", python.text, NULL);
 	if (python.found)
 		(void)audit_start();
-}
-
-/* Which of two objects was loaded first? */
-struct load_order {
-	const void *ours;
-	const void *libc;
-	int first; /* 1: ours, 2: the C library */
-};
-
-static int compare_load(struct dl_phdr_info *info, size_t size, void *context)
-{
-	struct load_order *order = context;
-
-	(void)size;
-	for (int i = 0; i < info->dlpi_phnum && order->first == 0; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		const uintptr_t start = info->dlpi_addr + segment->p_vaddr;
-
-		if (segment->p_type != PT_LOAD)
-			continue;
-		if ((uintptr_t)order->ours - start < segment->p_memsz)
-			order->first = 1;
-		else if ((uintptr_t)order->libc - start < segment->p_memsz)
-			order->first = 2;
-	}
-	return order->first;
-}
-
-/* Loaded before the C library: by LD_PRELOAD, so that the program's calls come by us. */
-static int is_preloaded(void)
-{
-	struct load_order order = {&process_shared, &environ, 0};
-	void *getpid_there = dlsym(RTLD_NEXT, "getpid");
-
-	if (getpid_there != NULL)
-		order.libc = getpid_there;
-	(void)dl_iterate_phdr(compare_load, &order);
-	return order.first == 1;
 }
 
 /* Is tracing to begin only when it is asked for? */
@@ -480,7 +350,7 @@ void process_start(void)
 		return;
 	real_look_up_all();
 	say_init();
-	process.loaded_late = !is_preloaded();
+	process.loaded_late = !preload_is_ours();
 	if ((!interpreter_here() && !wants_any_program()) || process.loaded_late ||
 	    read_options() != 0) {
 		atomic_store(&process_shared.mode, PROCESS_INERT);
@@ -642,38 +512,6 @@ __attribute__((destructor)) static void unloaded(void)
 
 /* --- asked for while the program runs ------------------------------------------------------- */
 
-/* The option that the first SIZE bytes of NAME are called, without prefix; NULL: none. */
-static const struct pmt_option_info *find_option(const char *name, size_t size)
-{
-	const size_t prefix = strlen(PMT_OPTION_PREFIX);
-
-	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++)
-		if (strlen(i->env + prefix) == size && memcmp(i->env + prefix, name, size) == 0)
-			return i;
-	return NULL;
-}
-
-/* One "NAME=VALUE", which must stay as long as OPTIONS. Returns 0, or -1 and PROBLEM. */
-static int set_option(struct pmt_options *options, const char *setting, struct text *problem)
-{
-	const size_t size = strcspn(setting, "=");
-	const struct pmt_option_info *info = find_option(setting, size);
-	char allowed[300];
-
-	if (info == NULL || setting[size] == '\0') {
-		text_add(problem, "there is no option ");
-		text_add_clean(problem, setting);
-		return -1;
-	}
-	if (pmt_option_set(options, info, setting + size + 1, allowed, sizeof(allowed)) == 0)
-		return 0;
-	text_add(problem, "option ");
-	text_add_clean(problem, setting);
-	text_add(problem, ": not allowed, wants ");
-	text_add(problem, allowed);
-	return -1;
-}
-
 /* What only a preloaded library sees is left out where the standard has it, refused if asked for.
  */
 static int check_words(int asked, struct text *problem)
@@ -695,12 +533,12 @@ static int set_options(const char *const *settings, struct text *problem)
 {
 	int asked = getenv(PMT_OPTION_PREFIX "TRACE") != NULL;
 
-	if (read_environment() != 0) {
+	if (settings_read(&process.options) != 0) {
 		text_add(problem, "an option in the environment is not allowed");
 		return -1;
 	}
 	for (; settings != NULL && *settings != NULL; settings++) {
-		if (set_option(&process.options, *settings, problem) != 0)
+		if (settings_set(&process.options, *settings, problem) != 0)
 			return -1;
 		asked |= strncmp(*settings, "TRACE=", 6) == 0;
 	}
@@ -760,7 +598,7 @@ int process_change(const char *setting, struct text *problem)
 	const uint64_t events = ~0ULL << PMT_TRACED_CALLS;
 	struct pmt_options changed = process.options;
 
-	if (set_option(&changed, setting, problem) != 0)
+	if (settings_set(&changed, setting, problem) != 0)
 		return -1;
 	/* What else there is, is decided when the log begins. */
 	process.options.trace = (process.options.trace & ~events) | (changed.trace & events);
