@@ -118,19 +118,8 @@ int events_thread_wanted(struct thread *t)
 	return t->events.wanted == 1;
 }
 
-/* The thread's first event. ENTERS: it begins a frame, which has no `call` before. */
-static void begin_thread(struct thread *t, int enters)
-{
-	struct pmt_events_begin r = {0, events.traced >> PMT_TRACED_CALLS << PMT_TRACED_CALLS};
-
-	t->events.begun = 1;
-	if (!enters)
-		r.stack = stack_current(t, 1);
-	pmt_put_events_begin(&t->writer.enc, 0, &r);
-}
-
 /* This thread's turn, or NULL when it is not one of those that are wanted. */
-static inline struct thread *begin(int enters)
+static inline struct thread *begin(void)
 {
 	struct thread *t = event_begin();
 
@@ -140,8 +129,6 @@ static inline struct thread *begin(int enters)
 		event_end(t);
 		return NULL;
 	}
-	if (__builtin_expect(!t->events.begun, 0))
-		begin_thread(t, enters);
 	return t;
 }
 
@@ -184,8 +171,26 @@ static inline int triggers(uint64_t resident)
 	return 1;
 }
 
+/*
+ * The thread's first event in the log. The functions that it is in have begun before; but for the
+ * one that a call enters, which is there already.
+ */
+static void begin_thread(struct thread *t, const struct thread_previous *e)
+{
+	const int enters = e->type == PMT_REC_pyevent && e->what <= PMT_PYEVENT_THROW;
+	const struct pmt_events_begin r = {
+		enters ? stack_caller(t) : stack_current(t, 1),
+		events.traced >> PMT_TRACED_CALLS << PMT_TRACED_CALLS,
+	};
+
+	t->events.begun = 1;
+	pmt_put_events_begin(&t->writer.enc, 0, &r);
+}
+
 static inline void record(struct thread *t, struct thread_previous *e)
 {
+	if (__builtin_expect(!t->events.begun, 0))
+		begin_thread(t, e);
 	e->resident = rss_at_event(t);
 	if (__builtin_expect(events.trigger != 0, 0)) {
 		if (!triggers(e->resident)) {
@@ -222,7 +227,7 @@ static inline unsigned word_of(unsigned what)
 
 enum events_fate events_py(unsigned what, const void *code, uint32_t position)
 {
-	struct thread *t = begin(what <= PMT_PYEVENT_THROW);
+	struct thread *t = begin();
 	enum events_fate fate = EVENTS_GO_ON;
 
 	if (t == NULL)
@@ -240,7 +245,7 @@ enum events_fate events_py(unsigned what, const void *code, uint32_t position)
 enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 			  const struct cfunction *function)
 {
-	struct thread *t = begin(0);
+	struct thread *t = begin();
 	enum events_fate fate = EVENTS_GO_ON;
 
 	if (t == NULL)
@@ -259,7 +264,7 @@ enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 
 enum events_fate events_line(const void *code, uint32_t line)
 {
-	struct thread *t = begin(0);
+	struct thread *t = begin();
 	enum events_fate fate = EVENTS_GO_ON;
 
 	if (t == NULL)

@@ -470,6 +470,13 @@ uint32_t stack_current(struct thread *t, int held)
 	return t->stack;
 }
 
+uint32_t stack_caller(struct thread *t)
+{
+	if (stack_current(t, 1) == 0 || t->frames_used < 2 || t->stacks_used + 1 < t->frames_used)
+		return 0;
+	return t->frames[t->frames_used - 2].stack;
+}
+
 /* This thread's innermost frame, as the interpreter has it. */
 static const char *attached_frame(void)
 {

@@ -26,6 +26,9 @@ void stack_finish(void);
  */
 uint32_t stack_current(struct thread *t, int held);
 
+/* The same without the innermost frame; 0 also where that is not known. */
+uint32_t stack_caller(struct thread *t);
+
 /*
  * The definitions' chunk, under its lock; to be given back at once. Between enter and leave. For
  * code_define() and other definitions, which must be committed before their number is used.

@@ -62,6 +62,10 @@ def test_suspended(tracer: Tracer, python: Python, how: str) -> None:
 @pytest.mark.parametrize("how", ["preloaded", "loaded"])
 def test_changed(tracer: Tracer, python: Python, how: str) -> None:
     [log] = run(tracer, python, how, "changed").logs
+    # The functions that the thread is in have begun before.
+    first = log.of("events_begin", "pyevent")[:2]
+    assert [f["function"] for f in first[0]["stack"]] == ["start", "changed", "<module>"]
+    assert (first[1]["what"], first[1]["function"]) == ("return", "start")
     assert calls(log)["step"] == 3
     lines = [e for e in log.of("line") if e["function"] == "step"]
     assert len(lines) == 3
@@ -111,3 +115,13 @@ def test_left_open(tracer: Tracer, python: Python, how: str) -> None:
     [log] = run(tracer, python, how, "left_open").logs
     assert calls(log)["step"] == 2
     assert log.end["state"] == "closed"
+
+
+@pytest.mark.parametrize("how", ["preloaded", "loaded"])
+def test_call_comes_first(tracer: Tracer, python: Python, how: str) -> None:
+    """What the first call enters has not begun before; functions that are left out are nowhere."""
+    [log] = run(tracer, python, how, "filtered").logs
+    first = log.of("events_begin", "pyevent")[:2]
+    inside = [f["function"] for f in first[0]["stack"] if "<listcomp>" not in f["function"]]
+    assert inside == ["work", "filtered", "<module>"]
+    assert (first[1]["what"], first[1]["function"]) == ("call", "step")

@@ -90,6 +90,12 @@ def changed():
     report(rc=library.pymemtrace_stop())
 
 
+def filtered():
+    start(OUTPUT=log("filtered.pmt"), TRACE="calls", INCLUDE_FUNCTIONS="step")
+    work(3)
+    library.pymemtrace_stop()
+
+
 def refused():
     report(rc=library.pymemtrace_stop(), problem=problem())
     report(rc=library.pymemtrace_mark(b"text"), problem=problem())
