@@ -171,6 +171,11 @@ static inline int triggers(uint64_t resident)
 	return 1;
 }
 
+static int has_events(struct thread *t, const void *code)
+{
+	return number_of(t, code) != UNWANTED;
+}
+
 /*
  * The thread's first event in the log. The functions that it is in have begun before; but for the
  * one that a call enters, which is there already.
@@ -179,7 +184,7 @@ static void begin_thread(struct thread *t, const struct thread_previous *e)
 {
 	const int enters = e->type == PMT_REC_pyevent && e->what <= PMT_PYEVENT_THROW;
 	const struct pmt_events_begin r = {
-		enters ? stack_caller(t) : stack_current(t, 1),
+		stack_chosen(t, !enters, has_events),
 		events.traced >> PMT_TRACED_CALLS << PMT_TRACED_CALLS,
 	};
 

@@ -470,11 +470,21 @@ uint32_t stack_current(struct thread *t, int held)
 	return t->stack;
 }
 
-uint32_t stack_caller(struct thread *t)
+uint32_t stack_chosen(struct thread *t, int innermost_too,
+		      int (*is_chosen)(struct thread *t, const void *code))
 {
-	if (stack_current(t, 1) == 0 || t->frames_used < 2 || t->stacks_used + 1 < t->frames_used)
+	uint32_t stack = 0;
+
+	if (stack_current(t, 1) == 0)
 		return 0;
-	return t->frames[t->frames_used - 2].stack;
+	for (uint32_t i = 0; i + !innermost_too < t->frames_used; i++) {
+		const struct thread_frame *frame = &t->frames[i];
+
+		if (frame->code == NULL || is_chosen(t, frame->code))
+			stack = push(stack, frame->code, frame->position,
+				     frame->code == NULL ? 0 : stack_code(frame->code));
+	}
+	return stack;
 }
 
 /* This thread's innermost frame, as the interpreter has it. */

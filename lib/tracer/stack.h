@@ -26,8 +26,12 @@ void stack_finish(void);
  */
 uint32_t stack_current(struct thread *t, int held);
 
-/* The same without the innermost frame; 0 also where that is not known. */
-uint32_t stack_caller(struct thread *t);
+/*
+ * The same of those frames alone whose code is chosen, with the innermost one or without. Not
+ * quick.
+ */
+uint32_t stack_chosen(struct thread *t, int innermost_too,
+		      int (*is_chosen)(struct thread *t, const void *code));
 
 /*
  * The definitions' chunk, under its lock; to be given back at once. Between enter and leave. For

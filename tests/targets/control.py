@@ -91,7 +91,7 @@ def changed():
 
 
 def filtered():
-    start(OUTPUT=log("filtered.pmt"), TRACE="calls", INCLUDE_FUNCTIONS="step")
+    start(OUTPUT=log("filtered.pmt"), TRACE="calls", INCLUDE_FUNCTIONS="step,filtered")
     work(3)
     library.pymemtrace_stop()
 
