@@ -66,5 +66,6 @@ def test_program_of_the_page_on_process_tree(tmp_path: Path) -> None:
     done = watched.run(watched.tool("process_tree", *words), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     records = json.loads((tmp_path / "pool.json").read_text())
-    assert records[-1]["RSS"] - records[1]["RSS"] > 20_000_000
+    sizes = [record["RSS"] for record in records]
+    assert max(sizes) - min(sizes) > 20_000_000
     assert max(len(record["children"]) for record in records) >= 4
