@@ -32,7 +32,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if marker:
             least, below = marker.args
             found = [p for p in found if least <= p.version < below]
-        skip = pytest.param(None, marks=pytest.mark.skip(reason="no Python interpreter found"))
+        reason = "no Python interpreter found"
+        if harness.pythons():
+            reason = "no interpreter of the versions that this is for"
+        skip = pytest.param(None, marks=pytest.mark.skip(reason=reason))
         names = [p.name for p in found] or ["none"]
         metafunc.parametrize("python", [*found] or [skip], ids=names)
 
