@@ -27,6 +27,7 @@ def test_every_block_is_marked() -> None:
     assert len(generate.steps(PAGE)) > 20
 
 
+@pytest.mark.slow
 def test_commands_succeed(done: list[tuple[generate.Step, int, str]]) -> None:
     wrong = [(step.text, status, text) for step, status, text in done if status != step.status]
     assert wrong == []

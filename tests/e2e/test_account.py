@@ -10,6 +10,8 @@ import pytest
 
 from harness import Python, Run, Tracer, need, need_root
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 SLACK = 3 * MIB // 2  # what the program's report and its end may change, and the tracer's own pages
 

@@ -72,6 +72,7 @@ def test_a_part_alone_is_not_written(tmp_path: Path) -> None:
     assert "--write wants a whole run" in done.stderr
 
 
+@pytest.mark.slow
 def test_measures_events(tmp_path: Path) -> None:
     if not any(python.has_headers and not python.free_threaded for python in harness.pythons()):
         pytest.skip("no interpreter with headers")

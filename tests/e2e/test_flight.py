@@ -16,6 +16,8 @@ import pytest
 
 from harness import EVERYTHING, LIBRARY, Log, Python, Tracer, clean_env, compile_target, tool
 
+pytestmark = pytest.mark.slow
+
 ALLOCATORS = ("memalign", "aligned_alloc", "reallocarray")
 QUIET = [40001 + i for i in range(5)]  # sizes of flight.c
 LAST = [50001 + i for i in range(100)]

@@ -62,6 +62,7 @@ def live(log: Log) -> list[tuple[Any, ...]]:
     return sorted((r["bytes"], r["count"], str(r["stack"])) for r in rows)
 
 
+@pytest.mark.slow
 def test_same_totals(tracer: Tracer, python: Python) -> None:
     folded, plain = young(tracer, python, **ON), young(tracer, python, **OFF)
     assert totals(folded) == totals(plain)

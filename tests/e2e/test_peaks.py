@@ -7,6 +7,8 @@ import pytest
 
 from harness import TARGETS, Python, Run, Tracer, marks
 
+pytestmark = pytest.mark.slow
+
 MB = 10**6
 FILE = str(TARGETS / "peaks.py")
 AT = {line: name for name, line in marks("peaks.py").items()}

@@ -7,6 +7,8 @@ import pytest
 
 from harness import Python, Run, Tracer
 
+pytestmark = pytest.mark.slow
+
 SLACK = 3 << 20  # what may change between two looks: the tracer's own pages, pages of the report
 
 
