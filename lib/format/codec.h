@@ -216,22 +216,33 @@ static inline int codec_near_addr(struct pmt_decoder *d, unsigned variant, uint6
 	return 0;
 }
 
-/* stack: zigzag difference to the last stack id. */
-static inline void codec_put_stack(struct pmt_encoder *e, uint64_t stack)
+/* Numbers as the zigzag difference to the last one, LAST in the state. */
+static inline void codec_put_delta(struct pmt_encoder *e, uint64_t *last, uint64_t value)
 {
-	codec_put_uint(e, codec_zigzag(stack - e->state.stack));
-	e->state.stack = stack;
+	codec_put_uint(e, codec_zigzag(value - *last));
+	*last = value;
 }
 
-static inline int codec_get_stack(struct pmt_decoder *d, uint64_t *stack)
+static inline int codec_get_delta(struct pmt_decoder *d, uint64_t *last, uint64_t *out)
 {
 	uint64_t value;
 
 	if (codec_get_uint(d, &value) != 0)
 		return -1;
-	d->state.stack += codec_unzigzag(value);
-	*stack = d->state.stack;
+	*last += codec_unzigzag(value);
+	*out = *last;
 	return 0;
+}
+
+/* stack: zigzag difference to the last stack id. */
+static inline void codec_put_stack(struct pmt_encoder *e, uint64_t stack)
+{
+	codec_put_delta(e, &e->state.stack, stack);
+}
+
+static inline int codec_get_stack(struct pmt_decoder *d, uint64_t *stack)
+{
+	return codec_get_delta(d, &d->state.stack, stack);
 }
 
 static inline int codec_near_stack(struct pmt_decoder *d, unsigned variant, uint64_t *stack)
@@ -281,55 +292,34 @@ static inline int codec_get_order(struct pmt_decoder *d, uint64_t *order)
 }
 
 /* code, line, type: zigzag difference to the last one. */
-static inline void codec_put_code(struct pmt_encoder *e, uint64_t value)
+static inline void codec_put_code(struct pmt_encoder *e, uint64_t code)
 {
-	codec_put_uint(e, codec_zigzag(value - e->state.code));
-	e->state.code = value;
+	codec_put_delta(e, &e->state.code, code);
 }
 
 static inline int codec_get_code(struct pmt_decoder *d, uint64_t *code)
 {
-	uint64_t value;
-
-	if (codec_get_uint(d, &value) != 0)
-		return -1;
-	d->state.code += codec_unzigzag(value);
-	*code = d->state.code;
-	return 0;
+	return codec_get_delta(d, &d->state.code, code);
 }
 
-static inline void codec_put_line(struct pmt_encoder *e, uint64_t value)
+static inline void codec_put_line(struct pmt_encoder *e, uint64_t line)
 {
-	codec_put_uint(e, codec_zigzag(value - e->state.line));
-	e->state.line = value;
+	codec_put_delta(e, &e->state.line, line);
 }
 
 static inline int codec_get_line(struct pmt_decoder *d, uint64_t *line)
 {
-	uint64_t value;
-
-	if (codec_get_uint(d, &value) != 0)
-		return -1;
-	d->state.line += codec_unzigzag(value);
-	*line = d->state.line;
-	return 0;
+	return codec_get_delta(d, &d->state.line, line);
 }
 
-static inline void codec_put_type(struct pmt_encoder *e, uint64_t value)
+static inline void codec_put_type(struct pmt_encoder *e, uint64_t type)
 {
-	codec_put_uint(e, codec_zigzag(value - e->state.type));
-	e->state.type = value;
+	codec_put_delta(e, &e->state.type, type);
 }
 
 static inline int codec_get_type(struct pmt_decoder *d, uint64_t *type)
 {
-	uint64_t value;
-
-	if (codec_get_uint(d, &value) != 0)
-		return -1;
-	d->state.type += codec_unzigzag(value);
-	*type = d->state.type;
-	return 0;
+	return codec_get_delta(d, &d->state.type, type);
 }
 
 /* resident: zigzag difference to the last one, in 4,096 bytes, which every page is a multiple of.

@@ -24,7 +24,7 @@ enum events_fate {
 /* At the start of a log: what is traced, and the filters. */
 void events_start(void);
 
-/* WHAT: PMT_PYEVENT_*, but for PMT_PYEVENT_CALL to _UNWIND whether they are traced or not. */
+/* WHAT: PMT_PYEVENT_*. */
 enum events_fate events_py(unsigned what, const void *code, uint32_t position);
 /* WHAT: PMT_CEVENT_*; CODE has called FUNCTION. */
 enum events_fate events_c(unsigned what, const void *code, uint32_t position,
