@@ -7,6 +7,7 @@ the same, and compares what the log says with what the program counted by itself
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import functools
 import glob
@@ -249,6 +250,15 @@ def execute(
                 f"no end after {timeout} s: {argv}\nout: {out!r}\nerr: {err!r}"
             ) from None
     return Outcome(child.returncode, out, err, time.monotonic() - start, child.pid)
+
+
+def same_addresses() -> None:
+    """For `preexec`, in the child: no random addresses.
+
+    A few sizes and counts in the interpreter depend on them: a number that is an address takes 28
+    bytes or 32, and from 3.14 on the small ones come from a free list.
+    """
+    assert ctypes.CDLL(None).personality(0x0040000) != -1  # ADDR_NO_RANDOMIZE
 
 
 def tool(*args: str | os.PathLike[str], status: int | None = 0, **keywords: Any) -> Outcome:

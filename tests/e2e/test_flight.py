@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import struct
@@ -14,7 +13,17 @@ from typing import Any
 
 import pytest
 
-from harness import EVERYTHING, LIBRARY, Log, Python, Tracer, clean_env, compile_target, tool
+from harness import (
+    EVERYTHING,
+    LIBRARY,
+    Log,
+    Python,
+    Tracer,
+    clean_env,
+    compile_target,
+    same_addresses,
+    tool,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -180,11 +189,6 @@ def by_site(log: Log) -> dict[Any, list[int]]:
         count = sum(event[k] for k in ("count0", "count1", "count"))
         add(event, count, sum(event[k] for k in ("bytes0", "bytes1", "bytes")))
     return sums
-
-
-def same_addresses() -> None:
-    """In the child: no random addresses. A few sizes in the interpreter depend on them."""
-    assert ctypes.CDLL(None).personality(0x0040000) != -1  # ADDR_NO_RANDOMIZE
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import collections
-import ctypes
 import os
 import signal
 import struct
@@ -14,17 +13,22 @@ from typing import Any
 
 import pytest
 
-from harness import LIBRARY, TARGETS, Log, Python, Tracer, clean_env, compile_target, tool
+from harness import (
+    LIBRARY,
+    TARGETS,
+    Log,
+    Python,
+    Tracer,
+    clean_env,
+    compile_target,
+    same_addresses,
+    tool,
+)
 
 # Of one length, so that the program's environment takes the same memory.
 ON = {"FOLD": "yes"}
 OFF = {"FOLD": "off"}
 WORDS = {"TRACE": "malloc,mmap,pymem,rss"}
-
-
-def same_addresses() -> None:
-    """In the child: no random addresses. A few sizes in the interpreter depend on them."""
-    assert ctypes.CDLL(None).personality(0x0040000) != -1  # ADDR_NO_RANDOMIZE
 
 
 def young(tracer: Tracer, python: Python, **options: str) -> Log:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from harness import TARGETS, Log, Python, Tracer, compile_library, only
+from harness import TARGETS, Log, Python, Tracer, compile_library, only, same_addresses
 
 ALL = {"TRACE": "malloc,mmap,pymem,rss"}
 
@@ -53,9 +53,10 @@ def independent_count(tracer: Tracer, python: Python) -> dict[int, list[int]]:
     env = {"PYTHONHASHSEED": "0", "LD_PRELOAD": str(library)}
     if python.root:
         words = [f"{name}={value}" for name, value in env.items()]
-        run = tracer.untraced([*python.enter, "/usr/bin/env", *words, *command])
+        command = [*python.enter, "/usr/bin/env", *words, *command]
+        run = tracer.untraced(command, preexec=same_addresses)
     else:
-        run = tracer.untraced(command, env=env)
+        run = tracer.untraced(command, env=env, preexec=same_addresses)
     assert run.outcome.status == 0, run.outcome.err
     rows = [list(map(int, line.split())) for line in path.read_text().splitlines()]
     return {row[0]: row[1:] for row in rows}
@@ -64,7 +65,8 @@ def independent_count(tracer: Tracer, python: Python) -> dict[int, list[int]]:
 @pytest.mark.slow
 def test_counts_equal_an_independent_count(tracer: Tracer, python: Python) -> None:
     expected = independent_count(tracer, python)
-    run = tracer.python(python, "pymem.py", env={"PYTHONHASHSEED": "0"}, options=ALL)
+    env = {"PYTHONHASHSEED": "0"}
+    run = tracer.python(python, "pymem.py", env=env, options=ALL, preexec=same_addresses)
     counted = count(section(run.log))
     assert counted == expected
     assert counted[2][0] > 3000, "the section makes thousands of objects"

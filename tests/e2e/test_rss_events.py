@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -201,15 +202,21 @@ def memories(log: Log) -> List[Event]:
 
 
 def test_uss_at_each_line(tracer: Tracer, python: Python) -> None:
-    """At every execution of a line, and it grows as the program does."""
+    """At every execution of a line, and it grows as the program does.
+
+    Pages of files that another process had, too, become this one's when that one ends: that can come
+    between two of the lines.
+    """
     run = trace(tracer, python, "lines", TRACE="lines", LINES="uss")
     lines = memories(run.log)
     assert lines and all(line["memory"] for line in lines)
     at = marks(SCRIPT.name)["grown"]
     grown = [line["memory"] for line in lines if line["line"] == at]
     assert len(grown) == 4
+    steps = [next_one["uss"] - one["uss"] for one, next_one in zip(grown, grown[1:])]
+    assert abs(statistics.median(steps) - MIB) <= SLACK, steps
     for one, next_one in zip(grown, grown[1:]):
-        assert abs(next_one["uss"] - one["uss"] - MIB) <= SLACK
+        assert next_one["uss"] >= next_one["anon"]
         assert abs(next_one["anon"] - one["anon"] - MIB) <= SLACK
         assert next_one["peak"] >= next_one["anon"]
     assert abs(grown[-1]["uss"] - run.report[-1]["uss"]) <= 4 * SLACK
