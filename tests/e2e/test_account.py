@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import Python, Run, Tracer, need, need_root
+from harness import TARGETS, Python, Run, Tracer, need, need_root
 
 pytestmark = pytest.mark.slow
 
@@ -138,10 +138,24 @@ def test_killed_near_the_peak(tracer: Tracer) -> None:
     found = accounts(run)
     check_sum(found["peak"])
     assert found["peak"]["reason"] == "growth"
-    assert found["peak"]["rss_bytes"] > run.report[0]["rss"] / 2
+    # Of the last sample whose account had its time: the kill may have come in that of the next one.
+    seen = [sample["resident"] for sample in run.log.of("rss")][-2]
+    assert seen > run.report[0]["rss"] / 4
+    assert found["peak"]["rss_bytes"] > seen / 2
     size = found["peak"]["rss_bytes"]
-    assert near(resident(found["peak"], "c_heap"), size, 4 * MIB + size // 8)
-    assert near(found["peak"]["in_c_heap"]["held_bytes"], size, 4 * MIB + size // 8)
+    slack = 4 * MIB + size // 8 + grown_meanwhile(run, size)
+    assert near(resident(found["peak"], "c_heap"), size, slack)
+    assert near(found["peak"]["in_c_heap"]["held_bytes"], size, slack)
+
+
+def grown_meanwhile(run: Run, size: int) -> int:
+    """How much the program grew between the samples around the account of SIZE."""
+    looks = run.log.of("rss", "account")
+    [at] = [i for i, e in enumerate(looks) if e["event"] == "account" and e["resident"] == size]
+    samples = [
+        [e["resident"] for e in part if e["event"] == "rss"] for part in (looks[:at], looks[at:])
+    ]
+    return max(samples[1][0] - samples[0][-1], 0) if samples[1] else 0
 
 
 def test_cost(tracer: Tracer) -> None:
@@ -260,20 +274,25 @@ print("here")
 def test_without_proc(tracer: Tracer, a_python: Python) -> None:
     """A program that changes its root has accounts all the same while it runs."""
     need_root()
-    run = tracer.both([a_python.path, "-c", _CHROOT])
+    run = tracer.both([a_python.path, "-c", _CHROOT.format(targets=str(TARGETS))])
     found = accounts(run)
     check_sum(found["last"])
-    assert found["last"]["rss_bytes"] > 60 * MIB
+    # It grew by 60 MiB behind that; if accounts are not cheap, only the one at half is taken.
+    assert found["last"]["rss_bytes"] > 30 * MIB
 
 
 _CHROOT = """
-import os, tempfile, time
+import os, sys, tempfile
+sys.path.insert(0, {targets!r})
+from odd import wait_for_sampler
+import threading, time
+tasks = os.open("/proc/self/task", os.O_RDONLY)
 with tempfile.TemporaryDirectory() as folder:
-    time.sleep(0.05)
+    wait_for_sampler(tasks)
     back = os.open("/", os.O_RDONLY)
     os.chroot(folder)
     blocks = [bytearray(3000) for _ in range(20000)]
-    time.sleep(0.1)
+    wait_for_sampler(tasks)
     os.fchdir(back)
     os.chroot(".")
 os.chroot("/proc/self/task")
@@ -287,4 +306,5 @@ def test_all_versions(tracer: Tracer, python: Python) -> None:
     found = accounts(run)
     check_sum(found["peak"])
     check_sum(found["last"])
-    assert resident(found["peak"], "python_arenas") > 20 * MIB
+    # Of 40 MiB; if accounts are not cheap, the last one is that of half the resident set.
+    assert resident(found["peak"], "python_arenas") > 10 * MIB

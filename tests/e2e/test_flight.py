@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -92,13 +93,13 @@ def test_totals(tracer: Tracer, tmp_path: Path, fold: str, limit: int, threads: 
 
 def test_same_as_without_limit(tracer: Tracer) -> None:
     """All sums are those of a log that has everything."""
-    plain, _ = flight(tracer, 1, 200_000)
-    limited, _ = flight(tracer, 1, 200_000, MAX_SIZE="2M")
+    # Samples of the resident set depend on time: none but those of the beginning and the end.
+    plain, _ = flight(tracer, 1, 200_000, RSS_INTERVAL=0)
+    limited, _ = flight(tracer, 1, 200_000, RSS_INTERVAL=0, MAX_SIZE="2M")
     assert plain.stats["dropped"] is None
     for key in ("allocations", "by_allocator", "threads", "folded"):
         assert limited.stats[key] == plain.stats[key]
     assert limited.stats["frees"]["count"] == plain.stats["frees"]["count"]
-    # Samples of the resident set depend on time.
     assert abs(limited.stats["events"] - plain.stats["events"]) < 100
 
 
@@ -244,7 +245,7 @@ def test_compressed(tracer: Tracer, tmp_path: Path) -> None:
 
 def test_reports_say_so(tracer: Tracer, tmp_path: Path) -> None:
     log, _ = flight(tracer, 1, 100_000, MAX_SIZE="1M")
-    assert "events up to 0." in tool("stats", log.path).text
+    assert re.search(r"events up to \d+\.\d", tool("stats", log.path).text)
     for command in (["stats"], ["top"], ["top", "--temporary"]):
         assert "note: the log reached its size limit" in tool(*command, log.path).text
     assert "\n# dropped: " in tool("text", log.path).text

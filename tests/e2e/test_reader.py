@@ -147,17 +147,23 @@ def test_read_while_it_is_written(tracer: Tracer, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
     ) as child:
         try:
-            time.sleep(0.3)
-            counts = []
-            for _ in range(3):
+            end = time.monotonic() + 60
+            while not path.exists() or tool("stats", path, status=None).status != 0:
+                assert time.monotonic() < end, "no log"
+                time.sleep(0.01)
+            counts = [0]
+            while len(counts) < 4:
                 stats = json.loads(tool("stats", "--json", path).out)
                 stats = stats[0] if isinstance(stats, list) else stats
                 assert not stats["complete"]
-                counts.append(stats["allocations"]["count"])
+                count = stats["allocations"]["count"]
+                assert count >= counts[-1]
+                if count > counts[-1]:
+                    counts.append(count)
+                assert time.monotonic() < end, "the log does not grow"
                 time.sleep(0.1)
         finally:
             os.kill(child.pid, signal.SIGKILL)
-    assert 0 < counts[0] < counts[1] < counts[2]
 
 
 def test_several_logs_and_a_folder(tracer: Tracer) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import pytest
 
 from harness import Python, Run, Tracer
@@ -53,13 +55,19 @@ def gaps(run: Run) -> list[float]:
     return [b - a for a, b in zip(times, times[1:])]
 
 
+def between(run: Run) -> tuple[int, float]:
+    """How many samples were written in the time that the program tells of, and how long it was."""
+    [said] = run.report
+    begin, end = (said[key] - run.log.header["start_s"] for key in ("begin_s", "end_s"))
+    return len([t for t, _ in samples(run) if begin <= t <= end]), end - begin
+
+
 def test_interval_while_busy(tracer: Tracer, a_python: Python) -> None:
     """Memory changes all the time: a sample about every 10 ms, and not much more often."""
     run = trace(tracer, a_python, "busy")
-    times = [t for t, _ in samples(run) if t > 0.1]
-    assert 25 <= len(times) <= 120, len(times)
-    ordered = sorted(gaps(run))
-    assert ordered[len(ordered) // 2] < 0.03
+    count, seconds = between(run)
+    assert 25 <= count <= seconds / 0.01 + 5, (count, seconds)
+    assert statistics.median(gaps(run)) < 0.03
 
 
 def test_processor_time(tracer: Tracer, a_python: Python) -> None:
@@ -73,9 +81,10 @@ def test_processor_time(tracer: Tracer, a_python: Python) -> None:
 
 @pytest.mark.slow
 def test_interval_asked_for(tracer: Tracer, a_python: Python) -> None:
-    often = len(samples(trace(tracer, a_python, "busy", RSS_INTERVAL=2)))
-    seldom = len(samples(trace(tracer, a_python, "busy", RSS_INTERVAL=100)))
-    assert often > 100 and seldom < 20, (often, seldom)
+    often = gaps(trace(tracer, a_python, "busy", RSS_INTERVAL=2))
+    seldom = gaps(trace(tracer, a_python, "busy", RSS_INTERVAL=100))
+    assert len(often) > 50 and statistics.median(often) < 0.01, sorted(often)
+    assert statistics.median(seldom) > 0.08, seldom  # by a clock of steps of up to 10 ms
 
 
 def test_no_samples_if_not_wanted(tracer: Tracer, a_python: Python) -> None:
@@ -86,10 +95,10 @@ def test_no_samples_if_not_wanted(tracer: Tracer, a_python: Python) -> None:
 def test_thinning(tracer: Tracer, a_python: Python) -> None:
     """While nothing happens, samples are counted, not written."""
     run = trace(tracer, a_python, "idle")
-    written = [e for e in run.log.of("rss") if e["time_s"] > 0.15]
-    assert len(written) <= 30
+    count, _ = between(run)
+    assert count <= 5
     looks = run.log.stats["rss"]["samples"]
-    assert looks >= len(samples(run))
+    assert looks > len(samples(run))
 
 
 def test_kinds(tracer: Tracer, a_python: Python) -> None:

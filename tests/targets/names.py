@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Threads that are named in different ways, each with a block of its own."""
 
+import os
 import sys
 import threading
 import time
@@ -30,7 +31,8 @@ def main():
         thread.join()
     sys.stdout.flush()
     # A thread that still ends while the interpreter does aborts CPython 3.12 now and then (-X dev).
-    time.sleep(0.05)
+    while any(os.path.exists("/proc/self/task/%d" % thread.native_id) for thread in made):
+        time.sleep(0.001)
 
 
 main()

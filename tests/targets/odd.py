@@ -47,6 +47,39 @@ def stack(frame):
     return found
 
 
+def _sleeps(folder, thread):
+    """How often a thread has gone to sleep; -1: it has ended."""
+    try:
+        file = os.open(thread + "/status", os.O_RDONLY, dir_fd=folder)
+        text = os.read(file, 10000)
+        os.close(file)
+    except OSError:
+        return -1
+    return int(text.split(b"\nvoluntary_ctxt_switches:")[1].split()[0])
+
+
+def wait_for_sampler(folder=None):
+    """Until the tracer's own thread, if there is one, has looked around after this call began.
+
+    It is a thread that Python does not know, and it sleeps between two looks. FOLDER: /proc/self/task,
+    opened before, for a program that has changed its root.
+    """
+    import threading
+    import time
+
+    if folder is None:
+        folder = os.open("/proc/self/task", os.O_RDONLY)
+        wait_for_sampler(folder)
+        os.close(folder)
+        return
+    known = {str(thread.native_id) for thread in threading.enumerate()}
+    wanted = {one: _sleeps(folder, one) + 5 for one in os.listdir(folder) if one not in known}
+    end = time.monotonic() + 60
+    while any(0 <= _sleeps(folder, one) < at for one, at in wanted.items()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def note(size, pointer):
     """Say with which stack the block was allocated: note(1234, valloc(1234)), on one line."""
     assert pointer

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from odd import free, malloc, memalign, report, valloc
+from odd import free, malloc, memalign, report, valloc, wait_for_sampler
 
 MB = 10**6
 
@@ -128,9 +128,9 @@ def moments():
     times = []
 
     def pause():
-        time.sleep(0.1)
+        wait_for_sampler()  # which moves the clock of events on
         times.append(time.time())
-        time.sleep(0.1)
+        wait_for_sampler()
 
     pause()
     first = valloc(10 * MB)  # line: moment_one

@@ -5,7 +5,7 @@ import mmap
 import sys
 import time
 
-from odd import report
+from odd import report, wait_for_sampler
 
 
 def _status():
@@ -22,9 +22,9 @@ def steps():
     """Idle, 64 MB more, idle, given back, idle; each state reported with the time."""
 
     def state(name):
-        time.sleep(0.15)
+        wait_for_sampler()
         report(name=name, time_s=time.time(), **_status())
-        time.sleep(0.15)
+        wait_for_sampler()
 
     state("before")
     memory = mmap.mmap(-1, 64 << 20)
@@ -36,20 +36,23 @@ def steps():
 
 
 def busy():
-    """Half a second in which memory changes all the time."""
-    until = time.monotonic() + 0.5
+    """Half a second of the processor in which memory changes all the time."""
+    begin_s = time.time()
+    until = time.thread_time() + 0.5
     blocks = []
-    while time.monotonic() < until:
+    while time.thread_time() < until:
         blocks.append(bytearray(50000))
         if len(blocks) > 500:
             blocks.clear()
-    report(cpu_ns=time.process_time_ns(), **_status())
+    report(cpu_ns=time.process_time_ns(), begin_s=begin_s, end_s=time.time(), **_status())
 
 
 def idle():
     """Half a second in which nothing happens."""
+    wait_for_sampler()
+    begin_s = time.time()
     time.sleep(0.5)
-    report(**_status())
+    report(begin_s=begin_s, end_s=time.time(), **_status())
 
 
 def shared():
@@ -60,9 +63,9 @@ def shared():
         private[at] = 1
     for at in range(0, 48 << 20, 4096):
         common[at] = 1
-    time.sleep(0.3)
+    time.sleep(1.1)  # a value that does not change is written again after a second, with its parts
+    wait_for_sampler()
     report(**_status())
-    time.sleep(0.3)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ libc.free.argtypes = [ctypes.c_void_p]
 
 statm = os.open("/proc/self/statm", os.O_RDONLY)
 pause_s = 0.0
+a_while_s = 0.2 if "LD_PRELOAD" in os.environ else 0.0
 notes = []
 
 
@@ -161,7 +162,7 @@ def in_turns(number, barrier):
             markers[number](mine)
             mine.append("mine %d" % turn)
         barrier.wait()
-        time.sleep(0.1)
+        time.sleep(a_while_s)
         markers[number](mine)
         mine.append("all %d" % turn)
     barrier.wait()
@@ -200,7 +201,13 @@ def lines():
         i += 1  # line: grown
     with open("/proc/self/smaps_rollup") as rollup:
         own = [line.split() for line in rollup if line.startswith("Private_")]
-    report(uss=sum(int(words[1]) for words in own) * 1024)
+    with open("/proc/self/status") as status:
+        rss = {words[0]: int(words[1]) for words in map(str.split, status) if "Rss" in words[0]}
+    report(
+        uss=sum(int(words[1]) for words in own) * 1024,
+        anon=rss["RssAnon:"] * 1024,
+        file=(rss["RssFile:"] + rss["RssShmem:"]) * 1024,
+    )
 
 
 if __name__ == "__main__":

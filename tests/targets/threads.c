@@ -197,10 +197,17 @@ static void reuse(void)
 }
 
 /* A detached thread is still at work when main returns. */
+static atomic_int busy;
+
 static void *forever_body(void *unused)
 {
-	for (;;)
+	/* Not for ever: every event is to be read. */
+	for (int i = 0; i < 100000; i++) {
 		free(malloc(7001));
+		if (i == 100)
+			atomic_fetch_add(&busy, 1);
+	}
+	pause();
 	return unused;
 }
 
@@ -209,7 +216,8 @@ static void exit_while_busy(void)
 	pthread_t thread;
 	for (int i = 0; i < 4; i++)
 		CHECK(!pthread_create(&thread, NULL, forever_body, NULL));
-	usleep(4000);
+	while (atomic_load(&busy) < 4)
+		usleep(500);
 	puts("bye");
 }
 

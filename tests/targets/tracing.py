@@ -136,8 +136,11 @@ def middle():
         marked("leaves")
         _thread.exit()
 
+    there = []
+
     def stays():
         marked("stays")
+        there.append(1)
         while True:
             time.sleep(0.001)
             work(2)
@@ -147,6 +150,8 @@ def middle():
     t.join()
     for _ in range(3):
         threading.Thread(target=stays, daemon=True).start()
+    while len(there) < 3:
+        time.sleep(0.001)
     time.sleep(0.02)
     marked("end")
 
