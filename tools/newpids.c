@@ -25,10 +25,26 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Ids are below this; 0: unknown. */
+static uint64_t id_limit(const struct procfs *procfs)
+{
+	const int fd = openat(procfs->root, "sys/kernel/pid_max", O_RDONLY | O_CLOEXEC);
+	char text[32];
+	const ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (size <= 0)
+		return 0;
+	text[size] = '\0';
+	return strtoull(text, NULL, 10);
+}
+
 void newpids_init(struct newpids *newpids, const struct procfs *procfs)
 {
 	*newpids = (struct newpids){.procfs = procfs};
 	newpids->loadavg = openat(procfs->root, "loadavg", O_RDONLY | O_CLOEXEC);
+	newpids->limit = id_limit(procfs);
 }
 
 void newpids_fini(struct newpids *newpids)
@@ -76,17 +92,28 @@ static void list_all(struct newpids *newpids, newpids_visit *visit, void *contex
 	newpids->full_next_ns = now_ns + (pause_ns > least_ns ? pause_ns : least_ns);
 }
 
+static void visit_range(uint64_t first, uint64_t last, newpids_visit *visit, void *context)
+{
+	for (uint64_t pid = first; pid <= last; pid++)
+		visit(context, (pid_t)pid);
+}
+
 void newpids_look(struct newpids *newpids, bool full, newpids_visit *visit, void *context)
 {
 	const uint64_t before = newpids->last;
 	const uint64_t now = last_given(newpids);
+	const uint64_t rest = newpids->limit > before ? newpids->limit - before : RANGE_MAX;
 
 	newpids->last = now;
-	if (now > before && before != 0 && now - before <= RANGE_MAX)
-		for (uint64_t pid = before + 1; pid <= now; pid++)
-			visit(context, (pid_t)pid);
-	else if (now != before)
-		newpids->full_next_ns = newpids->cheap_next_ns; /* the ids began anew, perhaps */
+	if (now > before && before != 0 && now - before <= RANGE_MAX) {
+		visit_range(before + 1, now, visit, context);
+	} else if (now != 0 && now < before && rest + now <= RANGE_MAX) {
+		/* Behind the highest one the ids began anew. */
+		visit_range(before + 1, newpids->limit - 1, visit, context);
+		visit_range(1, now, visit, context);
+	} else if (now != before) {
+		newpids->full_next_ns = newpids->cheap_next_ns;
+	}
 	if (full && clock_ns(CLOCK_MONOTONIC) >= newpids->full_next_ns)
 		list_all(newpids, visit, context);
 }

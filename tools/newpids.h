@@ -15,6 +15,7 @@ struct newpids {
 	const struct procfs *procfs;
 	int loadavg;		/* descriptor; -1: there is none */
 	uint64_t last;		/* newest id at the last look; 0: unknown */
+	uint64_t limit;		/* ids are below it; 0: unknown */
 	uint64_t full_next_ns;	/* not before that are all processes listed again */
 	uint64_t cheap_next_ns; /* nor before that, for whatever reason */
 };

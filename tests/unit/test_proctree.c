@@ -89,6 +89,27 @@ static void new_ones_between_samples(void)
 	finish();
 }
 
+/* Behind the highest id the kernel begins anew. */
+static void ids_begin_anew(void)
+{
+	begin();
+	fake_folder("sys");
+	fake_folder("sys/kernel");
+	fake_put("sys/kernel/pid_max", "32768\n");
+	proctree_fini(&tree);
+	fake_last_pid(32760);
+	CHECK_EQ(proctree_init(&tree, &procfs, 100), 0);
+	tree.want = 0;
+	CHECK(proctree_sample(&tree));
+	put(32767, 100, 20, "before");
+	put(301, 100, 21, "behind");
+	fake_last_pid(302);
+	proctree_look(&tree);
+	CHECK(live(32767) != NULL && live(301) != NULL);
+	CHECK_EQ(tree.live.count, 3);
+	finish();
+}
+
 static void threads_are_no_processes(void)
 {
 	begin();
@@ -255,6 +276,7 @@ int main(void)
 	static const struct check_test tests[] = {
 		{"the shape of the tree", shape},
 		{"new ones between samples", new_ones_between_samples},
+		{"ids begin anew", ids_begin_anew},
 		{"threads are no processes", threads_are_no_processes},
 		{"orphans stay, under the nearest ancestor", orphans_stay},
 		{"numbers that are used again", numbers_used_again},
