@@ -13,7 +13,7 @@ import subprocess
 from collections import Counter, defaultdict
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-from harness import TOOL, Event, Log, clean_env
+from harness import TOOL, Event, Log, clean_env, parse
 
 Amounts = Dict[str, Tuple[int, int]]  # name -> blocks, bytes
 Stack = List[Dict[str, Any]]  # as in an event
@@ -64,10 +64,10 @@ class Replay:
         head, mark, stack = line.partition(',"stack":')
         if head.startswith('{"event":"free"'):
             self.frees += 1
-            self._gone(json.loads(line)["address"])
+            self._gone(parse(line)["address"])
         elif head.startswith(('{"event":"alloc"', '{"event":"realloc"')):
             assert mark, line
-            event = json.loads(head + "}")
+            event = parse(head + "}")
             if self._stop and self._stop(event):
                 self.stopped = True
                 return
@@ -77,7 +77,7 @@ class Replay:
             stack = stack.rstrip()[:-1]  # without the brace that ends the event
             self._came(event, self._texts.setdefault(stack, stack))
         elif head.startswith('{"event":"folded"'):
-            self._folded(json.loads(line))
+            self._folded(parse(line))
 
     def _folded(self, event: Event) -> None:
         """Blocks that came and went, and have no events of their own."""

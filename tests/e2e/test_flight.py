@@ -182,13 +182,14 @@ def by_site(log: Log) -> dict[Any, list[int]]:
             total[0] += count
             total[1] += size
 
-    for event in log.of("totals"):
-        add(event, event["count"], event["bytes"])
-    for event in log.of("alloc", "realloc"):
-        add(event, 1, event["size"])
-    for event in log.of("folded"):
-        count = sum(event[k] for k in ("count0", "count1", "count"))
-        add(event, count, sum(event[k] for k in ("bytes0", "bytes1", "bytes")))
+    for event in log.of("totals", "alloc", "realloc", "folded"):
+        if event["event"] == "totals":
+            add(event, event["count"], event["bytes"])
+        elif event["event"] == "folded":
+            count = sum(event[k] for k in ("count0", "count1", "count"))
+            add(event, count, sum(event[k] for k in ("bytes0", "bytes1", "bytes")))
+        else:
+            add(event, 1, event["size"])
     return sums
 
 
