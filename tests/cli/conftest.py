@@ -102,7 +102,7 @@ class Case(pytest.Item):
             key, value = words.pop(0).split("=", 1)
             env[key] = value
         done = subprocess.run(
-            [TOOL, *words], cwd=self.folder, env=env, capture_output=True, timeout=60, check=False
+            [TOOL, *words], cwd=self.folder, env=env, capture_output=True, timeout=300, check=False
         )
         out = done.stdout.decode("utf-8", "backslashreplace")
         errors = done.stderr.decode("utf-8", "backslashreplace").splitlines(keepends=True)

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 def run(program: str, *arguments: str) -> tuple[str, str, int]:
     """Standard output, standard error, exit status; in the logs' folder, so that paths are short."""
     done = subprocess.run(
-        [program, *arguments], cwd=HERE / "logs", capture_output=True, timeout=60, check=False
+        [program, *arguments], cwd=HERE / "logs", capture_output=True, timeout=300, check=False
     )
     return done.stdout.decode(), done.stderr.decode(), done.returncode
 

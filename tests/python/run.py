@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +32,9 @@ PINS = HERE / "requirements.txt"
 CACHE = TOP / ".cache" / "python"
 WHEELS = CACHE / "wheels"
 NOTHING_SELECTED = 5  # exit status of pytest
+
+building = threading.Lock()  # a first build takes all cores, and makes those after it short
+builds: dict[str, Path] = {}  # finished ones, by root folder: each of these has its own compiler
 
 
 class Failure(Exception):
@@ -132,10 +137,21 @@ class Environment:
         subprocess.run(["rm", "-rf", str(self.wheel)], check=True)
         options = ["--no-build-isolation", "--no-deps", "--no-index", "--no-cache-dir"]
         options += [f"-Cbuild-dir={self.folder / 'build'}", "-w", str(self.wheel)]
-        self.run([self.venv / "bin/python", "-m", "pip", "wheel", *options, "."])
+        with building:
+            self.take_over()
+            self.run([self.venv / "bin/python", "-m", "pip", "wheel", *options, "."])
+            builds.setdefault(self.python.root, self.folder / "build")
         [built] = self.wheel.glob("*.whl")
         options = ["--force-reinstall", "--no-deps", "--no-index"]
         self.run([self.venv / "bin/python", "-m", "pip", "install", *options, built])
+
+    def take_over(self) -> None:
+        """A new build starts with what another interpreter's has compiled: most of it, the library
+        and the program, is the same for all. Ninja makes anew what has another command."""
+        build = self.folder / "build"
+        if self.python.root in builds and not build.exists():
+            other = shutil.ignore_patterns("meson-*", "build.ninja", "python_shim")
+            shutil.copytree(builds[self.python.root], build, symlinks=True, ignore=other)
 
     def test(self, results: Path, args: Sequence[str], once: bool) -> str:
         """The last line of pytest."""
@@ -201,7 +217,8 @@ def main(results: Path, args: Sequence[str]) -> int:
         (results / "python.skipped").write_text("no Python interpreter found\n")
         return 0
     fetch_wheels()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    # One more than there are cores: some of the tests wait.
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         good = list(pool.map(lambda p: run_one(p, results, chosen), harness.pythons()))
     return 0 if all(good) else 1
 

@@ -97,7 +97,7 @@ def python(code: str, *, expect: int = 0, **env: str) -> subprocess.CompletedPro
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         env={**os.environ, "PYTHONPATH": str(PACKAGES), "PYTHONDONTWRITEBYTECODE": "1", **env},
     )
@@ -311,6 +311,8 @@ threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:
     thread.start()
 texts = [dms.get_debugmallocstats() for _ in range(100)]
+while len(made) <= 100:
+    stop.wait(0.001)
 stop.set()
 for thread in threads:
     thread.join()

@@ -45,12 +45,27 @@ def test_a_table_of_the_page_has_the_headings_of_the_program() -> None:
     assert heading in page("process").splitlines()
 
 
+# Runs argv[1]; its messages wait until they are logged, for the program goes on meanwhile.
+WAITING = """
+import runpy, sys, time
+from pymemtrace import process
+add = process.ProcessLoggingThread.add_message_to_queue
+def add_and_wait(thread, message):
+    add(thread, message)
+    while message not in open("leak.log").read():
+        time.sleep(0.01)
+process.ProcessLoggingThread.add_message_to_queue = add_and_wait
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
 @pytest.mark.slow
 def test_program_of_the_page_on_process(tmp_path: Path) -> None:
     """Its labels stand where memory has grown by 10 MB between them, as the page says."""
     path = tmp_path / "leak.py"
     path.write_text(program("process"))
-    assert watched.run([sys.executable, str(path)], cwd=tmp_path).returncode == 0
+    done = watched.run([sys.executable, "-c", WAITING, str(path)], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     with open(tmp_path / "leak.log") as stream:
         records = process.extract_labels_from_json(process.extract_json(stream))
     assert [record["label"] for record in records] == ["100 requests", "200 requests"]

@@ -71,7 +71,7 @@ def test_page(page: str, tmp_path: Path) -> None:
             ["bash", "-c", command[2:]],
             cwd=tmp_path,
             capture_output=True,
-            timeout=120,
+            timeout=300,
             check=False,
             env={**os.environ, "PATH": path, "PYTHONPATH": str(PACKAGES)},
         )

@@ -20,7 +20,7 @@ def example(name: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=300,
         check=False,
         env={**os.environ, "PYTHONPATH": str(PACKAGES)},
     )

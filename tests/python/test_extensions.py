@@ -11,7 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import pymemtrace
 import pytest
@@ -204,9 +204,19 @@ def things_of(count: int) -> list[Thing]:
     return [Thing() for _ in itertools.repeat(None, count)]
 
 
+@pytest.fixture
+def nothing_collected() -> Iterator[None]:
+    """What tests before have left cannot die while objects are counted."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 if HAS_TRACER:
     from pymemtrace.cPyRefTraceExample import RefTraceCount
 
+    @pytest.mark.usefixtures("nothing_collected")
     def test_row_38_counts_while_alive() -> None:
         counter = RefTraceCount()
         born, dead = counter.count_new(), counter.count_del()
@@ -216,6 +226,7 @@ if HAS_TRACER:
         del things
         assert 1000 <= counter.count_del() - dead < 1040
 
+    @pytest.mark.usefixtures("nothing_collected")
     def test_row_38_each_counter_from_its_birth() -> None:
         outer = RefTraceCount()
         things = things_of(500)
@@ -228,6 +239,7 @@ if HAS_TRACER:
         things += things_of(500)
         assert 1500 <= outer.count_new() < 1580
 
+    @pytest.mark.usefixtures("nothing_collected")
     def test_row_38_not_while_none_is_alive() -> None:
         counter = RefTraceCount()
         del counter
@@ -237,6 +249,7 @@ if HAS_TRACER:
         del things
         assert 1000 <= counter.count_del() < 1020
 
+    @pytest.mark.usefixtures("nothing_collected")
     def test_row_38_with_another_tracer() -> None:
         """tracemalloc has the one place before, takes it, gives it up; the counter goes on or rests."""
         import tracemalloc

@@ -106,13 +106,17 @@ def test_row_02_labels(log: Log) -> None:
     with process.log_process(interval=3600) as thread:
         thread.add_message_to_queue("one")
         thread.add_message_to_queue("two")
-    assert log.kinds() == ["-START", "", "", "-STOP"]
-    assert [record.get("label") for _, record in log.lines] == [None, "one", "two", None]
+    # On a busy machine the first sample, which has no label, may have been due before a message.
+    kinds = [kind for kind, record in log.lines if kind or "label" in record]
+    assert kinds == ["-START", "", "", "-STOP"] and len(log.lines) <= 5
+    labels = [record["label"] for _, record in log.lines if "label" in record]
+    assert labels == ["one", "two"]
 
 
 def test_label_has_the_time_of_its_message(log: Log) -> None:
     """It does not wait for the next interval, an hour away."""
     with process.log_process(interval=3600) as thread:
+        watched.wait_until(log.kinds, "there is a first line")
         time.sleep(0.2)
         thread.add_message_to_queue("here")
     labelled = next(record for _, record in log.lines if record.get("label") == "here")
@@ -216,6 +220,8 @@ def test_row_05_log_to_table_of_a_linux_log(
         "from pymemtrace import process\n"
         "logging.basicConfig(level=20, filename=sys.argv[1], format='%(asctime)s - %(message)s')\n"
         "with process.log_process(interval=0.15) as thread:\n"
+        "    while not os.path.getsize(sys.argv[1]):\n"
+        "        time.sleep(0.01)\n"
         "    time.sleep(0.2)\n"
         "    thread.add_message_to_queue('before')\n"
         f"    m = mmap.mmap(-1, {pages} * mmap.PAGESIZE)\n"
@@ -410,14 +416,23 @@ def test_command_and_its_status(command: List[str], status: int) -> None:
 
 
 def test_command_is_followed_and_its_output_is_its_own() -> None:
-    code = "import time; b = b'x' * (80 << 20); time.sleep(0.4); print('-- own')"
+    code = "import sys; b = b'x' * (80 << 20); sys.stdin.read(); print('-- own')"
     words = watched.tool("process", "-i", "0.1", "--", sys.executable, "-c", code)
-    done = watched.run(words)
-    assert (done.returncode, done.stdout) == (0, "-- own\n")
-    lines = records(done.stderr)
-    assert lines[0][0] == "-START"
-    assert lines[0][1]["elapsed_time"] < 10, "since the start of the command, not of this machine"
-    assert max(r["memory_info"]["rss"] for _, r in lines if "memory_info" in r) > 80 * watched.MB
+    began = time.monotonic()
+    monitor = watched.start(words)
+    assert monitor.stderr
+    lines: Lines = []
+    while not lines or lines[-1][1]["memory_info"]["rss"] <= 80 * watched.MB:
+        line = monitor.stderr.readline()
+        assert line and time.monotonic() - began < watched.LIMIT
+        lines += records(line)
+    text, errors = monitor.communicate(timeout=watched.LIMIT)
+    lines += records(errors)
+    assert (monitor.returncode, text) == (0, "-- own\n")
+    assert [lines[0][0], lines[-1][0]] == ["-START", "-STOP"]
+    passed = time.monotonic() - began
+    # Start times are in steps of 10 ms.
+    assert lines[0][1]["elapsed_time"] < passed + 0.02, "since the command, not this machine, began"
 
 
 def test_signals_go_on_to_the_command(tmp_path: Path) -> None:

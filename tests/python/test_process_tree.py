@@ -13,16 +13,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import IO, Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 import watched
 
 psutil = pytest.importorskip("psutil")
-from pymemtrace import _proc, _terminal, _tree_columns, process_tree  # noqa: E402
-from pymemtrace._tree_model import Sample  # noqa: E402
+from pymemtrace import _proc, _terminal, _tree_columns, _tree_watch, process_tree  # noqa: E402
+from pymemtrace._tree_model import ColumnWidthFormat, Sample, WriteSummaryColumn  # noqa: E402
 from pymemtrace._tree_output import JsonWriter, TableWriter  # noqa: E402
 
 Record = Dict[str, Any]
@@ -77,6 +78,49 @@ def wait_for(path: Path, count: int) -> List[Record]:
     raise AssertionError(f"{path} never got {count} records")
 
 
+def wait_for_new(path: Path) -> Record:
+    """The second record from now on: all of it was measured after this call."""
+    return wait_for(path, len(wait_for(path, 1)) + 2)[-1]
+
+
+def wait_for_rows(stream: IO[str], count: int) -> None:
+    """Read a table until so many of its rows have come that begin with a time."""
+    while count:
+        line = stream.readline()
+        assert line, "the table has ended"
+        count -= bool(re.match(r" +\d+\.\d +\d+ ", line))
+
+
+def at_ticks(
+    act: Callable[[int], object], pid: int, *options: str
+) -> process_tree.WriteSummaryConfig:
+    """Columns, and one more, the number of the tick: act(1), act(2), ... happen when it is measured.
+
+    So a tree does something between two ticks, after all else was measured of its root, `pid`.
+    """
+    ticks = 0
+
+    def tick(process: Any) -> int:
+        nonlocal ticks
+        if process.pid == pid:
+            ticks += 1
+            act(ticks)
+        return ticks
+
+    columns = config(*options)
+    columns.columns.append(
+        WriteSummaryColumn("Tick", tick, 1, "", ColumnWidthFormat(4, "4d"), None)
+    )
+    return columns
+
+
+def follow(pid: int, columns: process_tree.WriteSummaryConfig, sep: str = "", **more: Any) -> str:
+    """The table of a tree that ends by what happens at its ticks."""
+    out = io.StringIO()
+    process_tree.log_process(pid, 0.05, more.pop("omit_first", False), columns, sep, out, **more)
+    return out.getvalue()
+
+
 def test_row_09_process_tree(tmp_path: Path) -> None:
     """Oracles: the program's own account of its children, and VmRSS of /proc."""
     out, path = tmp_path / "table", tmp_path / "tree.json"
@@ -89,8 +133,9 @@ def test_row_09_process_tree(tmp_path: Path) -> None:
     family.stdin.write("\n")
     family.stdin.flush()
     second = int(family.stdout.readline().split()[1])
-    count = len(wait_for(path, 1))
-    after = wait_for(path, count + 2)[-1]
+    for pid in (family.pid, first, second):
+        watched.settle(pid)
+    after = wait_for_new(path)
     sizes = {pid: watched.rss(pid) for pid in (family.pid, first, second)}
     watched.let_end(family)
     monitor.communicate(timeout=watched.LIMIT)
@@ -164,7 +209,7 @@ def test_row_10_tree_columns_tell_the_truth(tmp_path: Path) -> None:
     opened += "b = b'x' * (40 << 20); sum(range(10**7)); print('ready', flush=True)"
     target = watched.start([sys.executable, "-c", opened])
     assert target.stdout and target.stdout.readline() == "ready\n"
-    time.sleep(0.2)
+    watched.settle(target.pid)
     options = [
         "-a",
         "-u",
@@ -224,6 +269,7 @@ def test_row_11_page_faults_on_linux(tmp_path: Path) -> None:
     )
     target = watched.start([sys.executable, "-c", code])
     assert target.stdin and target.stdout and target.stdout.readline() == "a\n"
+    watched.settle(target.pid)
     words = ["-g", "-i", "0.1", "-p", str(target.pid), "--json", str(path)]
     monitor = watched.start(watched.tool("process_tree", *words))
     first = wait_for(path, 1)[-1]["PFaults"]
@@ -231,7 +277,8 @@ def test_row_11_page_faults_on_linux(tmp_path: Path) -> None:
     target.stdin.write("\n")
     target.stdin.flush()
     assert target.stdout.readline() == "b\n"
-    last = wait_for(path, len(wait_for(path, 1)) + 2)[-1]["PFaults"]
+    watched.settle(target.pid)
+    last = wait_for_new(path)["PFaults"]
     assert last == watched.page_faults(target.pid)
     watched.let_end(target)
     watched.let_end(monitor)
@@ -239,16 +286,25 @@ def test_row_11_page_faults_on_linux(tmp_path: Path) -> None:
     assert last - first >= pages
 
 
+class Ending(io.StringIO):
+    """Ends a process when it got the lines of some ticks: it is flushed after each of them."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__()
+        self.process = process
+        self.flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
+        if self.flushes == 4:
+            self.process.kill()
+
+
 def watch(words: List[str], sep: str, *options: str, **more: Any) -> str:
     """The table of log_process() while a command runs, made in this process."""
-    out = io.StringIO()
     command = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert command.stdin
-    timer = watched.start(
-        [sys.executable, "-c", f"import os, time; time.sleep(0.3); os.kill({command.pid}, 9)"]
-    )
-    process_tree.log_process(command.pid, 0.1, False, config(*options), sep, out, **more)
-    watched.let_end(timer)
+    out = Ending(command)
+    process_tree.log_process(command.pid, 0.05, False, config(*options), sep, out, **more)
     command.communicate()
     return out.getvalue()
 
@@ -263,9 +319,9 @@ def test_row_12_tree_separator(sep: str, tmp_path: Path) -> None:
     program = tmp_path / name
     shutil.copy("/bin/sleep", program)
     options = ["-a", "-x", "-u", "--cmdline"]
-    text = watch([str(program), "5"], sep, *options, total=True)
+    text = watch([str(program), "600"], sep, *options, total=True)
     lines = text.splitlines()
-    assert len(lines) >= 5
+    assert len(lines) >= 8
     expected = 3 + sum(2 if c.width_and_format_diff else 1 for c in config(*options).columns)
     assert {len(line.split(sep)) for line in lines} == {expected}
     assert "PEAK" in lines[-1] or set(sep) & set("PEAK")
@@ -340,15 +396,19 @@ def test_row_13_tree_json(
 
 def test_row_13_tree_json_when_the_root_ends(tmp_path: Path) -> None:
     path = tmp_path / "tree.json"
-    done = watched.run(watched.tool("process_tree", "--json", str(path), "-1", "--", "true"))
+    words = ["-i", "3600", "--json", str(path), "-1", "--", "true"]
+    done = watched.run(watched.tool("process_tree", *words))
     assert done.returncode == 0
     assert read(path) == []
 
 
 def test_json_to_a_pipe() -> None:
-    words = watched.tool("process_tree", "-i", "0.1", "--json", "/dev/stdout", "--", "sleep", "0.3")
-    done = watched.run(words)
-    assert len(json.loads(done.stdout)) >= 2
+    words = watched.tool("process_tree", "-i", "0.1", "--json", "/dev/stdout", "--", "cat")
+    monitor = watched.start(words)
+    assert monitor.stderr
+    wait_for_rows(monitor.stderr, 2)
+    text, _ = monitor.communicate(timeout=watched.LIMIT)
+    assert len(json.loads(text)) >= 2
 
 
 def test_json_file_stays_whole_when_the_disk_is_full(tmp_path: Path) -> None:
@@ -360,9 +420,15 @@ def test_json_file_stays_whole_when_the_disk_is_full(tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         "sys.exit(process_tree.main(sys.argv[1:]))"
     )
-    words = ["-i", "0.02", "-o", "/dev/null", "--json", str(path), "--", "sleep", "0.6"]
-    done = watched.run([sys.executable, "-c", code, *words])
-    assert done.returncode == 0, done.stderr
+    words = ["-i", "0.02", "--json", str(path), "--", "cat"]
+    monitor = watched.start([sys.executable, "-c", code, *words])
+    assert monitor.stderr
+    for line in monitor.stderr:
+        if "nothing more is written to it" in line:
+            break
+    wait_for_rows(monitor.stderr, 2)
+    _, errors = monitor.communicate(timeout=watched.LIMIT)
+    assert monitor.returncode == 0, errors
     assert 1 <= len(read(path)) < 20
     assert path.stat().st_size <= 2000
 
@@ -426,24 +492,33 @@ def test_row_14_tree_colours_only_where_there_are_any(
 
 def test_row_14_tree_colours_on_a_real_terminal() -> None:
     """A program that grows, under a pseudo-terminal; and the lines have the width they have elsewhere."""
-    code = "import time\nb = []\nfor i in range(9): b.append(b'x' * (4 << 20)); time.sleep(0.05)"
+    code = (
+        "import select, sys\nb = []\n"
+        "while not select.select([sys.stdin], [], [], 0.02)[0]: b.append(b'x' * (1 << 16))"
+    )
     words = watched.tool("process_tree", "-i", "0.1", "--", sys.executable, "-c", code)
     ours, theirs = pty.openpty()
     environment = {**watched.environment(TERM="xterm"), "NO_COLOR": ""}
-    process = subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment)
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs, env=environment
+    )
+    assert process.stdin
     os.close(theirs)
     text = b""
     try:
         while True:
             text += os.read(ours, 4096)
+            rows = re.findall(rb"^ +\d+\.\d +\d+ ", text, re.MULTILINE)
+            if len(rows) >= 3 and RED.encode() in text:
+                process.stdin.close()
     except OSError:  # the other end is closed
         pass
     os.close(ours)
     assert process.wait() == 0
     assert RED.encode() in text
     plain = re.sub(rb"\033\[[0-9;]*m", b"", text).decode()
-    rows = [line for line in plain.splitlines() if re.match(r" +\d+\.\d +\d+ ", line)]
-    assert len(rows) >= 3 and len({len(row) for row in rows}) == 1
+    lines = [line for line in plain.splitlines() if re.match(r" +\d+\.\d +\d+ ", line)]
+    assert len(lines) >= 3 and len({len(line) for line in lines}) == 1
 
 
 def denied_report() -> str:
@@ -524,44 +599,37 @@ def test_row_15_tree_omit_first(tmp_path: Path) -> None:
     words = out.getvalue().strip().split("|")
     assert float(words[3]) > 20 and words[4] == "+0.0"
 
-    code = "import time; time.sleep(0.15); b = b'x' * (50 << 20); time.sleep(0.4)"
-    paths = [tmp_path / "all", tmp_path / "omitted"]
-    for path, options in zip(paths, ([], ["-1"])):
-        words = [
-            "--sep",
-            "|",
-            "-i",
-            "0.5",
-            *options,
-            "-o",
-            str(path),
-            "--",
-            sys.executable,
-            "-c",
-            code,
-        ]
-        watched.run(watched.tool("process_tree", *words))
-    rows = [[line.split("|") for line in path.read_text().splitlines()[1:-1]] for path in paths]
-    assert float(rows[0][0][0]) < float(rows[1][0][0]) and rows[0][0][4] == "+0.0"
-    assert len(rows[0]) == len(rows[1]) + 1, "the first sample is written"
+    assert process_tree._parser().parse_args(["-1"]).omit_first
+    rows = []
+    for omit_first in (False, True):
+        puppet = watched.Puppet()
+
+        def act(tick: int, puppet: watched.Puppet = puppet) -> None:
+            if tick == 1:
+                puppet.do("b = b'x' * (50 << 20)")
+            elif tick == 3:
+                puppet.end()
+
+        text = follow(puppet.pid, at_ticks(act, puppet.pid), "|", omit_first=omit_first)
+        rows.append([line.split("|") for line in text.splitlines()[1:-1]])
+    ticks = [[row[-1] for row in each] for each in rows]
+    assert ticks == [["1", "2", "3"], ["2", "3"]], "the first sample is written"
+    assert rows[0][0][4] == "+0.0" and float(rows[0][1][4]) >= 50
     assert float(rows[1][0][4]) >= 50, "the change is since the sample that was left out"
 
 
 def test_total_and_peak(tmp_path: Path) -> None:
     """Sums over the JSON's own tree; and the line of the table says the same."""
     path, out = tmp_path / "tree.json", tmp_path / "out"
-    code = f"""
-import subprocess, sys, time
-p = subprocess.Popen([sys.executable, "-c", {watched.HOLD!r}, "70"], stdin=subprocess.PIPE)
-time.sleep(0.5); p.communicate(); time.sleep(0.3)
-"""
     words = ["-t", "-i", "0.1", "--total", "--sep", "|", "-o", str(out), "--json", str(path)]
-    assert (
-        watched.run(
-            watched.tool("process_tree", *words, "--", sys.executable, "-c", code)
-        ).returncode
-        == 0
-    )
+    words = watched.tool("process_tree", *words, "--", sys.executable, "-c", watched.PUPPET)
+    puppet = watched.Puppet(words)
+    puppet.do("p = holding(70)")
+    wait_for_new(path)
+    puppet.do("p.communicate()")
+    wait_for_new(path)
+    puppet.process.communicate(timeout=watched.LIMIT)
+    assert puppet.process.returncode == 0
     records = read(path)
     totals = [line.split("|") for line in out.read_text().splitlines() if "|TOTAL|" in line]
     assert len(totals) == len(records) > 4
@@ -575,7 +643,7 @@ time.sleep(0.5); p.communicate(); time.sleep(0.3)
         assert row[2] == f'"{len(family)} process{"" if len(family) == 1 else "es"}"'
         assert row[3] == f"{rss / watched.MB:.1f}"
         if before is not None:
-            assert row[4] == f"{(rss - before) / watched.MB:+.1f}"
+            assert row[4] == f"{(rss - before) / watched.MB:+.1f}".replace("-0.0", "+0.0")
         before = rss
     peak = max(record["total"]["RSS"] for record in records)
     assert records[-1]["peak"]["RSS"] == peak > 70 * watched.MB
@@ -605,96 +673,130 @@ def test_largest_process_is_the_kernels_figure(tmp_path: Path) -> None:
     assert f"Largest process: {peak / watched.MB:.1f} MB, {target.pid} " in text
 
 
-def test_short_lived_children_are_reported(tmp_path: Path) -> None:
+def test_short_lived_children_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight children, one after another, live and die between two ticks an hour apart."""
-    path, told = tmp_path / "tree.json", tmp_path / "pids"
-    code = f"""
-import subprocess, sys, time
-for size in range(8):
-    words = [sys.executable, "-c", {watched.HOLD!r}, str(size * 10)]
-    p = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    p.stdout.readline()
-    print(p.pid, file=open(sys.argv[1], "a"))
-    time.sleep(0.1)
-    p.communicate()
-"""
-    words = ["-i", "3600", "--json", str(path), "--", sys.executable, "-c", code, str(told)]
-    done = watched.run(watched.tool("process_tree", *words))
-    assert done.returncode == 0, done.stderr
-    pids = [int(line) for line in told.read_text().split()]
+    # Each is there until it was seen, however busy the machine: so looking must not be rationed.
+    monkeypatch.setattr(_tree_watch, "_SHARE", 1.0)
+    path, out = tmp_path / "tree.json", io.StringIO()
+    puppet = watched.Puppet()
+    tree = process_tree.ProcessTree(puppet.pid)
+    pids: List[int] = []
+
+    def have_children() -> None:
+        try:
+            for megabytes in range(10, 90, 10):
+                pids.append(int(puppet.do(f"p = holding({megabytes}); print(p.pid)")))
+                size = megabytes * watched.MB
+                watched.wait_until(
+                    lambda: tree.census.largest["pid"] == pids[-1]
+                    and tree.census.largest_rss > size,
+                    f"{pids[-1]} was seen",
+                )
+                puppet.do("p.communicate()")
+        finally:
+            puppet.end()
+
+    columns = config("--json", str(path))
+    table = TableWriter(columns, "", out)
+    watch = _tree_watch.Watch(tree, columns, table, _tree_watch.Options(interval=3600))
+    thread = threading.Thread(target=have_children)
+    thread.start()
+    watch.run()
+    thread.join()
     (record,) = read(path)
-    assert [process["pid"] for process in record["ended"]] == pids
+    assert [process["pid"] for process in record["ended"]] == pids and len(pids) == 8
     assert all(process["parent"] == record["pid"] for process in record["ended"])
-    assert record["ended"][-1]["rss"] > 70 * watched.MB
-    rows = [line.split() for line in done.stderr.splitlines() if line.startswith("   ended ")]
+    assert record["ended"][-1]["rss"] > 80 * watched.MB
+    text = out.getvalue()
+    rows = [line.split() for line in text.splitlines() if line.startswith("   ended ")]
     assert [int(row[1]) for row in rows] == pids
-    assert "Processes: 9, 8 of them lived and died between two ticks" in done.stderr
+    assert "Processes: 9, 8 of them lived and died between two ticks" in text
 
 
 def test_children_that_were_missed_are_said(tmp_path: Path) -> None:
     """With --poll 0 nobody looks between ticks: the kernel's accounts tell that there were some."""
     path = tmp_path / "tree.json"
-    code = "import subprocess, time; time.sleep(.1); subprocess.call(['true']); time.sleep(0.9)"
-    words = ["--poll", "0", "-i", "0.4", "--json", str(path), "--", sys.executable, "-c", code]
-    done = watched.run(watched.tool("process_tree", *words))
+    puppet = watched.Puppet()
+
+    def act(tick: int) -> None:
+        if tick == 1:
+            puppet.do("child('true').communicate()")
+        elif tick == 3:
+            puppet.end()
+
+    columns = at_ticks(act, puppet.pid, "--json", str(path))
+    text = follow(puppet.pid, columns, poll_interval=0)
     groups = [group for record in read(path) for group in record["unseen"]]
     assert len(groups) == 1
-    assert groups[0]["parent"] == read(path)[0]["pid"]
+    assert groups[0]["parent"] == puppet.pid
     assert groups[0]["page_faults"] > 0
-    assert f'"child of {groups[0]["parent"]}"' in done.stderr
-    assert "; at least 1 more were not seen" in done.stderr
+    assert f'"child of {puppet.pid}"' in text
+    assert "; at least 1 more were not seen" in text
 
 
 def test_seen_children_are_not_said_to_be_missed(tmp_path: Path) -> None:
+    """Six children, one after another, each there at two ticks."""
     path = tmp_path / "tree.json"
-    words = [
-        "-i",
-        "0.05",
-        "--json",
-        str(path),
-        "--",
-        "sh",
-        "-c",
-        "for i in 1 2 3 4 5 6; do sleep 0.1; done; :",
-    ]
-    watched.run(watched.tool("process_tree", *words))
+    puppet = watched.Puppet()
+    pids = []
+
+    def act(tick: int) -> None:
+        if tick == 19:
+            puppet.end()
+        elif tick % 3 == 1:
+            pids.append(int(puppet.do("p = child('sleep', '600'); print(p.pid)")))
+        elif tick % 3 == 0:
+            puppet.do("p.kill(); p.communicate()")
+
+    text = follow(puppet.pid, at_ticks(act, puppet.pid, "--json", str(path)))
     records = read(path)
     assert [group for record in records for group in record["unseen"]] == []
-    assert len({p["pid"] for record in records for p in walk(record)}) >= 6
+    assert {puppet.pid, *pids} == {p["pid"] for record in records for p in walk(record)}
+    assert len(pids) == 6 and "not seen" not in text
 
 
-@pytest.mark.slow
 def test_orphans_stay_in_the_tree(tmp_path: Path) -> None:
     """The parent of the sleeping process ends; its memory still belongs to the tree."""
-    path, told = tmp_path / "tree.json", tmp_path / "pid"
-    script = f"(sleep 1.2 & echo $! > {told}; sleep 0.3); sleep 0.8"
-    words = ["-i", "0.1", "--json", str(path), "--", "sh", "-c", script]
-    watched.run(watched.tool("process_tree", *words))
-    orphan = int(told.read_text())
-    depths = [p["depth"] for record in read(path) for p in walk(record) if p["pid"] == orphan]
+    path = tmp_path / "tree.json"
+    puppet = watched.Puppet()
+    orphans = []
+
+    def act(tick: int) -> None:
+        if tick == 1:
+            puppet.do("p = child('sh', '-c', 'sleep 600 & echo $!; read line')")
+            orphans.append(int(puppet.do("print(p.stdout.readline().decode())")))
+        elif tick == 3:
+            puppet.do("p.stdin.close(); p.wait()")
+        elif tick == 5:
+            os.kill(orphans[0], signal.SIGKILL)
+            puppet.end()
+
+    follow(puppet.pid, at_ticks(act, puppet.pid, "--json", str(path)))
+    depths = [p["depth"] for record in read(path) for p in walk(record) if p["pid"] == orphans[0]]
     assert depths[0] == 2 and depths[-1] == 1
     assert depths == sorted(depths, reverse=True)
 
 
 def test_zombies_are_shown_as_such(tmp_path: Path) -> None:
     path = tmp_path / "tree.json"
-    code = "import subprocess, time; p = subprocess.Popen(['sleep', '0.15']); time.sleep(0.6)"
-    words = [
-        "-a",
-        "-u",
-        "--cmdline",
-        "-i",
-        "0.1",
-        "--json",
-        str(path),
-        "--",
-        sys.executable,
-        "-c",
-        code,
-    ]
-    assert watched.run(watched.tool("process_tree", *words)).returncode == 0
+    puppet = watched.Puppet()
+    children = []
+
+    def act(tick: int) -> None:
+        if tick == 1:
+            children.append(int(puppet.do("p = child('sleep', '600'); print(p.pid)")))
+            watched.settle(children[0])
+        elif tick == 3:
+            puppet.do("p.kill()")
+            watched.wait_until(lambda: watched.stat_fields(children[0])[0] == "Z", "a zombie")
+        elif tick == 5:
+            puppet.end()
+
+    options = ["-a", "-u", "--cmdline", "--json", str(path)]
+    follow(puppet.pid, at_ticks(act, puppet.pid, *options))
     states = [p["Status"] for record in read(path) for p in walk(record) if p["depth"]]
-    assert "sleeping" in states and states[-1] == "zombie"
+    assert states[0] == "sleeping" and states[-1] == "zombie"
+    assert states == sorted(states) and len(states) >= 3
 
 
 def test_a_number_that_is_used_again_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -732,7 +834,7 @@ def test_stat_of_a_hostile_name() -> None:
 def test_names_are_escaped(tmp_path: Path) -> None:
     program = tmp_path / "a\n\x1b[31m"
     shutil.copy("/bin/sleep", program)
-    text = watch([str(program), "5"], "", "--cmdline")
+    text = watch([str(program), "600"], "", "--cmdline")
     assert "\x1b" not in text
     assert '"a\\x0a\\x1b[31m"' in text
 
@@ -751,6 +853,20 @@ def test_command_and_its_status(command: List[str], status: int) -> None:
     assert done.returncode == status
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_options_reach_what_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: List[Any] = []
+
+    def watches(_: int, *values: Any, **more: Any) -> int:
+        calls.append((values[0], values[1], values[3], more["poll_interval"], more["total"]))
+        return 0
+
+    monkeypatch.setattr(process_tree, "log_process", watches)
+    options = ["-1", "-i", "7", "--poll", "0.5", "--total", "--sep", "|"]
+    for words in (options, []):
+        assert process_tree.main([*words, "--", "true"]) == 0
+    assert calls == [(7.0, True, "|", 0.5, True), (1.0, False, "", 0.03, False)]
 
 
 def test_the_output_of_a_command_is_its_own() -> None:
@@ -826,18 +942,12 @@ def test_plot_of_a_recorded_tree(tmp_path: Path) -> None:
     path, out = tmp_path / "it's.json", tmp_path / "plots"
     program = tmp_path / "`touch x`'"
     shutil.copy("/bin/sleep", program)
-    words = [
-        "-i",
-        "0.1",
-        "--json",
-        str(path),
-        "--",
-        "sh",
-        "-c",
-        'sleep 0.2 & "$0" 0.3; :',
-        str(program),
-    ]
-    assert watched.run(watched.tool("process_tree", *words)).returncode == 0
+    script = '"$0" 600 & first=$!; sleep 600 & cat; kill $first $!; :'
+    words = ["-i", "0.1", "--json", str(path), "--", "sh", "-c", script, str(program)]
+    monitor = watched.start(watched.tool("process_tree", *words))
+    wait_for(path, 3)
+    monitor.communicate(timeout=watched.LIMIT)
+    assert monitor.returncode == 0
     done = watched.run(watched.tool("process_tree", "--plot", str(path), str(out)))
     assert done.returncode == 0, done.stderr
     assert (out / "it's.json.png").read_bytes().startswith(b"\x89PNG")

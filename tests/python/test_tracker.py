@@ -150,15 +150,20 @@ def test_threads(tmp_path: Path) -> None:
         tmp_path,
         """
 stop = threading.Event()
-def other():
+steps = [0, 0, 0]
+def other(number):
     while not stop.wait(0.0002):
         step(1)
-threads = [threading.Thread(target=other) for _ in range(3)]
+        steps[number] += 1
+threads = [threading.Thread(target=other, args=(i,)) for i in range(3)]
 for t in threads: t.start()
 for i in range(5):
     with tracker.tracing(output="t%d.pmt" % i, trace="calls,pymem,rss"):
         work(20)
-        stop.wait(0.01)
+        before = list(steps)
+        # Of two steps of a thread that end in here the second one is all in here.
+        while any(now < was + 2 for now, was in zip(steps, before)):
+            stop.wait(0.001)
 stop.set()
 for t in threads: t.join()
 """,

@@ -8,17 +8,30 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 TOP = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).resolve().parent / "data"
 MB = 1024 * 1024
-LIMIT = 60  # seconds after which something hangs
+LIMIT = 300  # seconds after which something hangs
 
 #: Holds argv[1] MB and says so; ends when stdin does.
 HOLD = (
     "import sys; b = b'x' * (int(sys.argv[1]) << 20); print('ready', flush=True); sys.stdin.read()"
 )
+#: Does what each line says, and tells when that is done; ends when stdin does.
+PUPPET = f"""
+import os, subprocess, sys
+def child(*words):
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def holding(megabytes):
+    process = child(sys.executable, "-c", {HOLD!r}, str(megabytes))
+    process.stdout.readline()
+    return process
+for line in sys.stdin:
+    exec(line)
+    print("done", flush=True)
+"""
 
 
 def environment(**more: str) -> Dict[str, str]:
@@ -50,7 +63,32 @@ def holding(megabytes: int) -> subprocess.Popen[str]:
     """A program that holds so much memory, and waits."""
     process = start([sys.executable, "-c", HOLD, str(megabytes)])
     assert process.stdout and process.stdout.readline() == "ready\n"
+    settle(process.pid)
     return process
+
+
+class Puppet:
+    """A program that does what it is told; its commands see each other's variables."""
+
+    def __init__(self, words: Sequence[str] = (sys.executable, "-c", PUPPET)) -> None:
+        self.process = start(list(words))
+        self.pid = self.process.pid
+
+    def do(self, command: str) -> str:
+        """Have a line of Python done; what it prints."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        printed = ""
+        for line in self.process.stdout:
+            if line == "done\n":
+                return printed
+            printed += line
+        raise AssertionError(f"{command}: the program has ended")
+
+    def end(self) -> None:
+        """End it: there is no such process any more then."""
+        let_end(self.process)
 
 
 def let_end(process: subprocess.Popen[str]) -> None:
@@ -75,6 +113,29 @@ def rss(pid: int) -> int:
     """VmRSS in bytes."""
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait for something that other processes or threads do."""
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, f"not so: {what}"
+        time.sleep(0.01)
+
+
+def settle(pid: int) -> None:
+    """Wait until a program waits: all its threads sleep, and nothing that is counted moves."""
+    end = time.monotonic() + LIMIT
+    before: List[str] = []
+    while True:
+        tasks = sorted(Path(f"/proc/{pid}/task").iterdir())
+        texts = [(task / name).read_text() for task in tasks for name in ("stat", "status")]
+        asleep = all(text.rsplit(")", 1)[1].split()[0] == "S" for text in texts[::2])
+        if asleep and texts == before:
+            return
+        assert time.monotonic() < end, f"{pid} never rests"
+        before = texts
+        time.sleep(0.05)
 
 
 def until(path: Path, text: str, times: int = 1) -> str:
