@@ -11,9 +11,9 @@ from pymemtrace import _proc, _run
 from pymemtrace._tree_model import Sample, Total, WriteSummaryConfig, total_of
 from pymemtrace._tree_output import JsonWriter, TableWriter, as_json, counted, total_as_json
 
-#: Looking for new processes takes at most this part of the time, in the long run.
+#: Looking for new processes takes at most this part of one core, in the long run.
 _SHARE = 1 / 500
-#: Seconds of looking that are free at first and can be saved up again, for bursts of processes.
+#: Seconds of processor time for looking that are free at first and can be saved up again, for bursts of processes.
 _SAVED = 0.04
 #: Seconds between two looks whether the root still runs, at least.
 _ROOT_SECONDS = 0.1
@@ -131,17 +131,18 @@ class Watch:
     def _look(self) -> None:
         """Look for new processes, if there may be any, and at those that are new."""
         self._maybe_new = self._new.any() or self._maybe_new
-        start = time.monotonic()
-        self._credit = min(_SAVED, self._credit + (start - self._credit_at) * _SHARE)
-        self._credit_at = start
+        now = time.monotonic()
+        self._credit = min(_SAVED, self._credit + (now - self._credit_at) * _SHARE)
+        self._credit_at = now
         if self._credit <= 0:
             return
+        start = time.thread_time()  # to wait for a processor costs nobody anything
         if self._maybe_new:
             self._maybe_new = False
             self._tree.find_new()
         elif self._tree.has_young():
             self._tree.look_at_young()
-        self._credit -= time.monotonic() - start
+        self._credit -= time.thread_time() - start
 
     def _tick(self) -> None:
         self._new.any()  # what it tells from here on is new after this tick

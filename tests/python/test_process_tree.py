@@ -713,6 +713,38 @@ def test_short_lived_children_are_reported(tmp_path: Path, monkeypatch: pytest.M
     assert "Processes: 9, 8 of them lived and died between two ticks" in text
 
 
+class SlowTree:
+    """Looking at it takes some time, of the processor or without it."""
+
+    def __init__(self, busy: float, asleep: float) -> None:
+        self.busy = busy
+        self.asleep = asleep
+        self.looks = 0
+
+    def find_new(self) -> None:
+        self.looks += 1
+        end = time.thread_time() + self.busy
+        while time.thread_time() < end:
+            pass
+        time.sleep(self.asleep)
+
+
+@pytest.mark.parametrize("busy, asleep, looks", [(0.1, 0.0, 1), (0.0, 0.1, 5)])
+def test_looking_is_rationed_by_processor_time(
+    busy: float, asleep: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take a small part of a core. What it waits for one, as on a busy machine, is no cost."""
+    monkeypatch.setattr(_tree_watch, "_SHARE", 0.0)  # nothing is saved up meanwhile
+    monkeypatch.setattr("pymemtrace._proc.NewProcesses.any", lambda self: True)
+    tree = SlowTree(busy, asleep)
+    columns = config()
+    table = TableWriter(columns, "", io.StringIO())
+    watch = _tree_watch.Watch(tree, columns, table, _tree_watch.Options())
+    for _ in range(5):
+        watch._look()
+    assert tree.looks == looks
+
+
 def test_children_that_were_missed_are_said(tmp_path: Path) -> None:
     """With --poll 0 nobody looks between ticks: the kernel's accounts tell that there were some."""
     path = tmp_path / "tree.json"
