@@ -40,15 +40,16 @@
 #define MARK_COOKIE 0x9D4D0000U
 
 /*
- * Where FRAME can have a mark, NULL: nowhere now. INNER: the frame that FRAME called, NULL when
- * there is none or the interpreter's own frames are between.
+ * Where FRAME can have a mark of this KIND, NULL: nowhere now. INNER: the frame that FRAME called,
+ * NULL when there is none or the interpreter's own frames are between.
  */
-static inline char *mark_place(const struct python_layout *l, char *frame, const char *inner)
+static inline char *mark_place(const struct python_layout *l, enum python_mark kind, char *frame,
+			       const char *inner)
 {
 	void *pointer;
 	int32_t top;
 
-	switch (l->mark_kind) {
+	switch (kind) {
 	case PYTHON_MARK_BYTE:
 		memcpy(&pointer, frame + l->generator, sizeof(pointer));
 		return pointer == NULL ? frame + l->mark : NULL;
@@ -88,13 +89,14 @@ static inline uint32_t mark_index_byte(const struct thread *t, const char *frame
 	return MARK_NONE;
 }
 
-/* Index of FRAME in t->frames, if the mark at PLACE proves it; else MARK_NONE. */
-static inline uint32_t mark_index(const struct thread *t, const char *frame, const char *place)
+/* Index of FRAME in t->frames, if the mark of this KIND at PLACE proves it; else MARK_NONE. */
+static inline uint32_t mark_index(const struct thread *t, enum python_mark kind, const char *frame,
+				  const char *place)
 {
 	uint64_t word;
 	uint32_t index;
 
-	if (python.layout.mark_kind == PYTHON_MARK_BYTE)
+	if (kind == PYTHON_MARK_BYTE)
 		return mark_index_byte(t, frame, (unsigned char)*place);
 	memcpy(&word, place, sizeof(word));
 	index = (uint32_t)word;

@@ -118,69 +118,122 @@ static inline uintptr_t raw_position(const struct python_layout *l, const char *
 	return copied_position(l, frame, code);
 }
 
+/*
+ * How frames are read. A walk is compiled once for each of these, so that it does not ask again at
+ * each frame: the branches on SHAPE are gone, and offsets alone are left.
+ */
+enum shape {
+	SHAPE_ANY,     /* asks the layout for everything */
+	SHAPE_CFRAME,  /* 3.11, 3.12 */
+	SHAPE_INDEX,   /* 3.13 */
+	SHAPE_POINTER, /* 3.14 and later */
+};
+
+static inline enum shape shape_of(const struct python_layout *l)
+{
+	if (l->tlbc != 0 || !l->has_owner || l->position_kind <= PYTHON_INDEX_UNITS)
+		return SHAPE_ANY;
+	switch (l->mark_kind) {
+	case PYTHON_MARK_INDEX:
+		return l->has_cframe ? SHAPE_CFRAME : SHAPE_INDEX;
+	case PYTHON_MARK_POINTER:
+		return l->has_cframe ? SHAPE_ANY : SHAPE_POINTER;
+	default:
+		return SHAPE_ANY;
+	}
+}
+
+static inline int has_cframe(const struct python_layout *l, enum shape shape)
+{
+	return shape == SHAPE_ANY ? l->has_cframe != 0 : shape == SHAPE_CFRAME;
+}
+
+static inline enum python_mark mark_kind(const struct python_layout *l, enum shape shape)
+{
+	if (shape == SHAPE_ANY)
+		return l->mark_kind;
+	return shape == SHAPE_POINTER ? PYTHON_MARK_POINTER : PYTHON_MARK_INDEX;
+}
+
+static inline uintptr_t position_of(const struct python_layout *l, enum shape shape,
+				    const char *frame, const void *code)
+{
+	return shape == SHAPE_ANY ? raw_position(l, frame, code) : word_at(frame, l->position);
+}
+
+/* Does FRAME belong to the interpreter itself? */
+static inline int is_interpreters(const struct python_layout *l, enum shape shape,
+				  const char *frame)
+{
+	return (shape != SHAPE_ANY || l->has_owner) &&
+	       (unsigned char)frame[l->owner] >= PYTHON_OWNER_INTERPRETER;
+}
+
 /* What a frame says of itself; CODE is NULL for the interpreter's own frames. */
 static inline void look(const struct python_layout *l, const char *frame, struct thread_frame *out)
 {
-	out->frame = frame;
 	out->code = NULL;
-	out->place = NULL;
-	if (l->has_owner && (unsigned char)frame[l->owner] >= PYTHON_OWNER_INTERPRETER)
+	if (is_interpreters(l, SHAPE_ANY, frame))
 		return;
 	out->code = code_of(l, frame);
 	out->position = raw_position(l, frame, out->code);
 }
 
-/* A walk: the frames in t->walked, innermost first. */
+/* A walk: the frames in t->walked, innermost first, with `frame` and `place` alone. */
 struct walk {
 	uint32_t count; /* t->frames_room: there may be more */
 	uint32_t kept;	/* so many of t->frames, from the outermost on, are around them */
 };
 
-static inline char *innermost(const struct python_layout *l, const char *tstate)
+static inline char *innermost(const struct python_layout *l, enum shape shape, const char *tstate)
 {
 	char *frame = (char *)word_at(tstate, l->tstate_frame);
 
-	if (l->has_cframe && frame != NULL)
+	if (has_cframe(l, shape) && frame != NULL)
 		frame = (char *)word_at(frame, l->cframe_frame);
 	return frame;
 }
 
 /* Walk from TSTATE's innermost frame to the first one with a mark, which is part of the walk. */
-static inline struct walk walk(struct thread *t, const char *tstate)
+static inline __attribute__((always_inline)) struct walk walk(struct thread *t, const char *tstate,
+							      enum shape shape)
 {
 	const struct python_layout *l = &python.layout;
 	const void *glue = atomic_load_explicit(&code_shared.glue, memory_order_relaxed);
+	struct thread_frame *seen = t->walked;
+	const struct thread_frame *end = seen + t->frames_room;
 	const char *inner = NULL;
 	struct walk w = {0, 0};
 	char *previous;
 
-	for (char *frame = innermost(l, tstate); frame != NULL; frame = previous) {
-		struct thread_frame *seen = &t->walked[w.count];
+	for (char *frame = innermost(l, shape, tstate); frame != NULL; frame = previous) {
+		char *place;
 
-		look(l, frame, seen);
 		previous = (char *)word_at(frame, l->previous);
-		if (seen->code == NULL) {
+		if (is_interpreters(l, shape, frame)) {
 			inner = NULL;
 			continue;
 		}
+		seen->frame = frame;
+		seen->place = NULL;
+		place = mark_place(l, mark_kind(l, shape), frame, inner);
 		/* Glue waits for a call from the start, before anything is put on its value stack.
 		 */
-		if (seen->code != glue)
-			seen->place = mark_place(l, frame, inner);
-		inner = frame;
-		w.count++;
-		if (seen->place != NULL) {
-			uint32_t index = mark_index(t, frame, seen->place);
+		if (place != NULL && code_of(l, frame) != glue) {
+			uint32_t index = mark_index(t, mark_kind(l, shape), frame, place);
 
-			if (index != MARK_NONE && t->frames[index].code == seen->code) {
+			if (index != MARK_NONE && t->frames[index].code == code_of(l, frame)) {
 				w.kept = index;
-				seen->place = NULL;
+				seen++;
 				break;
 			}
+			seen->place = place;
 		}
-		if (w.count == t->frames_room)
+		inner = frame;
+		if (++seen == end)
 			break;
 	}
+	w.count = (uint32_t)(seen - t->walked);
 	return w;
 }
 
@@ -287,8 +340,9 @@ static inline uint64_t memo_key(const struct thread *t, const struct thread_fram
 static inline uint32_t push_frame(struct thread *t, uint32_t parent, struct thread_frame *frame)
 {
 	const uint64_t key = memo_key(t, frame);
-	const uint64_t hash = (key ^ (uint64_t)parent << 32) * 0xBF58476D1CE4E5B9ULL;
-	struct thread_memo *memo = &t->memos[hash >> (64 - THREAD_MEMOS_BITS)];
+	/* Stacks of a recursion are numbered one after the other: their memos lie side by side. */
+	const uint64_t hash = (key * 0xBF58476D1CE4E5B9ULL >> (64 - THREAD_MEMOS_BITS)) + parent;
+	struct thread_memo *memo = &t->memos[hash % (1U << THREAD_MEMOS_BITS)];
 
 	if (__builtin_expect(memo->frame != key || memo->parent != parent, 0)) {
 		if (frame->number == 0)
@@ -305,30 +359,46 @@ static inline uint32_t push_frame(struct thread *t, uint32_t parent, struct thre
  * The list of the last stack becomes that of the walk. Returns how many frames of it are as they
  * were.
  */
-static inline uint32_t update(struct thread *t, const struct walk *w, uint64_t deaths, int attached)
+static inline __attribute__((always_inline)) uint32_t
+update(struct thread *t, const struct walk *w, enum shape shape, int attached, uint64_t deaths)
 {
+	const struct python_layout *l = &python.layout;
 	const uint32_t total = w->kept + w->count;
 	const uint32_t known = t->stack_epoch == deaths ? t->frames_used : w->kept;
 	const struct thread_frame *seen = &t->walked[w->count];
-	uint32_t same = 0, i = w->kept;
+	struct thread_frame *frame = &t->frames[w->kept];
+	struct thread_frame *end = &t->frames[total];
+	struct thread_frame *old = &t->frames[known < total ? known : total];
+	uint32_t same;
 
-	for (; i < total; i++) {
-		struct thread_frame *frame = &t->frames[i];
+	for (; frame < old; frame++) {
+		const void *code;
 
 		seen--;
-		if (seen->place != NULL && attached)
-			mark_put(t, seen->place, i);
+		code = code_of(l, seen->frame);
+		if (frame->code != code ||
+		    frame->position != position_of(l, shape, seen->frame, code))
+			break;
 		frame->frame = seen->frame;
-		if (i >= known || frame->code != seen->code)
-			frame->number = 0;
-		else if (same == i - w->kept && frame->position == seen->position) {
-			same++;
-			continue;
-		}
-		frame->code = seen->code;
-		frame->position = seen->position;
+		if (seen->place != NULL && attached)
+			mark_put(t, seen->place, (uint32_t)(frame - t->frames));
 	}
-	return w->kept + same;
+	same = (uint32_t)(frame - t->frames);
+	seen = &t->walked[total - same];
+	for (; frame < end; frame++) {
+		const void *code;
+
+		seen--;
+		code = code_of(l, seen->frame);
+		if (seen->place != NULL && attached)
+			mark_put(t, seen->place, (uint32_t)(frame - t->frames));
+		if (frame >= old || frame->code != code)
+			frame->number = 0;
+		frame->frame = seen->frame;
+		frame->code = code;
+		frame->position = position_of(l, shape, seen->frame, code);
+	}
+	return same;
 }
 
 /* The id of the stack of the outermost COUNT frames, none of them left out. */
@@ -361,8 +431,11 @@ static uint32_t too_deep(struct thread *t, uint32_t walked)
 	uint32_t half = (stacks.depth + 1) / 2;
 
 	half = half < walked ? half : walked;
+	for (uint32_t i = 0; i < half; i++)
+		look(&python.layout, t->walked[i].frame, &t->walked[i]);
 	t->frames_used = 0;
 	t->stacks_used = 0;
+	t->quick.frame = NULL;
 	t->stack = gap_stack(0, &t->walked[half - 1], half, -1);
 	return t->stack;
 }
@@ -376,23 +449,68 @@ static uint32_t number_of(struct thread *t, uint32_t total)
 	return gap_stack(outer_stack(t, stacks.depth - half), &t->frames[total - half], half, 1);
 }
 
+/*
+ * What same_call() would look at, put together: the innermost frame and the one that called it,
+ * where that one has its mark on the value stack.
+ */
+static void note_quick(struct thread *t)
+{
+	const struct python_layout *l = &python.layout;
+	const uint32_t last = t->frames_used - 1;
+	struct thread_quick *q = &t->quick;
+	const char *outer;
+
+	q->frame = NULL;
+	if (shape_of(l) == SHAPE_ANY || t->frames_used < 2 || t->stacks_used < t->frames_used)
+		return;
+	outer = t->frames[last - 1].frame;
+	if ((const char *)word_at(t->frames[last].frame, l->previous) != outer ||
+	    t->frames[last - 1].code ==
+		    atomic_load_explicit(&code_shared.glue, memory_order_relaxed))
+		return;
+	q->executable = word_at(t->frames[last].frame, l->executable);
+	q->outer = outer;
+	q->outer_executable = word_at(outer, l->executable);
+	q->mark = mark_word(t, last - 1);
+	q->position = t->frames[last].position;
+	q->frame = t->frames[last].frame;
+}
+
+/* Is FRAME, the innermost one, in the same call as when note_quick() saw it? */
+static inline int is_quick(const struct thread *t, const struct python_layout *l, const char *frame)
+{
+	const struct thread_quick *q = &t->quick;
+	const char *place;
+	uint64_t mark;
+
+	if (frame == NULL || frame != q->frame || word_at(frame, l->executable) != q->executable ||
+	    (const char *)word_at(frame, l->previous) != q->outer ||
+	    word_at(q->outer, l->executable) != q->outer_executable)
+		return 0;
+	place = mark_place(l, l->mark_kind, (char *)q->outer, frame);
+	if (place == NULL)
+		return 0;
+	memcpy(&mark, place, sizeof(mark));
+	return mark == q->mark;
+}
+
 /* The whole way: walk, compare, number. */
-static __attribute__((noinline)) uint32_t find_stack(struct thread *t, const char *tstate,
-						     int attached)
+static inline __attribute__((always_inline)) uint32_t find(struct thread *t, const char *tstate,
+							   int attached, enum shape shape)
 {
 	const uint64_t deaths = atomic_load_explicit(&code_shared.deaths, memory_order_acquire);
 	struct walk w;
 	uint32_t total, same;
 
 	for (;;) {
-		w = walk(t, tstate);
+		w = walk(t, tstate, shape);
 		total = w.kept + w.count;
 		if (w.count < t->frames_room && total <= t->frames_room)
 			break;
 		if (t->frames_room >= FRAMES_MAX || thread_more_frames(t) != 0)
 			return too_deep(t, w.count);
 	}
-	same = update(t, &w, deaths, attached);
+	same = update(t, &w, shape, attached, deaths);
 	if (same == total && total == t->frames_used)
 		return t->stack;
 	t->frames_used = total;
@@ -401,6 +519,29 @@ static __attribute__((noinline)) uint32_t find_stack(struct thread *t, const cha
 		t->stacks_used = same;
 	t->stack = number_of(t, total);
 	return t->stack;
+}
+
+static __attribute__((noinline)) uint32_t find_stack(struct thread *t, const char *tstate,
+						     int attached)
+{
+	uint32_t stack;
+
+	switch (shape_of(&python.layout)) {
+	case SHAPE_CFRAME:
+		stack = find(t, tstate, attached, SHAPE_CFRAME);
+		break;
+	case SHAPE_INDEX:
+		stack = find(t, tstate, attached, SHAPE_INDEX);
+		break;
+	case SHAPE_POINTER:
+		stack = find(t, tstate, attached, SHAPE_POINTER);
+		break;
+	default:
+		stack = find(t, tstate, attached, SHAPE_ANY);
+		break;
+	}
+	note_quick(t);
+	return stack;
 }
 
 /* Is there nothing but the interpreter's own frame around, at OUTER? No code has died meanwhile. */
@@ -424,7 +565,7 @@ static inline int same_call(const struct thread *t, const struct python_layout *
 	    t->frames[last].code != code_of(l, frame))
 		return 0;
 	if (l->mark_kind == PYTHON_MARK_BYTE) {
-		place = mark_place(l, frame, NULL);
+		place = mark_place(l, l->mark_kind, frame, NULL);
 		return place != NULL && mark_is(t, place, last);
 	}
 	outer = (char *)word_at(frame, l->previous);
@@ -436,27 +577,30 @@ static inline int same_call(const struct thread *t, const struct python_layout *
 	    t->frames[last - 1].code ==
 		    atomic_load_explicit(&code_shared.glue, memory_order_relaxed))
 		return 0;
-	place = mark_place(l, outer, frame);
+	place = mark_place(l, l->mark_kind, outer, frame);
 	return place != NULL && mark_is(t, place, last - 1);
 }
 
-uint32_t stack_current(struct thread *t, int held)
+/* The innermost frame is at POSITION now, in the same call as before. */
+static __attribute__((noinline)) uint32_t move_to(struct thread *t, uintptr_t position)
+{
+	struct thread_frame *last = &t->frames[t->frames_used - 1];
+
+	last->position = position;
+	t->quick.position = position;
+	t->stack = push_frame(t, t->frames_used == 1 ? 0 : last[-1].stack, last);
+	return t->stack;
+}
+
+/* All that is_quick() does not know. */
+static __attribute__((noinline)) uint32_t current(struct thread *t, const char *tstate,
+						  int attached)
 {
 	const struct python_layout *l = &python.layout;
-	int attached = 1;
-	const char *tstate;
-	struct thread_frame *last;
+	char *frame = innermost(l, SHAPE_ANY, tstate);
+	const struct thread_frame *last;
 	uintptr_t position;
-	char *frame;
 
-	if (stacks.depth == 0)
-		return 0;
-	tstate = held ? python_attached_state((uintptr_t)t->handle) : NULL;
-	if (tstate == NULL)
-		tstate = python_thread_state(&attached);
-	if (tstate == NULL)
-		return 0;
-	frame = innermost(l, tstate);
 	if (frame == NULL || !same_call(t, l, frame))
 		return find_stack(t, tstate, attached);
 	last = &t->frames[t->frames_used - 1];
@@ -465,9 +609,38 @@ uint32_t stack_current(struct thread *t, int held)
 		return t->stack;
 	if (t->stacks_used < t->frames_used)
 		return find_stack(t, tstate, attached);
-	last->position = position;
-	t->stack = push_frame(t, t->frames_used == 1 ? 0 : last[-1].stack, last);
-	return t->stack;
+	return move_to(t, position);
+}
+
+static __attribute__((noinline)) uint32_t current_anyhow(struct thread *t, int held)
+{
+	int attached = 1;
+	const char *tstate;
+
+	if (stacks.depth == 0)
+		return 0;
+	tstate = held ? python_attached_state((uintptr_t)t->handle) : NULL;
+	if (tstate == NULL)
+		tstate = python_thread_state(&attached);
+	return tstate == NULL ? 0 : current(t, tstate, attached);
+}
+
+uint32_t stack_current(struct thread *t, int held)
+{
+	const struct python_layout *l = &python.layout;
+	const char *tstate, *frame;
+	uintptr_t position;
+
+	if (!held || t->quick.frame == NULL)
+		return current_anyhow(t, held);
+	tstate = python_attached_state((uintptr_t)t->handle);
+	if (__builtin_expect(tstate == NULL, 0))
+		return current_anyhow(t, 0);
+	frame = innermost(l, SHAPE_ANY, tstate);
+	if (!is_quick(t, l, frame))
+		return current(t, tstate, 1);
+	position = word_at(frame, l->position);
+	return t->quick.position == position ? t->stack : move_to(t, position);
 }
 
 uint32_t stack_chosen(struct thread *t, int innermost_too,
@@ -492,7 +665,7 @@ static const char *attached_frame(void)
 {
 	const char *state = python.current();
 
-	return state == NULL ? NULL : innermost(&python.layout, state);
+	return state == NULL ? NULL : innermost(&python.layout, SHAPE_ANY, state);
 }
 
 uint32_t stack_innermost(const void *code, uint32_t otherwise)

@@ -194,6 +194,7 @@ static struct thread *start(void)
 		return NULL;
 	}
 	t->tid = tid;
+	t->quick.frame = NULL;
 	t->frames_used = 0;
 	t->stacks_used = 0;
 	t->stack = 0;

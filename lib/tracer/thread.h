@@ -64,7 +64,17 @@ struct thread_memo {
 	uint32_t stack;
 };
 
-#define THREAD_MEMOS_BITS 10
+/* The two innermost frames of the last stack: note_quick() of stack.c. */
+struct thread_quick {
+	const char *frame; /* NULL: nothing is noted */
+	uintptr_t executable;
+	const char *outer;
+	uintptr_t outer_executable;
+	uint64_t mark;	    /* of `outer` */
+	uintptr_t position; /* of `frame` */
+};
+
+#define THREAD_MEMOS_BITS 13
 #define THREAD_GUESSES_BITS 11
 
 /* Short-lived blocks: folding.h. The tables are in the log file. */
@@ -134,6 +144,7 @@ struct thread {
 	uint32_t claims_left;
 
 	/* stack.c */
+	struct thread_quick quick;
 	uint32_t frames_room;
 	uint32_t frames_used;
 	uint32_t stacks_used;	     /* so many frames have the id of their stack */
