@@ -13,7 +13,8 @@ from pymemtrace._tree_output import JsonWriter, TableWriter, as_json, counted, t
 
 #: Looking for new processes takes at most this part of one core, in the long run.
 _SHARE = 1 / 500
-#: Seconds of processor time for looking that are free at first and can be saved up again, for bursts of processes.
+#: Seconds of processor time that are free for it at first and can be saved up again, for bursts of
+#: processes.
 _SAVED = 0.04
 #: Seconds between two looks whether the root still runs, at least.
 _ROOT_SECONDS = 0.1
