@@ -372,12 +372,25 @@ void rss_reset(void)
 	rss_tick_stop();
 }
 
+/* As with the resident set: what was read is good until a page fault, or something else moves. */
 void rss_put_memory(struct thread *t)
 {
-	struct pmt_memory r;
+	struct thread_rss *r = &t->rss;
+	const uint64_t epoch = atomic_load_explicit(&rss_shared.epoch, memory_order_acquire);
+	const int ticking = by_ticks(t) && rss.mode == PMT_RSS_FAULTS;
+	const uint64_t head = *r->head, heap_end = *rss_shared.heap_end;
 
-	if (uss_read(&r) == 0)
-		pmt_put_memory(&t->writer.enc, 0, &r);
+	if (!r->memory_known || !ticking || r->memory_epoch != epoch || r->memory_seen != head ||
+	    r->memory_heap_end != heap_end) {
+		r->memory_known = 0;
+		if (uss_read(&r->memory) != 0)
+			return;
+		r->memory_known = (uint8_t)ticking;
+		r->memory_epoch = epoch;
+		r->memory_seen = head;
+		r->memory_heap_end = heap_end;
+	}
+	pmt_put_memory(&t->writer.enc, 0, &r->memory);
 }
 
 int rss_first_line(struct thread *t, uint32_t code, uint32_t line)

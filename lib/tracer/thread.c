@@ -338,22 +338,6 @@ void threads_renew(void)
 	atomic_store(&threads.count, 0);
 }
 
-struct thread *thread_inside(void)
-{
-	struct thread *t = thread_enter();
-
-	if (t != NULL)
-		atomic_store_explicit(&t->state, THREAD_INSIDE, memory_order_relaxed);
-	return t;
-}
-
-void thread_outside(struct thread *t)
-{
-	/* A mapping inside may have turned the thread off. */
-	if (t != NULL && atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_INSIDE)
-		thread_leave(t);
-}
-
 void thread_stop(struct thread *t)
 {
 	if (!is_stale(t))

@@ -55,6 +55,12 @@ struct thread_rss {
 	void *ring; /* faults.h, NULL: none */
 	uint8_t opened;
 	uint8_t notice_due; /* the counter was refused, and the log does not say so yet */
+	/* The last `memory` record, and what it was good for. */
+	uint8_t memory_known;
+	uint64_t memory_seen;
+	uint64_t memory_heap_end;
+	uint64_t memory_epoch;
+	struct pmt_memory memory;
 };
 
 /* A stack of one more frame that was looked up lately. */
@@ -189,8 +195,21 @@ static inline void thread_leave(struct thread *t)
 }
 
 /* Events of this thread until thread_outside() are the allocator's own affair. May return NULL. */
-struct thread *thread_inside(void);
-void thread_outside(struct thread *t);
+static inline struct thread *thread_inside(void)
+{
+	struct thread *t = thread_enter();
+
+	if (t != NULL)
+		atomic_store_explicit(&t->state, THREAD_INSIDE, memory_order_relaxed);
+	return t;
+}
+
+static inline void thread_outside(struct thread *t)
+{
+	/* A mapping inside may have turned the thread off. */
+	if (t != NULL && atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_INSIDE)
+		thread_leave(t);
+}
 
 /*
  * Between enter and leave, where writer_has_room() says no: make room for SIZE bytes. Returns the
