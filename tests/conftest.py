@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What all tests in Python need: signals as a shell gives them to a program."""
+"""What all tests in Python need: signals as a shell gives them to a program, and second tries."""
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +18,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A test that gets a second try (--reruns) is named in the summary of all runners."""
+    folder = os.environ.get("PMT_RESULTS")
+    if report.outcome == "rerun" and folder and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(folder, "again.txt").open("a") as file:
+            file.write(report.nodeid + "\n")

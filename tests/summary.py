@@ -5,7 +5,8 @@ usage: summary.py FOLDER STATUS
 
 FOLDER holds a JUnit file a runner (NAME.xml; Meson's names no reasons for skips, so meson.json has
 the tests' own output), NAME.skipped with the reason of a runner that could
-not run, NAME.none for one that had nothing to run. STATUS is 1 if a runner reported failure.
+not run, NAME.none for one that had nothing to run, again.txt the tests that failed once and got a
+second try. STATUS is 1 if a runner reported failure.
 """
 
 from __future__ import annotations
@@ -71,6 +72,9 @@ def main(folder: Path, status: int) -> int:
     print()
     for reason, count in sorted(total.skipped.items()):
         print(f"skipped {count}: {reason}")
+    if (folder / "again.txt").exists():
+        for name in (folder / "again.txt").read_text().splitlines():
+            print(f"SECOND TRY {name}")
     for name in total.failed:
         print(f"FAILED {name}")
     skipped = sum(total.skipped.values())
