@@ -161,7 +161,12 @@ class Environment:
             args = ["-m", "not slow", *args]
         report = results / f"python-{self.python.name}.xml"
         command = [str(self.venv / "bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        command += ["--reruns=1", "--tb=short", f"--junitxml={report}", f"--junit-prefix={self.python.name}"]
+        command += [
+            "--reruns=1",
+            "--tb=short",
+            f"--junitxml={report}",
+            f"--junit-prefix={self.python.name}",
+        ]
         try:
             text = self.run([*command, "-o", "junit_family=xunit1", *args], **variables)
         except Failure as failure:
