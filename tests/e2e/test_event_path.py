@@ -45,7 +45,7 @@ def difference(tracer: Tracer, small: list[str], large: list[str], words: str) -
 
 def test_no_system_call_for_an_event_of_c(tracer: Tracer) -> None:
     program = str(compile_target("pairs.c"))
-    calls, chunks = difference(tracer, [program, "1000"], [program, "500000"], "malloc,mmap,rss")
+    calls, chunks = difference(tracer, [program, "1000"], [program, "1000000"], "malloc,mmap,rss")
     assert chunks >= 20, "the run is long enough to fill chunks"
     assert calls <= chunks * CALLS_A_CHUNK
 
