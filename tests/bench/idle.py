@@ -38,6 +38,8 @@ def processor_s(command: List[str], seconds: float, folder: Path) -> float:
             stdout=out,
             stderr=err,
             start_new_session=True,
+            # It is ended by it; what is started in the background of a script has it ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,  # noqa: PLW1509
         )
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
