@@ -156,7 +156,8 @@ class Environment:
     def test(self, results: Path, args: Sequence[str], once: bool) -> str:
         """The last line of pytest."""
         [wheel] = self.wheel.glob("*.whl")
-        variables = {"PMT_WHEEL": str(wheel), **({"PMT_ONCE": "1"} if once else {})}
+        variables = {"PMT_WHEEL": str(wheel), "PMT_RESULTS": str(results)}
+        variables.update({"PMT_ONCE": "1"} if once else {})
         if harness.QUICK:
             args = ["-m", "not slow", *args]
         report = results / f"python-{self.python.name}.xml"
