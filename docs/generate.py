@@ -37,7 +37,7 @@ TOOL = Path(os.environ.get("PMT_TOOL", BUILD / "tools" / "pymemtrace")).resolve(
 TABLES = BUILD / "docs" / "tables"
 TUTORIAL = DOCS / "tutorial.md"
 
-HELP_COLUMN = 26  # where --help begins its explanations (tools/help.c)
+HELP_COLUMN = 26  # where --help begins its explanations (tools/commands/help.c)
 
 
 def output(command: list[str], text: str | None = None) -> str:

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/tracer/pymemtrace.h"
+#include "../../lib/tracer/base/pymemtrace.h"
 
 #define WORDS_SETTING 80
 #define MARK_TEXT 4000 /* of the 4096 bytes of a mark */

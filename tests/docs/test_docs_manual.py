@@ -86,7 +86,7 @@ def test_page_is_installed(path: Path) -> None:
     """By its name, or as that of a command in the one list of commands."""
     commands = re.search(
         r"^commands = \[(.*?)\]",
-        text_of(generate.DOCS.parent / "tools" / "meson.build"),
+        text_of(generate.DOCS.parent / "tools" / "commands" / "meson.build"),
         re.M | re.S,
     )
     assert commands

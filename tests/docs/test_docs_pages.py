@@ -90,7 +90,7 @@ def test_no_places_of_the_writer(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(generate.DOCS.rglob("*.md")), ids=name)
 def test_files_named_in_pages_exist(path: Path) -> None:
-    """`lib/tracer/order.h` and the like, written as code, must be in the source."""
+    """`lib/tracer/core/order.h` and the like, written as code, must be in the source."""
     page = path.read_text(encoding="utf-8")
     made = {file for file, _ in generate.changes(page)}
     found = re.findall(r"`((?:lib|tools|tests|docs)/[\w./-]+)`", without_code(page))

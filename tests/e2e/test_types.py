@@ -426,5 +426,5 @@ def test_embedded_and_loaded_late(tracer: Tracer, python: Python) -> None:
 
 def test_exported_beside_the_hooks() -> None:
     assert os.path.exists(LIBRARY)
-    header = Path(__file__).parents[2] / "lib" / "tracer" / "pymemtrace.h"
+    header = Path(__file__).parents[2] / "lib" / "tracer" / "base" / "pymemtrace.h"
     assert "int pymemtrace_snapshot(const char *label);" in header.read_text()

@@ -53,7 +53,7 @@ struct command {
 	int (*run)(int count, char **operands);
 };
 
-/* All commands, in the order of tools/meson.build; ends with NULL. */
+/* All commands, in the order of tools/commands/meson.build; ends with NULL. */
 extern const struct command *const command_table[];
 
 const struct command *command_find(const char *name);
