@@ -103,9 +103,7 @@ int pmt_get_record(struct pmt_decoder *d, struct pmt_record *out)
 	int rc = -1;
 
 	out->type = type_of_tag(tag);
-	if (tag >= 0x80)
-		rc = -1;
-	else if (tag >= PMT_TAG_SIZED)
+	if (tag >= PMT_TAG_SIZED)
 		rc = get_sized(d, tag, out);
 	else if (out->type != PMT_REC_UNKNOWN)
 		rc = get_fields(d, tag, out);

@@ -45,7 +45,7 @@ enum pmt_tag {
 #undef PMT_RECORD
 #undef PMT_FIELD
 #undef PMT_END
-	PMT_TAG_SIZED = 0x60, /* from here on a length follows the tag */
+	PMT_TAG_SIZED = 0x60, /* from here to 0xff a length follows the tag */
 };
 
 /* PMT_VARIANTS_NAME: so many tags from the first one on. */

@@ -332,6 +332,20 @@ static size_t later_minor(uint8_t *data, size_t size)
 	return size;
 }
 
+/* As later_minor(), with unknown records whose tags have the top bit set. */
+static size_t later_tags(uint8_t *data, size_t size)
+{
+	static const uint8_t records[] = {0x80, 0x80, 0, 0xff, 0x82, 0, 1, 2, 0xa5, 0x81, 1};
+	struct pmt_chunk *chunk = (struct pmt_chunk *)(data + size - CHUNK);
+	uint8_t *end = (uint8_t *)(chunk + 1) + chunk->committed;
+
+	memcpy(end, records, sizeof(records));
+	memset(end + sizeof(records), 0xee, 129); /* the payload of the last one */
+	chunk->committed += sizeof(records) + 129;
+	chunk->checksum = pmt_chunk_checksum(chunk);
+	return later_minor(data, size);
+}
+
 static void set_major(struct pmt_header *h)
 {
 	h->version_major = 2;
@@ -420,6 +434,7 @@ int main(int argc, char **argv)
 	save_log(every_record(), "good-every-record.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(every_record(), "good-killed.pmt", PMT_STATE_OPEN, half_record);
 	save_log(every_record(), "good-later-minor.pmt", PMT_STATE_CLOSED, later_minor);
+	save_log(every_record(), "good-later-tags.pmt", PMT_STATE_CLOSED, later_tags);
 	save_log(with_account(), "good-account.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(begin(), "good-no-events.pmt", PMT_STATE_CLOSED, NULL);
 	save_log(begin(), "bad-later-major.pmt", PMT_STATE_CLOSED, later_major);

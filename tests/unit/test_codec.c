@@ -178,20 +178,23 @@ static void largest_records(void)
 	}
 }
 
-/* A number of a later version is skipped by its length and leaves the deltas alone. */
+/* A record of a later version is skipped by its length and leaves the deltas alone, whatever its
+ * tag. */
 static void unknown_records(void)
 {
-	static const uint8_t data[] = {0x7e, 0x83, 0x00, 1, 2, 3, 0x40, 0x10};
-	struct pmt_decoder d = {data, data + sizeof(data), {.addr = 4096}};
-	struct pmt_record r;
+	for (unsigned tag = 0x7e; tag <= 0xff; tag++) {
+		const uint8_t data[] = {(uint8_t)tag, 0x83, 0x00, 1, 2, 3, 0x40, 0x10};
+		struct pmt_decoder d = {data, data + sizeof(data), {.addr = 4096}};
+		struct pmt_record r;
 
-	CHECK_EQ(pmt_get_record(&d, &r), 1);
-	CHECK_EQ(r.type, PMT_REC_UNKNOWN);
-	CHECK(d.cur == data + 6);
-	CHECK_EQ(pmt_get_record(&d, &r), 1);
-	CHECK_EQ(r.type, PMT_REC_free);
-	CHECK_EQ(r.free.addr, 4096 + 64);
-	CHECK_EQ(pmt_get_record(&d, &r), 0);
+		CHECK_EQ(pmt_get_record(&d, &r), 1);
+		CHECK_EQ(r.type, PMT_REC_UNKNOWN);
+		CHECK(d.cur == data + 6);
+		CHECK_EQ(pmt_get_record(&d, &r), 1);
+		CHECK_EQ(r.type, PMT_REC_free);
+		CHECK_EQ(r.free.addr, 4096 + 64);
+		CHECK_EQ(pmt_get_record(&d, &r), 0);
+	}
 }
 
 /* A record of a later version with more fields, and one of an earlier version with fewer. */
@@ -228,7 +231,8 @@ static void nonsense(void)
 {
 	REFUSED(0x00);
 	REFUSED(0x07, 0, 0, 0);
-	REFUSED(0x80, 0x80, 0);
+	REFUSED(0x80, 0x00, 0);
+	REFUSED(0x80, 0x82, 0, 1);
 	REFUSED(0xff, 0xff, 0xff);
 	REFUSED(PMT_TAG_lost, 0x02, 0x00, 7, 1);
 	REFUSED(PMT_TAG_lost, 0x82, 0x80, 7, 1);
