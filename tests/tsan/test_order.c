@@ -17,13 +17,13 @@
 #define BLOCKS 64
 #define LOG_BYTES (EVENTS * 64)
 
-struct process_shared process_shared;
+struct tracing_shared tracing_shared;
 struct clock_shared clock_shared; /* no sampler */
 
 static _Atomic uint64_t clock_ns;
 static _Atomic int running;
 
-uint64_t process_coarse_now(void)
+uint64_t tracing_coarse_now(void)
 {
 	return atomic_load(&clock_ns);
 }

@@ -16,7 +16,13 @@ struct clock_shared {
 	_Alignas(64) _Atomic uint64_t tick_ns;
 	/* The latest time that an event had while there was none. */
 	_Atomic uint64_t high_ns;
-	char fill[48];
+	/*
+	 * While there is none: the first event at this time or later calls `at_due` with the time,
+	 * which sets the next one. 0: no event does.
+	 */
+	_Atomic uint64_t due_ns;
+	void (*at_due)(uint64_t now_ns);
+	char fill[32];
 };
 
 extern struct clock_shared clock_shared;
@@ -46,6 +52,9 @@ static inline void clock_raise(_Atomic uint64_t *place, uint64_t to_ns, int not_
 						      memory_order_relaxed))
 		;
 }
+
+/* An event at NOW_NS of the coarse clock, while no sampler runs. Returns the latest time so far. */
+uint64_t clock_reach(uint64_t now_ns);
 
 /* A thread's `time` records are no closer than this. */
 #define CLOCK_STEP_NS 1000000ULL

@@ -33,8 +33,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "process.h"
 #include "thread.h"
+#include "tracing.h"
 
 #define ORDER_ENTRIES 8193
 #define ORDER_SLOT_BITS 20
@@ -74,7 +74,7 @@ static inline void order_tick(struct thread *t)
 /* Put a `time` record when the clock has moved on. */
 static inline void order_put_time(struct thread *t)
 {
-	uint64_t now = process_now();
+	uint64_t now = tracing_now();
 
 	if (now > t->writer.enc.state.time_ns) {
 		struct pmt_time r = {now};

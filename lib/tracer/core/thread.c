@@ -8,13 +8,11 @@
 #include <sys/prctl.h>
 
 #include "arena.h"
-#include "folding.h"
 #include "lock.h"
 #include "logfile.h"
 #include "names.h"
 #include "order.h"
-#include "process.h"
-#include "rss.h"
+#include "tracing.h"
 
 static struct thread nobody;
 
@@ -28,6 +26,7 @@ static struct {
 	_Atomic uint32_t count;
 	pthread_key_t key;
 	int has_key;
+	const struct thread_duties *duties;
 } threads;
 
 /* Of an earlier log of this process. */
@@ -49,8 +48,9 @@ static void thread_ended(void *p)
 	lock_release(&threads.lock);
 }
 
-int threads_init(void)
+int threads_init(const struct thread_duties *duties)
 {
+	threads.duties = duties;
 	if (!threads.has_key)
 		threads.has_key = pthread_key_create(&threads.key, thread_ended) == 0;
 	return 0;
@@ -155,9 +155,9 @@ static int introduce(struct thread *t)
 	char name[16] = "";
 
 	if (t->writer.chunk != NULL)
-		fold_flush(t);
+		threads.duties->flush(t);
 	t->writer.thread = t->number;
-	if (t->writer.chunk == NULL && writer_rotate(&t->writer, process_now(), t->order) != 0)
+	if (t->writer.chunk == NULL && writer_rotate(&t->writer, tracing_now(), t->order) != 0)
 		return -1;
 	if (writer_room(&t->writer, PMT_RECORD_MAX) != 0)
 		return -1;
@@ -166,7 +166,7 @@ static int introduce(struct thread *t)
 	(void)SYS2(SYS_prctl, PR_GET_NAME, name);
 	name[sizeof(name) - 1] = '\0';
 	thread_put_name(t, t->number, name);
-	fold_open(t);
+	threads.duties->open(t);
 	return 0;
 }
 
@@ -201,7 +201,7 @@ static struct thread *start(void)
 	memset(&t->events, 0, sizeof(t->events));
 	t->stamp = order_stamp(t->order, t->writer.slot);
 	order_tick(t);
-	rss_thread(t);
+	threads.duties->renew(t);
 	logfile_header()->live.threads = t->number;
 	if (t->number > 1)
 		atomic_store(&order_shared.several, 1);
@@ -226,7 +226,7 @@ struct thread *thread_enter_slow(void)
 	struct thread *t = thread_self;
 	struct thread *made;
 
-	if (!process_traced())
+	if (!tracing_is_on())
 		return NULL;
 	switch (atomic_load_explicit(&t->state, memory_order_relaxed)) {
 	case THREAD_BUSY:
@@ -247,7 +247,9 @@ struct thread *thread_enter_slow(void)
 		return NULL;
 	}
 	starting = 1;
-	made = process_check_fork() == 0 ? start() : NULL;
+	if (!tracing_is_same_process())
+		threads.duties->start_child();
+	made = tracing_is_on() ? start() : NULL;
 	if (made != NULL)
 		arm(made);
 	starting = 0;
@@ -258,12 +260,12 @@ struct thread *thread_room(struct thread *t, size_t size)
 {
 	struct writer *w = &t->writer;
 
-	if (is_stale(t) || !process_traced()) {
+	if (is_stale(t) || !tracing_is_on()) {
 		/* A log that was closed, or is none yet for this thread. */
 		atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
-		return is_stale(t) && process_traced() ? thread_enter_slow() : NULL;
+		return is_stale(t) && tracing_is_on() ? thread_enter_slow() : NULL;
 	}
-	if (process_suspended()) {
+	if (tracing_is_suspended()) {
 		thread_leave(t);
 		return NULL;
 	}
@@ -328,7 +330,7 @@ void threads_retire(void)
 		if (t != thread_self && !is_halted(t))
 			continue;
 		writer_finish(&t->writer);
-		fold_close(t);
+		threads.duties->close(t);
 	}
 	lock_release(&threads.lock);
 }
@@ -360,7 +362,7 @@ void threads_finish(void)
 			continue;
 		atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
 		writer_finish(&t->writer);
-		fold_close(t);
+		threads.duties->close(t);
 	}
 	lock_release(&threads.lock);
 }

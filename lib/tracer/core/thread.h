@@ -223,8 +223,26 @@ void thread_stop(struct thread *t);
 /* Twice the room for frames, which are kept. Returns 0, or -1 without memory. */
 int thread_more_frames(struct thread *t);
 
-/* Start-up, once, in the first thread. Returns 0 or -1. */
-int threads_init(void);
+/*
+ * What floors above do where a thread begins to record and ends. Each is called once a thread,
+ * never on the path of an event, between enter and leave, but for `close`.
+ */
+struct thread_duties {
+	/* The first event in a forked child: start a log for it. Without a thread of its own yet.
+	 */
+	void (*start_child)(void);
+	/* Another thread has got T: what was known of the resident set is forgotten. */
+	void (*renew)(struct thread *t);
+	/* T still has the writer of the thread before: write what was held back for that one. */
+	void (*flush)(struct thread *t);
+	/* T has a chunk, and the thread's name is in it: get room for what is held back. */
+	void (*open)(struct thread *t);
+	/* T's last chunk has been sealed: seal what is held back where it is. */
+	void (*close)(struct thread *t);
+};
+
+/* Start-up, in the first thread. DUTIES stays where it is. Returns 0 or -1. */
+int threads_init(const struct thread_duties *duties);
 /* In a forked child: start afresh. */
 void threads_reset(void);
 /* In a forked child, at once: this thread's state is the parent's. */

@@ -4,11 +4,11 @@
 
 #include "names.h"
 #include "order.h"
-#include "process.h"
 #include "real.h"
 #include "rss.h"
 #include "thread.h"
 #include "trace.h"
+#include "tracing.h"
 
 void *memalign(size_t alignment, size_t size);
 void *pvalloc(size_t size);
@@ -18,7 +18,7 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 
 static inline int wanted(void)
 {
-	return process_traces(PMT_TRACED_MALLOC);
+	return tracing_wants(PMT_TRACED_MALLOC);
 }
 
 /* A block, or NULL, was handed out. */

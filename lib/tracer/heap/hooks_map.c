@@ -9,10 +9,10 @@
 #include <sys/mman.h>
 
 #include "names.h"
-#include "process.h"
 #include "real.h"
 #include "rss.h"
 #include "trace.h"
+#include "tracing.h"
 
 static size_t whole_pages(size_t size)
 {
@@ -34,7 +34,7 @@ static void mapped(void *p, size_t size, int prot, int flags, off64_t offset)
 	/* In the place of something, or with its pages at once. */
 	if (flags & (MAP_FIXED | MAP_POPULATE | MAP_LOCKED))
 		rss_gave_back();
-	if (p != MAP_FAILED && process_traces(PMT_TRACED_MMAP))
+	if (p != MAP_FAILED && tracing_wants(PMT_TRACED_MMAP))
 		trace_mmap(&r);
 }
 
@@ -59,7 +59,7 @@ PMT_EXPORT int munmap(void *addr, size_t size)
 	struct pmt_munmap r = {(uintptr_t)addr, whole_pages(size)};
 	int traced, rc;
 
-	traced = process_traces(PMT_TRACED_MMAP);
+	traced = tracing_wants(PMT_TRACED_MMAP);
 	if (traced)
 		trace_leaving_mapping();
 	rc = real.munmap(addr, size);
@@ -102,7 +102,7 @@ PMT_EXPORT void *mremap(void *addr, size_t old_size, size_t size, int flags, ...
 		place = va_arg(list, void *);
 		va_end(list);
 	}
-	traced = process_traces(PMT_TRACED_MMAP);
+	traced = tracing_wants(PMT_TRACED_MMAP);
 	if (traced)
 		trace_leaving_mapping();
 	p = real.mremap(addr, old_size, size, flags, place);

@@ -7,10 +7,10 @@
 
 #include "names.h"
 #include "order.h"
-#include "process.h"
 #include "python.h"
 #include "thread.h"
 #include "trace.h"
+#include "tracing.h"
 #include "types.h"
 
 enum { GENERATIONS = 4 };
@@ -123,7 +123,7 @@ static void wrap(unsigned domain)
 		return;
 	layer = &pymem.layers[domain][pymem.generations[domain]++];
 	layer->numbers = &numbers[domain];
-	layer->typed = domain == PYMEM_OBJ && process_traces_types();
+	layer->typed = domain == PYMEM_OBJ && tracing_wants_types();
 	python.get_allocator(domain, &layer->below);
 	ours.ctx = layer;
 	python.set_allocator(domain, &ours);

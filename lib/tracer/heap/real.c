@@ -7,8 +7,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "process.h"
-
 /* A stand-in returns what the real function returns, nothing included. */
 #pragma GCC diagnostic ignored "-Wpedantic"
 
@@ -17,12 +15,12 @@ static _Atomic size_t boot_used;
 /* volatile: dlsym() is declared `leaf`, and yet it calls malloc() and so comes back here. */
 static __thread volatile int resolving __attribute__((tls_model("initial-exec")));
 
-/* Lets the interposer and the rest of the tracer start; only from where the heap may be used. */
-static void heap_is_used(void)
+/* The program's first use of the heap starts the tracer, if no constructor has done so yet. */
+static void start_tracer(void)
 {
 	int saved = errno;
 
-	process_start();
+	real_start_tracer();
 	errno = saved;
 }
 
@@ -96,7 +94,7 @@ static void *boot_malloc(size_t size)
 	if (resolving)
 		return boot_block(size);
 	look_up_heap();
-	heap_is_used();
+	start_tracer();
 	return real.malloc(size);
 }
 
@@ -105,7 +103,7 @@ static void *boot_calloc(size_t count, size_t size)
 	if (resolving)
 		return size != 0 && count > SIZE_MAX / size ? NULL : boot_block(count * size);
 	look_up_heap();
-	heap_is_used();
+	start_tracer();
 	return real.calloc(count, size);
 }
 
@@ -114,7 +112,7 @@ static void *boot_realloc(void *block, size_t size)
 	if (resolving)
 		return block == NULL ? boot_block(size) : real_boot_move(block, size);
 	look_up_heap();
-	heap_is_used();
+	start_tracer();
 	return real.realloc(block, size);
 }
 

@@ -33,6 +33,11 @@ static inline int real_is_boot(const void *block)
 	return (uintptr_t)block - (uintptr_t)real_boot_memory < REAL_BOOT_BYTES;
 }
 
+/*
+ * Called at the first use of the heap, which may be before any of our constructors has run: so
+ * nobody can have set a pointer to it, and life/ defines it. It may use the heap.
+ */
+void real_start_tracer(void);
 /* Find all that has not been called yet; at the start, when a look-up may allocate unrecorded. */
 void real_look_up_all(void);
 /* realloc of such a block: a real block with its contents. */

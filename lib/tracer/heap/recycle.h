@@ -16,9 +16,9 @@
  * stopped.
  */
 struct pmt_chunk *recycle_chunk(uint64_t keep, uint64_t *number);
-/* The log ends: seal the totals. Nothing is dropped afterwards. */
+/* Before logfile_close(): seal the totals. Nothing is dropped afterwards. */
 void recycle_finish(void);
-/* In a forked child: forget the parent's totals (their mappings are not in the child). */
+/* After logfile_forget(): forget the totals of the earlier log. */
 void recycle_reset(void);
 
 #endif

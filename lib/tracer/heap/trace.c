@@ -5,7 +5,6 @@
 #include "event.h"
 #include "folding.h"
 #include "names.h"
-#include "process.h"
 #include "stack.h"
 #include "thread.h"
 

@@ -7,12 +7,12 @@
 #include "folding.h"
 #include "names.h"
 #include "order.h"
-#include "process.h"
 #include "pymemtrace.h"
 #include "python.h"
 #include "real.h"
 #include "sys.h"
 #include "thread.h"
+#include "tracing.h"
 #include "typeinfo.h"
 #include "types.h"
 
@@ -323,7 +323,7 @@ int census_take(unsigned moment, const char *label)
 	struct census *c;
 	int rc = -1;
 
-	if (!process_traces_types() || !process_is_own() || !is_attached() ||
+	if (!tracing_wants_types() || !tracing_is_own() || !is_attached() ||
 	    strlen(label) > LABEL_MAX)
 		return -1;
 	t = thread_enter();

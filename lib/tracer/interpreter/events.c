@@ -12,12 +12,12 @@
 #include "filter.h"
 #include "monitor.h"
 #include "order.h"
-#include "process.h"
 #include "python.h"
 #include "rss.h"
 #include "slots.h"
 #include "stack.h"
 #include "sys.h"
+#include "tracing.h"
 
 /* The number of a code object whose events are not wanted. */
 #define UNWANTED 0U
@@ -41,7 +41,7 @@ static void take_options(const struct pmt_options *o)
 
 void events_start(void)
 {
-	const struct pmt_options *o = process_options();
+	const struct pmt_options *o = tracing_options();
 
 	take_options(o);
 	atomic_store(&events.last, 0);
@@ -373,7 +373,7 @@ void events_change(void)
 {
 	const int before = wants_any();
 
-	take_options(process_options());
+	take_options(tracing_options());
 	if (!before)
 		events_begin();
 	else

@@ -12,12 +12,12 @@
 #include "objtype.h"
 #include "objwatch.h"
 #include "order.h"
-#include "process.h"
 #include "python.h"
 #include "reftracer.h"
 #include "rss.h"
 #include "say.h"
 #include "stack.h"
+#include "tracing.h"
 
 static struct {
 	const char *why;    /* objects cannot be recorded; NULL: they can, as far as is known */
@@ -286,7 +286,7 @@ static const char *start(void)
 		return "no objects are traced: this needs CPython 3.13 or later";
 	if (objtype_start() != 0 || reftracer_start(on_event) != 0)
 		return "no objects are traced: this Python's are not understood";
-	objects.chosen_threads = process_options()->threads[0] != '\0';
+	objects.chosen_threads = tracing_options()->threads[0] != '\0';
 	objwatch_start();
 	return NULL;
 }
@@ -309,11 +309,11 @@ void objects_end(void)
 
 void objects_check(void)
 {
-	if (!process_traces(PMT_TRACED_OBJECTS)) {
+	if (!tracing_wants(PMT_TRACED_OBJECTS)) {
 		objects_end();
 		return;
 	}
-	if (!python.is_initialized() || !process_is_own())
+	if (!python.is_initialized() || !tracing_is_own())
 		return;
 	if (objects_running) {
 		reftracer_check();
@@ -378,8 +378,8 @@ static void collect(long generation)
 
 void objects_at_end(void)
 {
-	const uint64_t when = process_options()->gc_at_end;
+	const uint64_t when = tracing_options()->gc_at_end;
 
-	if (objects_running && when != PMT_GC_AT_END_NONE && process_is_own())
+	if (objects_running && when != PMT_GC_AT_END_NONE && tracing_is_own())
 		collect((long)(when - PMT_GC_AT_END_YOUNG));
 }

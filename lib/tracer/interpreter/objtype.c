@@ -9,10 +9,10 @@
 #include "code.h"
 #include "glob.h"
 #include "logfile.h"
-#include "process.h"
 #include "python.h"
 #include "stack.h"
 #include "thread.h"
+#include "tracing.h"
 
 struct table objtype_words;
 _Atomic uint64_t objtype_epoch;
@@ -158,7 +158,7 @@ static int is_builtin(const void *type, const char *name)
 /* Frames and code objects are what positions are made of: never. */
 static int is_wanted(const void *type, const char *name, int builtin)
 {
-	const struct pmt_options *o = process_options();
+	const struct pmt_options *o = tracing_options();
 
 	if (type == python.code_type || type == types.frame_type || (builtin && !o->builtin_types))
 		return 0;

@@ -23,10 +23,10 @@
 
 #include "events.h"
 #include "names.h"
-#include "process.h"
 #include "python.h"
 #include "say.h"
 #include "stack.h"
+#include "tracing.h"
 
 /* Arguments of a Py_tracefunc: Include/cpython/pystate.h. */
 enum slot_event { CALL, EXCEPTION, LINE, RETURN, C_CALL, C_EXCEPTION, C_RETURN, OPCODE };
@@ -600,7 +600,7 @@ static void apply(void)
 	slots.wanted[TRACE] = events_wants(PMT_TRACED_LINES) || events_wants(PMT_TRACED_OPCODES) ||
 			      events_wants(PMT_TRACED_EXCEPTIONS);
 	slots.started = slots.wanted[PROFILE] || slots.wanted[TRACE];
-	slots.looks = slots.started && process_is_late();
+	slots.looks = slots.started && tracing_is_late();
 	for (void *state = slots.first_state(slots.interpreter()); state != NULL;
 	     state = slots.next_state(state)) {
 		if (state == self)
@@ -653,7 +653,7 @@ void slots_thread_state(void)
 {
 	void *state;
 
-	if (!slots.started || !process_traced())
+	if (!slots.started || !tracing_is_on())
 		return;
 	state = python.of_this_thread();
 	if (state != NULL && !is_ours(function_in(state, PROFILE)) &&

@@ -16,6 +16,7 @@
 #include "python.h"
 #include "sampler.h"
 #include "trace.h"
+#include "tracing.h"
 #include "types.h"
 
 /*
@@ -80,7 +81,7 @@ static void at_end(void)
 {
 	struct pymem_allocator ours = {NULL, last_malloc, last_calloc, last_realloc, last_free};
 
-	if (process_is_own()) {
+	if (tracing_is_own()) {
 		events_flush();
 		if (!audit.ended)
 			trace_life(PMT_LIFE_PYTHON_END, 0);
@@ -110,7 +111,7 @@ static uint64_t quiet_ns(const char *event)
 static void on_cpython_event(const char *event)
 {
 	if (strncmp(event, "run_", 4) == 0 && python.is_initialized()) {
-		if (process_traces(PMT_TRACED_PYMEM))
+		if (tracing_wants(PMT_TRACED_PYMEM))
 			pymem_check();
 		python_check_compiler();
 		trace_life(PMT_LIFE_PYTHON_START, 0);
@@ -135,20 +136,20 @@ static int on_event(const char *event, void *args, void *data)
 	/* Also in a child without a log: the interpreter would abort over our entry there too. */
 	if (strcmp(event, "cpython._PySys_ClearAuditHooks") == 0)
 		at_end();
-	if (!process_is_own())
+	if (!tracing_is_own())
 		return 0;
 	process_still_here();
 	if (!audit.started) {
 		audit.started = 1;
-		if (process_traces(PMT_TRACED_PYMEM))
+		if (tracing_wants(PMT_TRACED_PYMEM))
 			pymem_check();
 	}
-	if (process_traces_types() || process_options()->gc_at_end != PMT_GC_AT_END_NONE)
+	if (tracing_wants_types() || tracing_options()->gc_at_end != PMT_GC_AT_END_NONE)
 		ending_arm(at_program_end);
-	if (process_traces_events())
+	if (tracing_wants_events())
 		events_at_audit(event);
 	/* Behind it, because what it makes is not the program's. */
-	if (process_traces(PMT_TRACED_OBJECTS))
+	if (tracing_wants(PMT_TRACED_OBJECTS))
 		objects_check();
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
 		on_cpython_event(event + 8);

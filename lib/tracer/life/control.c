@@ -12,13 +12,14 @@
 #include "arena.h"
 #include "event.h"
 #include "events.h"
-#include "real.h"
 #include "logfile.h"
 #include "order.h"
 #include "process.h"
 #include "pymemtrace.h"
 #include "python.h"
+#include "real.h"
 #include "say.h"
+#include "tracing.h"
 
 /* Settings are copied: the options point to them as long as the log is written. */
 #define SETTINGS_BYTES 65536
@@ -79,7 +80,7 @@ PMT_EXPORT int pymemtrace_start(const char *const *settings)
 
 	if (!is_attached())
 		return refuse("the caller does not hold the lock of a Python that is understood");
-	if (process_traced())
+	if (tracing_is_on())
 		return refuse("this process is traced already");
 	control.used = 0;
 	for (; settings != NULL && settings[count] != NULL; count++) {
@@ -93,7 +94,7 @@ PMT_EXPORT int pymemtrace_start(const char *const *settings)
 
 PMT_EXPORT int pymemtrace_stop(void)
 {
-	if (!is_attached() || !process_is_own())
+	if (!is_attached() || !tracing_is_own())
 		return refuse("this process is not traced");
 	process_end();
 	return 0;
@@ -101,7 +102,7 @@ PMT_EXPORT int pymemtrace_stop(void)
 
 PMT_EXPORT int pymemtrace_set(const char *setting)
 {
-	if (!is_attached() || !process_is_own())
+	if (!is_attached() || !tracing_is_own())
 		return refuse("this process is not traced");
 	control.problem.used = 0;
 	return process_change(setting, &control.problem);
@@ -109,7 +110,7 @@ PMT_EXPORT int pymemtrace_set(const char *setting)
 
 static int suspend(int suspended)
 {
-	if (!is_attached() || !process_is_own())
+	if (!is_attached() || !tracing_is_own())
 		return refuse("this process is not traced");
 	if (suspended)
 		events_notice(PMT_NOTICE_TOLD, "suspended");
@@ -150,9 +151,9 @@ PMT_EXPORT int pymemtrace_mark(const char *text)
 
 PMT_EXPORT int pymemtrace_is_active(void)
 {
-	if (!process_is_own())
+	if (!tracing_is_own())
 		return PYMEMTRACE_OFF;
-	return process_suspended() ? PYMEMTRACE_SUSPENDED : PYMEMTRACE_ACTIVE;
+	return tracing_is_suspended() ? PYMEMTRACE_SUSPENDED : PYMEMTRACE_ACTIVE;
 }
 
 PMT_EXPORT const char *pymemtrace_log_path(void)
@@ -162,7 +163,7 @@ PMT_EXPORT const char *pymemtrace_log_path(void)
 
 PMT_EXPORT unsigned long long pymemtrace_traced(void)
 {
-	return process_is_own() ? process_shared.traced : 0;
+	return tracing_is_own() ? tracing_shared.traced : 0;
 }
 
 PMT_EXPORT const char *pymemtrace_problem(void)
@@ -174,7 +175,7 @@ PMT_EXPORT const char *pymemtrace_problem(void)
 static int toggle(void *unused)
 {
 	(void)unused;
-	if (process_is_own())
+	if (tracing_is_own())
 		process_end();
 	else if (pymemtrace_start(NULL) != 0)
 		say_problem("cannot begin to trace: ", pymemtrace_problem(), NULL);

@@ -19,6 +19,7 @@
 #include "slots.h"
 #include "sys.h"
 #include "trace.h"
+#include "tracing.h"
 
 /* Does the object that called from CALLER have its own path for libraries, and does NAME need one?
  */
@@ -198,7 +199,7 @@ PMT_EXPORT int pthread_setspecific(pthread_key_t key, const void *value)
 {
 	int rc = real.pthread_setspecific(key, value);
 
-	if (rc == 0 && process_traced()) {
+	if (rc == 0 && tracing_is_on()) {
 		audit_again();
 		slots_thread_state();
 	}
@@ -214,7 +215,7 @@ PMT_EXPORT int pthread_setspecific(pthread_key_t key, const void *value)
 #define ALONE(name, parameters, arguments)                                                         \
 	PMT_EXPORT int name parameters                                                             \
 	{                                                                                          \
-		if (process_is_own())                                                              \
+		if (tracing_is_own())                                                              \
 			sampler_pause(SAMPLER_SHORTLY);                                            \
 		return real.name arguments;                                                        \
 	}

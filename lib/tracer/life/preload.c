@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "logfile.h"
-#include "process.h"
 #include "say.h"
+#include "tracing.h"
 
 void preload_leave_children_alone(void)
 {
@@ -21,7 +21,7 @@ void preload_leave_children_alone(void)
 	Dl_info info;
 	char *out = list;
 
-	if (list == NULL || dladdr(&process_shared, &info) == 0)
+	if (list == NULL || dladdr(&tracing_shared, &info) == 0)
 		return;
 	const char *own = strrchr(info.dli_fname, '/');
 
@@ -58,7 +58,7 @@ void preload_check_heap(void)
 	static const char *const names[] = {"malloc", "calloc", "realloc", "aligned_alloc"};
 	Dl_info first, ours;
 
-	if (!process_traces(PMT_TRACED_MALLOC) || dladdr(&process_shared, &ours) == 0)
+	if (!tracing_wants(PMT_TRACED_MALLOC) || dladdr(&tracing_shared, &ours) == 0)
 		return;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!find_object(names[i], &first))
@@ -100,7 +100,7 @@ static int compare_load(struct dl_phdr_info *info, size_t size, void *context)
 
 int preload_is_ours(void)
 {
-	struct load_order order = {&process_shared, &environ, 0};
+	struct load_order order = {&tracing_shared, &environ, 0};
 	void *getpid_there = dlsym(RTLD_NEXT, "getpid");
 
 	if (getpid_there != NULL)

@@ -1,85 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of the tracer in a process: the one file that knows the order of start-up, fork and end.
+ * The life of the tracer in a process: its start, forks, logs that the program begins, its end. The
+ * functions are in process_start.c, process_fork.c, process_begin.c and process_end.c; what they do
+ * to all floors, and in which order, stands in process_log.c.
  */
 #ifndef PMT_TRACER_PROCESS_H
 #define PMT_TRACER_PROCESS_H
 
-#include <stdatomic.h>
-#include <stdint.h>
-
-#include "clock.h"
-#include "names.h"
-#include "options.h"
-
 struct text;
-
-enum process_mode {
-	PROCESS_UNSTARTED = 0, /* before our constructor */
-	PROCESS_STARTING,
-	PROCESS_INERT, /* not traced: no interpreter, wrong options, or no log */
-	PROCESS_TRACED,
-	PROCESS_CLOSED, /* the log is complete */
-};
-
-struct process_shared {
-	_Atomic int mode;
-	uint64_t traced; /* bit set of PMT_TRACED_* */
-	int types;	 /* Python's objects are told by type */
-	_Atomic int suspended;
-};
-
-extern struct process_shared process_shared;
-
-/* The program wants nothing recorded for now. */
-static inline int process_suspended(void)
-{
-	return atomic_load_explicit(&process_shared.suspended, memory_order_acquire);
-}
-
-static inline int process_traced(void)
-{
-	return atomic_load_explicit(&process_shared.mode, memory_order_acquire) == PROCESS_TRACED;
-}
-
-static inline int process_traces(unsigned what)
-{
-	return (process_shared.traced >> what & 1) != 0;
-}
-
-/* The options as they are in this process. */
-const struct pmt_options *process_options(void);
-
-/* process_now() without a sampler. */
-uint64_t process_coarse_now(void);
-
-/* Events of the interpreter, in whatever form. */
-static inline int process_traces_events(void)
-{
-	return process_shared.traced >> PMT_TRACED_CALLS != 0;
-}
-
-static inline int process_traces_types(void)
-{
-	return process_shared.types;
-}
-
-/* The time for a record made now, ns: the sampler's tick, or the coarse clock without sampler. */
-static inline uint64_t process_now(void)
-{
-	uint64_t now = clock_tick();
-
-	return __builtin_expect(now != 0, 1) ? now : process_coarse_now();
-}
 
 /* Start once; from the constructor, or from the first hooked call before it. */
 void process_start(void);
-/* Was the library loaded while the program ran? Then the program's own calls do not come by us. */
-int process_is_late(void);
-/* 0 when this is the process that the state belongs to; starts a forked child's log otherwise. */
-int process_check_fork(void);
-/* True while this very process (not a forked child that has no log yet) is traced. */
-int process_is_own(void);
+/* The first event in a forked child: starts its log, or leaves it untraced. */
+void process_start_child(void);
 /* os.exec*() is about to be called; and: it has returned, so it failed. */
 void process_before_exec(void);
 void process_still_here(void);

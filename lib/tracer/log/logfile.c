@@ -13,7 +13,6 @@
 #include "arena.h"
 #include "names.h"
 #include "places.h"
-#include "recycle.h"
 #include "say.h"
 #include "sys.h"
 
@@ -29,6 +28,8 @@ static struct {
 	_Atomic uint64_t next_chunk;
 	_Atomic int stopped;
 	_Atomic uint32_t generation;
+	/* Gets a place that is used again, at the size limit: see logfile_reuse_by(). */
+	struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number);
 	char path[PATH_MAX];
 } file = {.fd = -1};
 
@@ -357,6 +358,11 @@ struct pmt_header *logfile_create(const struct pmt_options *options)
 	return file.header;
 }
 
+void logfile_reuse_by(struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number))
+{
+	file.reuse = reuse;
+}
+
 uint32_t logfile_generation(void)
 {
 	return atomic_load_explicit(&file.generation, memory_order_relaxed);
@@ -522,7 +528,7 @@ struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number)
 		if (atomic_compare_exchange_weak(&file.next_chunk, number, *number + 1))
 			return map_chunk(*number, 1);
 	/* What is no event may take the place of events, but not of all. */
-	chunk = recycle_chunk(kind == PMT_CHUNK_EVENTS ? 0 : file.max_chunks / 4, number);
+	chunk = file.reuse(kind == PMT_CHUNK_EVENTS ? 0 : file.max_chunks / 4, number);
 	return chunk != NULL || !is_open() ? chunk : logfile_grow(number);
 }
 
@@ -545,7 +551,6 @@ void logfile_close(unsigned state, uint64_t end_ns)
 {
 	if (file.header == NULL)
 		return;
-	recycle_finish();
 	if (file.header->live.state == PMT_STATE_STOPPED)
 		return;
 	file.header->live.end_ns = end_ns;
@@ -593,5 +598,4 @@ void logfile_forget(int same_process)
 		(void)sys_close(file.fd);
 	file.header = NULL;
 	file.fd = -1;
-	recycle_reset();
 }

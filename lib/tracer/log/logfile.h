@@ -18,6 +18,12 @@
  * Returns the header, or NULL after one line on stderr.
  */
 struct pmt_header *logfile_create(const struct pmt_options *options);
+/*
+ * At start-up: what is called at the size limit for a zeroed chunk, mapped, at a place that was
+ * used before; at least KEEP other chunks of events stay, and *NUMBER becomes its number in the
+ * file. It returns NULL where there is none. Never on the path of an event.
+ */
+void logfile_reuse_by(struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number));
 /* Which of this process's logs it is: changes with each logfile_create(). */
 uint32_t logfile_generation(void);
 /* The header, NULL before logfile_create(). */

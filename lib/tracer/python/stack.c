@@ -8,9 +8,9 @@
 #include "lock.h"
 #include "mark.h"
 #include "names.h"
-#include "process.h"
 #include "python.h"
 #include "table.h"
+#include "tracing.h"
 
 /*
  * Frames that are known at most. Of a deeper stack only the innermost are; to look for the
@@ -31,7 +31,7 @@ int stack_init(uint64_t depth)
 	stacks.depth = 0;
 	writer_init(&stacks.writer, PMT_CHUNK_DEFINITIONS, writer_new_slot());
 	/* The interpreter's events name code objects, too. */
-	if (!python.walkable || (depth == 0 && !process_traces_events()))
+	if (!python.walkable || (depth == 0 && !tracing_wants_events()))
 		return 0;
 	if (code_init() != 0)
 		return -1;

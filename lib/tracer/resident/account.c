@@ -12,9 +12,7 @@
 #include "logfile.h"
 #include "names.h"
 #include "proc.h"
-#include "process.h"
 #include "python.h"
-#include "real.h"
 #include "smaps.h"
 #include "sys.h"
 
@@ -106,13 +104,11 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *context)
 	return 0;
 }
 
-static void find_malloc(void)
+static void find_malloc(const void *malloc_function)
 {
 	void *symbol = dlsym(RTLD_DEFAULT, "mallinfo2");
-	void *address;
 	Dl_info ours, libc;
 
-	memcpy(&address, &real.malloc, sizeof(address));
 	account.malloc_state = PMT_MALLOCSTATE_LACKING;
 	if (symbol == NULL) {
 		(void)dlerror();
@@ -120,14 +116,14 @@ static void find_malloc(void)
 		return;
 	}
 	account.malloc_state = PMT_MALLOCSTATE_OTHER;
-	if (dladdr(symbol, &libc) == 0 || dladdr(address, &ours) == 0 ||
+	if (dladdr(symbol, &libc) == 0 || dladdr(malloc_function, &ours) == 0 ||
 	    libc.dli_fbase != ours.dli_fbase)
 		return;
 	memcpy(&account.ask, &symbol, sizeof(symbol));
 	account.malloc_state = PMT_MALLOCSTATE_KNOWN;
 }
 
-void account_start(int wanted)
+void account_start(int wanted, const void *malloc_function)
 {
 	uint64_t code = (uintptr_t)python.get_allocator;
 
@@ -136,7 +132,7 @@ void account_start(int wanted)
 	account.begun_ns = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
 	if (!wanted || account.malloc_state != PMT_MALLOCSTATE_UNASKED)
 		return;
-	find_malloc();
+	find_malloc(malloc_function);
 	if (code != 0)
 		(void)dl_iterate_phdr(find_code, &code);
 	uint64_t start = whole_pages((uintptr_t)pmt_bss_begin);

@@ -30,8 +30,12 @@ struct account_place {
 	int (*pause)(void);
 };
 
-/* At the start, in the program's thread, which may allocate for it. WANTED: are there to be any? */
-void account_start(int wanted);
+/*
+ * At the start, in the program's thread, which may allocate for it. WANTED: are there to be any?
+ * MALLOC_FUNCTION: what the program's blocks come from; only the C library's has figures to ask
+ * for.
+ */
+void account_start(int wanted, const void *malloc_function);
 /* After a sample that read RESIDENT at NOW_NS: takes an account if one is due. */
 void account_poll(const struct account_place *place, uint64_t now_ns, uint64_t resident);
 /* Are there to be accounts? */

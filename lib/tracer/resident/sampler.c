@@ -19,8 +19,6 @@
 #include "sys.h"
 #include "writer.h"
 
-struct clock_shared clock_shared;
-
 #define STACK_BYTES 32768
 #define DETAIL_NS 100000000ULL	   /* distance of rss_detail records */
 #define UNCHANGED_NS 1000000000ULL /* an unchanged value is written again after this */
@@ -35,9 +33,9 @@ static struct {
 	_Atomic int stop; /* futex the thread sleeps on */
 	_Atomic int tid;  /* cleared by the kernel when the thread has ended */
 	uint64_t interval_ns;
-	_Atomic uint64_t due_ns; /* next sample while no thread runs */
-	uint64_t resume_ns;	 /* the thread comes back then */
-	int statm;		 /* descriptors in the thread's own table, 0: none */
+	uint64_t due_ns;    /* next sample while no thread runs */
+	uint64_t resume_ns; /* the thread comes back then */
+	int statm;	    /* descriptors in the thread's own table, 0: none */
 	int status;
 	uint64_t page;
 	unsigned how;
@@ -119,6 +117,8 @@ static void sample(uint64_t now, int force)
 	if (force || now - sampler.detail_ns >= DETAIL_NS)
 		put_detail(now, force);
 }
+
+static void take_sample(uint64_t now_ns);
 
 static uint64_t coarse_now(void)
 {
@@ -353,13 +353,23 @@ static int launch(void)
 	return 0;
 }
 
+/* While no thread runs, events take the samples, or start the thread: from TIME_NS on. */
+static void wait_for_event(uint64_t time_ns)
+{
+	sampler.due_ns = time_ns;
+	clock_shared.at_due = take_sample;
+	atomic_store_explicit(&clock_shared.due_ns, time_ns, memory_order_release);
+}
+
 static void begin(void)
 {
 	if (!(sampler.how & SAMPLER_NO_THREAD) && launch() == 0) {
+		atomic_store(&clock_shared.due_ns, 0);
 		(void)publish();
 		return;
 	}
 	atomic_store(&sampler.state, SAMPLER_AT_EVENTS);
+	wait_for_event(sampler.due_ns);
 }
 
 void sampler_start(uint64_t interval_ns, unsigned how)
@@ -369,6 +379,7 @@ void sampler_start(uint64_t interval_ns, unsigned how)
 	sampler.page = getauxval(AT_PAGESZ);
 	sampler.interval_ns = interval_ns;
 	sampler.how = how;
+	sampler.due_ns = 1;
 	if (interval_ns == 0 && !ticks())
 		return;
 	writer_init(&sampler.writer, PMT_CHUNK_EVENTS, writer_new_slot());
@@ -405,6 +416,7 @@ void sampler_pause(uint64_t pause_ns)
 		clock_raise(&clock_shared.high_ns, clock_tick(), 0);
 		clock_raise(&clock_shared.high_ns, atomic_exchange(&clock_shared.tick_ns, 0), 0);
 		atomic_store(&sampler.state, SAMPLER_PAUSED);
+		wait_for_event(sampler.due_ns);
 	}
 	sampler.resume_ns = coarse_now() + pause_ns;
 	lock_release(&sampler.lock);
@@ -418,35 +430,25 @@ void sampler_resume(uint64_t after_ns)
 	lock_release(&sampler.lock);
 }
 
-/* The rest of sampler_poll(): perhaps a sample, or the thread's return. */
-static void poll_slow(uint64_t now_ns)
+/* An event at NOW_NS, while no thread runs, takes a sample, or lets the thread come back. */
+static void take_sample(uint64_t now_ns)
 {
-	int state = atomic_load_explicit(&sampler.state, memory_order_acquire);
+	uint64_t due_ns;
+	int state;
 
-	if ((state != SAMPLER_PAUSED && state != SAMPLER_AT_EVENTS) ||
-	    now_ns < atomic_load_explicit(&sampler.due_ns, memory_order_relaxed))
-		return;
 	if (lock_take_soon(&sampler.lock) != 0)
 		return;
-	if (now_ns >= atomic_load_explicit(&sampler.due_ns, memory_order_relaxed)) {
-		atomic_store_explicit(
-			&sampler.due_ns,
-			now_ns + (sampler.interval_ns == 0 ? RESTING_NS : sampler.interval_ns),
-			memory_order_relaxed);
-		if (atomic_load(&sampler.state) == SAMPLER_PAUSED && now_ns >= sampler.resume_ns)
+	due_ns = atomic_load(&clock_shared.due_ns);
+	state = atomic_load(&sampler.state);
+	if (due_ns != 0 && now_ns >= due_ns) {
+		wait_for_event(now_ns +
+			       (sampler.interval_ns == 0 ? RESTING_NS : sampler.interval_ns));
+		if (state == SAMPLER_PAUSED && now_ns >= sampler.resume_ns)
 			begin();
-		else if (atomic_load(&sampler.state) != SAMPLER_RUNNING)
+		else
 			sample(now_ns, 0);
 	}
 	lock_release(&sampler.lock);
-}
-
-uint64_t sampler_poll(uint64_t now_ns)
-{
-	clock_raise(&clock_shared.high_ns, now_ns, 0);
-	now_ns = atomic_load_explicit(&clock_shared.high_ns, memory_order_relaxed);
-	poll_slow(now_ns);
-	return now_ns;
 }
 
 void sampler_finish(int ask)
@@ -458,6 +460,7 @@ void sampler_finish(int ask)
 	sampler_pause(0);
 	if (lock_take_soon(&sampler.lock) != 0)
 		return;
+	atomic_store(&clock_shared.due_ns, 0);
 	now = sys_clock_ns(CLOCK_MONOTONIC);
 	if (atomic_exchange(&sampler.state, SAMPLER_NONE) != SAMPLER_NONE)
 		sample(now, 1);
@@ -476,4 +479,5 @@ void sampler_reset(void)
 	sampler.stack = stack;
 	atomic_store(&clock_shared.tick_ns, 0);
 	atomic_store(&clock_shared.high_ns, 0);
+	atomic_store(&clock_shared.due_ns, 0);
 }

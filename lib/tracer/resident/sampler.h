@@ -5,7 +5,8 @@
  * It is a thread that the C library does not know: made by clone(2) with all signals blocked, a
  * descriptor table and a stack of its own, and no use of anything that needs thread-local storage.
  * So the program loses no descriptor, its malloc stays in single-thread mode, and the thread ends
- * with the process. Where it cannot be made, samples are taken at events instead.
+ * with the process. Where it cannot be made, and while it pauses, samples are taken at events
+ * instead: the sampler asks for that by `at_due` of clock.h.
  *
  * While events of the interpreter are recorded it wakes every millisecond, for their clock and for
  * the age of their values (rss.h); once there are none, after a few more, it goes back to its
@@ -32,11 +33,6 @@ void sampler_pause(uint64_t pause_ns);
 void sampler_resume(uint64_t after_ns);
 /* What usually lasts no longer than a call. */
 #define SAMPLER_SHORTLY 100000000ULL
-/*
- * At an event while no sampler runs: NOW_NS from the coarse clock. Samples or restarts when due.
- * Returns the time, which is later if an event has had a later one.
- */
-uint64_t sampler_poll(uint64_t now_ns);
 /* Pause for good, take the last sample and the last account, seal. ASK: see account_finish(). */
 void sampler_finish(int ask);
 /* In a forked child: there is no thread. */

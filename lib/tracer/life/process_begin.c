@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Logs that are begun, changed and ended while the program runs. */
+#include "process.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+#include "census.h"
+#include "events.h"
+#include "logfile.h"
+#include "names.h"
+#include "objects.h"
+#include "options.h"
+#include "process_log.h"
+#include "pymem.h"
+#include "python.h"
+#include "rss.h"
+#include "say.h"
+#include "settings.h"
+#include "thread.h"
+#include "tracing.h"
+
+/* What only a preloaded library sees is left out where the standard has it, refused if asked for.
+ */
+static int check_words(int asked, struct text *problem)
+{
+	const uint64_t hooked = 1ULL << PMT_TRACED_MALLOC | 1ULL << PMT_TRACED_MMAP;
+
+	if (!tracing_shared.late)
+		return 0;
+	if (asked && (tracing_shared.options.trace & hooked) != 0) {
+		text_add(problem, "malloc and mmap are traced only if the library is preloaded "
+				  "(LD_PRELOAD)");
+		return -1;
+	}
+	tracing_shared.options.trace &= ~hooked;
+	return 0;
+}
+
+static int set_options(const char *const *settings, struct text *problem)
+{
+	int asked = getenv(PMT_OPTION_PREFIX "TRACE") != NULL;
+
+	if (settings_read(&tracing_shared.options) != 0) {
+		text_add(problem, "an option in the environment is not allowed");
+		return -1;
+	}
+	for (; settings != NULL && *settings != NULL; settings++) {
+		if (settings_set(&tracing_shared.options, *settings, problem) != 0)
+			return -1;
+		asked |= strncmp(*settings, "TRACE=", 6) == 0;
+	}
+	return check_words(asked, problem);
+}
+
+int process_begin(const char *const *settings, struct text *problem)
+{
+	const int mode = atomic_load(&tracing_shared.mode);
+
+	if (mode != TRACING_INERT && mode != TRACING_CLOSED) {
+		text_add(problem, "this process is traced already");
+		return -1;
+	}
+	if (!python.walkable || python.current() == NULL) {
+		text_add(problem, "no Python interpreter that is understood is at work here");
+		return -1;
+	}
+	if (set_options(settings, problem) != 0)
+		return -1;
+	say_set_verbosity(tracing_shared.options.verbosity);
+	process.options_good = 1;
+	process.malloc_sound = 1;
+	process_make_output_absolute();
+	process_watch();
+	if (mode == TRACING_CLOSED) {
+		process_forget_log(1);
+		threads_renew();
+	}
+	atomic_store(&tracing_shared.suspended, 0);
+	if (process_open_log(1U << PMT_FLAG_LATE) != 0) {
+		process_become_inert();
+		text_add(problem, "the log cannot be written");
+		return -1;
+	}
+	if (tracing_wants(PMT_TRACED_PYMEM))
+		pymem_check();
+	(void)audit_start();
+	objects_check();
+	events_begin();
+	return 0;
+}
+
+void process_end(void)
+{
+	if (!tracing_is_own_surely())
+		return;
+	events_end();
+	objects_end();
+	census_at_end();
+	process_close_log(1, 1);
+	logfile_let_go();
+}
+
+int process_change(const char *setting, struct text *problem)
+{
+	const uint64_t events = ~0ULL << PMT_TRACED_CALLS;
+	struct pmt_options changed = *tracing_options();
+
+	if (settings_set(&changed, setting, problem) != 0)
+		return -1;
+	/* What else there is, is decided when the log begins. */
+	tracing_shared.options.trace =
+		(tracing_shared.options.trace & ~events) | (changed.trace & events);
+	tracing_shared.options.rss_trigger = changed.rss_trigger;
+	tracing_shared.options.call_depth = changed.call_depth;
+	tracing_shared.options.lines = changed.lines;
+	if (!process.rss_started && (tracing_shared.options.trace & events) != 0) {
+		process.rss_started = 1;
+		(void)rss_start((unsigned)tracing_shared.options.rss);
+	}
+	tracing_shared.traced = tracing_shared.options.trace;
+	events_change();
+	objects_check();
+	return 0;
+}
+
+void process_suspend(int suspended)
+{
+	atomic_store(&tracing_shared.suspended, suspended);
+	if (suspended)
+		(void)threads_halt();
+}

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""No folder of the tracer or of the tools includes from a folder above it.
+
+`FLOORS` is the order of the folders; which of the folders below a folder may use stands in its
+meson.build (`sees`). The compiler keeps to that; this test reads all includes, so that it names the
+wrong ones, also those of headers that nobody compiles alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import generate
+import pytest
+
+# Ground floor first. All of them may include from lib/format, which includes from nowhere.
+FLOORS = {
+    "lib/tracer": [
+        "base",
+        "log",
+        "core",
+        "python",
+        "resident",
+        "heap",
+        "interpreter",
+        "life",
+    ],
+    "tools": [
+        "base",
+        "log",
+        "replay",
+        "python",
+        "report",
+        "export",
+        "plot",
+        "watch",
+        "commands",
+    ],
+}
+FORMAT = "lib/format"
+# A folder of more modules is two folders. Each command is a file, so their folder may grow.
+MODULES = 20
+GROWING = {"tools/commands"}
+
+# Includes that run up today, as "file: header", and nothing else that is wrong: to be emptied.
+STANDING: set[str] = {
+    "tools/base/arguments.c: command.h",
+    "tools/export/classic.h: command.h",
+    "tools/python/calls.c: report.h",
+    "tools/python/lines.h: command.h",
+    "tools/python/objects.h: command.h",
+    "tools/replay/pyevents.c: report.h",
+    "tools/report/top.h: command.h",
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+SEES = re.compile(r"'sees'\s*:\s*\[([^\]]*)\]")
+
+
+def sources(top: Path, folder: str) -> list[Path]:
+    return sorted(path for path in (top / folder).rglob("*") if path.suffix in (".c", ".h", ".def"))
+
+
+def house_of(folder: str) -> str:
+    return next((house for house in FLOORS if folder.startswith(house + "/")), folder)
+
+
+class Tree:
+    """The source under TOP: which folder each header is in, and who includes it."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self.homes: dict[str, set[str]] = {}
+        self.files: list[tuple[str, Path]] = []
+        for room in (*FLOORS, FORMAT):
+            for path in sources(top, room):
+                folder = path.parent.relative_to(top).as_posix()
+                self.files.append((folder, path))
+                self.homes.setdefault(path.name, set()).add(folder)
+
+    def includes(self) -> Iterator[tuple[str, str, str]]:
+        """(including folder, included folder, "file: header") of all includes of our own headers."""
+        for folder, path in self.files:
+            for name in INCLUDE.findall(path.read_text(encoding="utf-8")):
+                found = self.homes.get(name.rsplit("/", 1)[-1], set())
+                near = [home for home in found if house_of(home) == house_of(folder)]
+                near = near or [home for home in found if home == FORMAT] or sorted(found)
+                if near:
+                    yield folder, near[0], f"{path.relative_to(self.top).as_posix()}: {name}"
+
+    def sees(self, folder: str) -> set[str] | None:
+        """The folders of the same house that FOLDER's meson.build names; None: it names none."""
+        meson = self.top / folder / "meson.build"
+        found = SEES.search(meson.read_text(encoding="utf-8")) if meson.exists() else None
+        if found is None:
+            return None
+        house = house_of(folder)
+        names = re.findall(rf"{house.rsplit('/', 1)[-1]}_(\w+)_inc", found[1])
+        return {f"{house}/{name}" for name in names}
+
+    def allowed(self, folder: str) -> set[str]:
+        """Where FOLDER may include from, besides itself and lib/format."""
+        house = house_of(folder)
+        if house not in FLOORS:
+            return set()
+        floors = [f"{house}/{name}" for name in FLOORS[house]]
+        below = set(floors[: floors.index(folder)]) if folder in floors else set()
+        named = self.sees(folder)
+        return below if named is None else below & named
+
+
+def wrong_includes(tree: Tree) -> list[str]:
+    return [
+        where
+        for folder, home, where in tree.includes()
+        if home not in {folder, FORMAT} | tree.allowed(folder)
+    ]
+
+
+def cycles(tree: Tree, leave_out: set[str]) -> list[str]:
+    """Folders that include one another, perhaps through others."""
+    graph: dict[str, set[str]] = {}
+    for folder, home, where in tree.includes():
+        if where not in leave_out and home != folder:
+            graph.setdefault(folder, set()).add(home)
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = list(graph.get(start, ()))
+        while todo:
+            folder = todo.pop()
+            if folder not in seen:
+                seen.add(folder)
+                todo += graph.get(folder, ())
+        return seen
+
+    return sorted(folder for folder in graph if folder in reached(folder))
+
+
+def too_full(tree: Tree) -> list[str]:
+    modules: dict[str, set[str]] = {}
+    for folder, path in tree.files:
+        modules.setdefault(folder, set()).add(path.stem)
+    return [
+        f"{folder}: {len(names)} modules"
+        for folder, names in sorted(modules.items())
+        if len(names) > MODULES and folder not in GROWING and folder not in FLOORS
+    ]
+
+
+def copy_of_source(place: Path) -> Path:
+    for room in (*FLOORS, FORMAT):
+        shutil.copytree(generate.TOP / room, place / room)
+    return place
+
+
+@pytest.fixture(scope="module")
+def tree() -> Tree:
+    return Tree(generate.TOP)
+
+
+def test_every_folder_is_a_floor(tree: Tree) -> None:
+    folders = {folder for folder, _ in tree.files if house_of(folder) in FLOORS}
+    known = {f"{house}/{name}" for house, names in FLOORS.items() for name in names}
+    assert folders == known
+
+
+def test_meson_opens_no_floor_above(tree: Tree) -> None:
+    for house, names in FLOORS.items():
+        for i, name in enumerate(names):
+            seen = tree.sees(f"{house}/{name}") or set()
+            assert seen <= {f"{house}/{below}" for below in names[: i + 1]}, f"{house}/{name}"
+    assert all(tree.sees(f"lib/tracer/{name}") for name in FLOORS["lib/tracer"])
+
+
+def test_no_include_runs_up(tree: Tree) -> None:
+    assert set(wrong_includes(tree)) == STANDING
+
+
+def test_no_cycle_of_folders(tree: Tree) -> None:
+    assert cycles(tree, STANDING) == []
+
+
+def test_no_folder_is_too_full(tree: Tree) -> None:
+    assert too_full(tree) == []
+
+
+# (file, line that is added to it, what is then named)
+PLANTED = [
+    ("lib/tracer/base/arena.c", '#include "thread.h"'),
+    ("lib/tracer/core/thread.h", '#include "folding.h"'),
+    ("lib/tracer/heap/real.c", '# include "process.h"'),
+    ("lib/tracer/life/preload.c", '#include "reader.h"'),
+    ("lib/format/record.c", '#include "sys.h"'),
+    ("tools/log/reader.c", '#include "replay.h"'),
+    ("tools/report/top.c", '#include "cmd_top.h"'),
+]
+
+
+@pytest.mark.parametrize(("file", "line"), PLANTED)
+def test_a_planted_include_is_named(tmp_path: Path, file: str, line: str) -> None:
+    top = copy_of_source(tmp_path)
+    (top / "tools/commands/cmd_top.h").write_text("", encoding="utf-8")
+    with (top / file).open("a", encoding="utf-8") as f:
+        f.write(line + "\n")
+    header = line.split('"')[1]
+    assert set(wrong_includes(Tree(top))) - STANDING == {f"{file}: {header}"}
+
+
+def test_a_planted_cycle_is_named(tmp_path: Path) -> None:
+    top = copy_of_source(tmp_path)
+    with (top / "lib/tracer/log/writer.h").open("a", encoding="utf-8") as f:
+        f.write('#include "tracing.h"\n')
+    assert {"lib/tracer/core", "lib/tracer/log"} <= set(cycles(Tree(top), STANDING))
+
+
+def test_a_full_folder_is_named(tmp_path: Path) -> None:
+    top = copy_of_source(tmp_path)
+    for i in range(MODULES + 1):
+        (top / f"lib/tracer/core/planted{i}.c").write_text("", encoding="utf-8")
+    assert [line.split(":")[0] for line in too_full(Tree(top))] == ["lib/tracer/core"]
+
+
+def commands() -> dict[str, list[str]]:
+    """How a source of each floor is compiled, without its input and output; by folder."""
+    build = Path(os.environ.get("PMT_BUILD", generate.TOP / "build"))
+    entries = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        path = (Path(entry["directory"]) / entry["file"]).resolve()
+        folder = path.parent.relative_to(generate.TOP.resolve()).as_posix()
+        # The tests compile some sources, too, with all folders.
+        if entry["output"].startswith("tests/"):
+            continue
+        words = entry["command"].split()
+        # The compiler may stand behind another program, such as ccache.
+        first = next(i for i, word in enumerate(words) if word.startswith("-"))
+        flags = [word for word in words[first:] if re.match(r"-(I|D|std)", word)]
+        found.setdefault(folder, words[:first] + flags)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("folder", "header", "compiles"),
+    [
+        ("lib/tracer/base", "arena.h", True),
+        ("lib/tracer/base", "writer.h", False),
+        ("lib/tracer/core", "writer.h", True),
+        ("lib/tracer/core", "stack.h", False),
+        ("lib/tracer/heap", "rss.h", True),
+        ("lib/tracer/heap", "events.h", False),
+        ("lib/tracer/interpreter", "thread.h", True),
+        ("lib/tracer/interpreter", "process.h", False),
+        ("lib/tracer/life", "census.h", True),
+        ("lib/tracer/life", "reader.h", False),
+    ],
+)
+def test_the_compiler_keeps_to_it(tmp_path: Path, folder: str, header: str, compiles: bool) -> None:
+    build = Path(os.environ.get("PMT_BUILD", generate.TOP / "build"))
+    planted = tmp_path / "planted.c"
+    planted.write_text(f'#include "{header}"\nint planted;\n', encoding="utf-8")
+    done = subprocess.run(
+        [*commands()[folder], "-fsyntax-only", str(planted)],
+        cwd=build,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == compiles, done.stderr
+    assert compiles or f"{header}: No such file" in done.stderr or "not found" in done.stderr
