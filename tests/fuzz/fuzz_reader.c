@@ -15,12 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "calls.h"
+#include "calls_print.h"
 #include "classic.h"
 #include "fuzz.h"
 #include "log.h"
 #include "names.h"
-#include "pyevents.h"
+#include "pyevents_report.h"
 #include "readlog.h"
 #include "reader.h"
 #include "show.h"

@@ -4,16 +4,17 @@
 
 #include <stdlib.h>
 
-#include "command.h"
+#include "command_line.h"
 #include "idmap.h"
 #include "nearest.h"
+#include "text_list.h"
 
 static struct {
 	bool all, brief;
 	const char *output;
 	uint64_t count;
 	int by;
-	struct command_list include;
+	struct text_list include;
 	char called[100];
 } got;
 
@@ -45,8 +46,8 @@ static const struct command_option options[] = {
 	{0},
 };
 
-static const struct command usual = {.name = "usual", .options = options};
-static const struct command stopping = {
+static const struct command_line usual = {.name = "usual", .options = options};
+static const struct command_line stopping = {
 	.name = "stopping", .options = options, .stop_at_operand = true};
 
 static char *arguments[20];
@@ -54,7 +55,7 @@ static bool help;
 static char message[300];
 
 /* Parse a line of words with single spaces; arguments[] is what is left. */
-static int parse(const struct command *command, const char *line)
+static int parse(const struct command_line *of, const char *line)
 {
 	static char words[300];
 	int count = 0;
@@ -65,8 +66,13 @@ static int parse(const struct command *command, const char *line)
 	for (char *p = strtok(words, " "); p != NULL; p = strtok(NULL, " "))
 		arguments[count++] = p;
 	check_capture_begin();
-	int rc = command_parse(command, count, arguments, &help);
+	struct command_line parsed = *of;
 
+	parsed.count = count;
+	parsed.arguments = arguments;
+	const int rc = command_line_parse(&parsed);
+
+	help = parsed.help;
 	check_capture_end(message, sizeof(message));
 	CHECK_EQ(message[0] != '\0', rc < 0);
 	return rc;

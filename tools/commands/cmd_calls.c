@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pymemtrace calls: which functions the resident set grew in, as a table, a tree or JSON. */
-#include "calls.h"
+#include "calls_print.h"
 #include "command.h"
 #include "error.h"
 #include "inputs.h"

@@ -3,7 +3,7 @@
 #include "command.h"
 #include "error.h"
 #include "inputs.h"
-#include "lines.h"
+#include "lines_print.h"
 
 static struct lines_options settings = {.depth = LINES_ALL_DEPTHS};
 static struct lines_print how = {.limit = UINT64_MAX};

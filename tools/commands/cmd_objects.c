@@ -3,7 +3,7 @@
 #include "command.h"
 #include "error.h"
 #include "inputs.h"
-#include "objects.h"
+#include "objects_print.h"
 
 enum { LIMIT_ROWS = 20 };
 

@@ -47,12 +47,18 @@ static int help(const char *name)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	bool wants_help;
-	int count = command_parse(command, argc, argv, &wants_help);
+	struct command_line line = {
+		.name = command->name,
+		.options = command->options,
+		.stop_at_operand = command->stop_at_operand,
+		.count = argc,
+		.arguments = argv,
+	};
+	const int count = command_line_parse(&line);
 
 	if (count < 0)
 		return EXIT_USAGE;
-	if (wants_help)
+	if (line.help)
 		return help(command->name);
 	return command->run(count, argv);
 }

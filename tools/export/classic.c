@@ -315,14 +315,6 @@ static void count_object(struct classic *c, const struct pmt_record *record, uin
 	c->live[name] += made;
 }
 
-static bool is_listed(const struct command_list *list, const char *name)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* An object of the context may end where the context does not look. */
 static void count_end(struct classic *c, const struct pmt_record *record)
 {
@@ -342,9 +334,9 @@ static bool is_type_wanted(const struct classic *c, uint64_t type)
 		return false; /* the contexts themselves */
 	if (o->no_builtins && reader_object_type_builtin(c->reader, type))
 		return false;
-	if (is_listed(&o->unwanted, name))
+	if (text_list_has(&o->unwanted, name))
 		return false;
-	return o->wanted.count == 0 || is_listed(&o->wanted, name);
+	return o->wanted.count == 0 || text_list_has(&o->wanted, name);
 }
 
 static void on_object(struct classic *c, const struct reader_event *event)
@@ -437,7 +429,7 @@ static bool is_left_out(const struct classic *c, const struct pmt_record *record
 	else
 		return false;
 	reader_code(c->reader, id, &code);
-	return is_listed(&c->options.left_out_files, code.file);
+	return text_list_has(&c->options.left_out_files, code.file);
 }
 
 static int visit(void *context, const struct reader_event *event)

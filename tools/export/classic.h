@@ -30,8 +30,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "command.h"
 #include "reader.h"
+#include "text_list.h"
 
 enum classic_kind {
 	CLASSIC_AUTO = -1, /* by what the log says that it has */
@@ -56,11 +56,11 @@ struct classic_options {
 	uint64_t thread;   /* only its events, but all marks; CLASSIC_ALL_THREADS */
 	/* Only what a context of cPyMemTrace saw, that with this number; NULL: all of the log. */
 	const char *context;
-	bool context_thread;		    /* of the thread only that entered it */
-	struct command_list wanted;	    /* objects of these types only; none: all */
-	struct command_list unwanted;	    /* not of these */
-	bool no_builtins;		    /* not of types of the interpreter itself */
-	struct command_list left_out_files; /* no events of code in these */
+	bool context_thread;		 /* of the thread only that entered it */
+	struct text_list wanted;	 /* objects of these types only; none: all */
+	struct text_list unwanted;	 /* not of these */
+	bool no_builtins;		 /* not of types of the interpreter itself */
+	struct text_list left_out_files; /* no events of code in these */
 	bool counts; /* no lines: how many objects were made and destroyed, and live */
 };
 

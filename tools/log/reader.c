@@ -198,6 +198,16 @@ const struct dropped *reader_dropped(const struct reader *reader)
 	return reader->dropped.chunks == 0 ? NULL : &reader->dropped;
 }
 
+uint64_t reader_dropped_ns(const struct reader *reader)
+{
+	const uint64_t start_ns = reader_header(reader)->start_ns;
+	const struct dropped *dropped = reader_dropped(reader);
+
+	if (dropped == NULL || dropped->numbers.time_ns < start_ns)
+		return 0;
+	return dropped->numbers.time_ns - start_ns;
+}
+
 uint64_t reader_held_bytes(const struct reader *reader)
 {
 	return reader->folds.held_bytes;

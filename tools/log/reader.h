@@ -103,6 +103,8 @@ const struct reader_damage *reader_damage(const struct reader *reader);
 bool reader_folded(const struct reader *reader);
 /* What is known of events that were dropped at the size limit; NULL: none were. */
 const struct dropped *reader_dropped(const struct reader *reader);
+/* Up to when events were dropped, in ns since the start; 0: none were. */
+uint64_t reader_dropped_ns(const struct reader *reader);
 /* At no moment were so many bytes in blocks that had no record yet, but existed. */
 uint64_t reader_held_bytes(const struct reader *reader);
 /* Whether a block may be written late by another slot than SLOT. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "plot_events.h"
+#include "plot_style.h"
 #include "reader.h"
 #include "replay.h"
 #include "series.h"
@@ -31,18 +32,6 @@ struct plot {
 	size_t mark_count; /* all, also those that are not kept */
 };
 
-/* What the axis on the right is for. */
-enum plot_second { PLOT_SECOND_NONE, PLOT_SECOND_OBJECTS, PLOT_SECOND_EVENTS };
-#define PLOT_SECOND_WORDS "none|objects|events"
-
-/* How the picture is made. */
-struct plot_style {
-	const char *format; /* "png" or "svg" */
-	uint64_t width;	    /* pixels */
-	uint64_t height;
-	int second; /* enum plot_second */
-};
-
 /*
  * Read a log. Returns the exit status, after a message when it is not 0: then `reader` is NULL when
  * the log could not be opened, else the curves are of what could be read. plot_fini() in any case.
@@ -50,9 +39,6 @@ struct plot_style {
  */
 int plot_init(struct plot *plot, const char *path, bool objects);
 void plot_fini(struct plot *plot);
-
-/* First line of the files written here: they may be overwritten. */
-#define PLOT_SIGNATURE "# made by pymemtrace gnuplot\n"
 
 /*
  * Points as columns: seconds, then bytes by enum series_column as the header line says; ? unknown.
@@ -64,7 +50,5 @@ void plot_write_data(const struct plot *plot, FILE *out);
  * characters. */
 void plot_write_script(const struct plot *plot, const struct plot_style *style, const char *name,
 		       FILE *out);
-/* The part of a script that says what kind of picture is made, and where. */
-void plot_put_terminal(const struct plot_style *style, const char *name, FILE *out);
 
 #endif

@@ -14,7 +14,6 @@
 #include "log.h"
 #include "names.h"
 #include "progress.h"
-#include "report.h"
 
 /* A log may have many `events_begin` with long stacks; no more frames than this are taken. */
 #define BEGIN_FRAMES_MAX 50000000
@@ -448,12 +447,12 @@ static void finish_thread(struct calls *calls, struct caller *t)
 int calls_read(struct calls *calls, struct reader *reader)
 {
 	struct state s = {.calls = calls, .reader = reader};
-	int rc;
+	const double dropped_seconds = (double)reader_dropped_ns(reader) / 1e9;
 
+	if (dropped_seconds > calls->dropped_seconds)
+		calls->dropped_seconds = dropped_seconds;
 	s.process = new_process(calls, reader);
-	if (report_dropped_seconds(reader) > calls->dropped_seconds)
-		calls->dropped_seconds = report_dropped_seconds(reader);
-	rc = reader_run_blocks(reader, visit, pass_over, &s);
+	const int rc = reader_run_blocks(reader, visit, pass_over, &s);
 	s.process->last_bytes = s.rss_bytes;
 	s.process->threads = s.thread_count;
 	s.process->duration_ns = s.last_ns - s.first_ns;

@@ -91,8 +91,4 @@ int calls_add(struct calls *calls, const char *path);
 /* The same with a log that is open: reads it, and prints nothing. Returns as reader_run(). */
 int calls_read(struct calls *calls, struct reader *reader);
 
-/* After the last log: print to stdout. */
-void calls_print(struct calls *calls);
-void calls_print_json(struct calls *calls);
-
 #endif

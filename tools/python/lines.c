@@ -2,7 +2,6 @@
 /* The rows of the table of lines. */
 #include "lines.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,12 +61,10 @@ static void grow(struct lines *lines)
 		*row_cell(lines, &lines->rows[i]) = i;
 }
 
-static bool matches(const struct command_list *globs, const char *text)
+/* Without globs everything is wanted. */
+static bool matches(const struct text_list *globs, const char *text)
 {
-	for (size_t i = 0; i < globs->count; i++)
-		if (fnmatch(globs->items[i], text, 0) == 0)
-			return true;
-	return globs->count == 0;
+	return globs->count == 0 || text_list_matches(globs, text);
 }
 
 static bool wanted(const struct lines_options *options, const struct reader_code *code)

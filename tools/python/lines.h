@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "command.h"
 #include "frames.h"
 #include "idmap.h"
+#include "text_list.h"
 
 enum lines_sort { LINES_BY_ORDER, LINES_BY_HITS, LINES_BY_TOTAL, LINES_BY_LARGEST };
 
@@ -27,11 +27,11 @@ enum lines_sort { LINES_BY_ORDER, LINES_BY_HITS, LINES_BY_TOTAL, LINES_BY_LARGES
 #define LINES_ALL_DEPTHS UINT64_MAX
 
 struct lines_options {
-	int sort;		       /* enum lines_sort */
-	uint64_t depth;		       /* only up to this level, see depth.h; LINES_ALL_DEPTHS */
-	uint64_t thread;	       /* only of this thread, 0: of all */
-	struct command_list files;     /* globs, of which one must match; none: all do */
-	struct command_list functions; /* the same, for the name or the qualified name */
+	int sort;		    /* enum lines_sort */
+	uint64_t depth;		    /* only up to this level, see depth.h; LINES_ALL_DEPTHS */
+	uint64_t thread;	    /* only of this thread, 0: of all */
+	struct text_list files;	    /* globs, of which one must match; none: all do */
+	struct text_list functions; /* the same, for the name or the qualified name */
 };
 
 /* A memory figure over the executions of a line, in bytes; numbers wrap as unsigned ones do. */
@@ -92,15 +92,5 @@ uint32_t lines_row(struct lines *lines, const struct reader_code *code, uint32_t
 
 /* After the last log: sort the rows and leave out those without hits. Then they are [0, count). */
 void lines_finish(struct lines *lines);
-
-struct lines_print {
-	uint64_t limit; /* rows at most */
-	bool source;	/* read the source files and print the lines */
-};
-
-/* Print to stdout: the table of mempulse, our own table, JSON. */
-void lines_print_classic(const struct lines *lines, const struct lines_print *how);
-void lines_print_table(struct lines *lines, const struct lines_print *how);
-void lines_print_json(struct lines *lines, const struct lines_print *how);
 
 #endif

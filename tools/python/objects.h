@@ -14,10 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "command.h"
 #include "frames.h"
 #include "moment.h"
 #include "objmap.h"
+#include "text_list.h"
 
 enum objects_by { OBJECTS_BY_TYPE, OBJECTS_BY_SITE, OBJECTS_BY_FUNCTION, OBJECTS_BY_FILE };
 
@@ -27,8 +27,8 @@ struct objects_options {
 	int by; /* enum objects_by */
 	struct moment moment;
 	uint64_t thread; /* only objects that this thread made, 0: of all */
-	struct command_list types;
-	struct command_list files; /* globs for the file of the innermost frame that made it */
+	struct text_list types;
+	struct text_list files; /* globs for the file of the innermost frame that made it */
 };
 
 struct objects_counts {
@@ -184,25 +184,5 @@ static inline uint64_t objects_destroyed(const struct objects_counts *counts)
 {
 	return counts->created - counts->live;
 }
-
-/* --- printing, to stdout --- */
-
-void objects_print(const struct objects *objects, uint64_t limit);
-void objects_print_json(const struct objects *objects, uint64_t limit);
-
-/* A list of objects, one a line; all zero at first but for the switches. */
-struct objects_list {
-	bool json;
-	bool previous;	/* dead objects, else live ones */
-	bool processes; /* say of which process they are */
-	uint64_t limit; /* objects at most */
-	uint64_t count; /* of all */
-	uint64_t shown;
-};
-
-void objects_list_begin(struct objects_list *list);
-/* An objects_visit; CONTEXT is the list. */
-int objects_list_add(void *context, struct objects_log *log, const struct objects_object *object);
-void objects_list_end(const struct objects_list *list);
 
 #endif

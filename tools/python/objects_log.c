@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The objects of one log: a replay of its `create` and `destroy` events. */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,12 +48,10 @@ static void grow(struct objects_log *log)
 		*site_cell(log, &log->sites[i]) = i;
 }
 
-static bool matches(const struct command_list *globs, const char *text)
+/* Without globs everything is wanted. */
+static bool matches(const struct text_list *globs, const char *text)
 {
-	for (size_t i = 0; i < globs->count; i++)
-		if (fnmatch(globs->items[i], text, 0) == 0)
-			return true;
-	return globs->count == 0;
+	return globs->count == 0 || text_list_matches(globs, text);
 }
 
 /* Of an object that was made before the log, only the type is known. */

@@ -3,7 +3,6 @@
 #ifndef PMT_TOOLS_PYEVENTS_H
 #define PMT_TOOLS_PYEVENTS_H
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,10 +39,5 @@ void pyevents_fini(struct pyevents *events);
 
 /* Those that have a record. */
 uint64_t pyevents_count(const struct pyevents *events);
-
-/* A section of `pymemtrace stats`; nothing when the log has no such events. READER: of the log. */
-void pyevents_print(const struct pyevents *events, const struct reader *reader);
-/* A new reference: an object, or null. */
-json_t *pyevents_json(const struct pyevents *events, const struct reader *reader);
 
 #endif

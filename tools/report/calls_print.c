@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The functions and the tree of `pymemtrace calls`, as text and as JSON. */
+#include "calls_print.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls.h"
 #include "error.h"
 #include "escape.h"
 #include "report.h"

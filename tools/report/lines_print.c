@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows of lines as mempulse's table, as our own, and as JSON. */
+#include "lines_print.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,6 @@
 
 #include "error.h"
 #include "escape.h"
-#include "lines.h"
 #include "listing.h"
 #include "report.h"
 

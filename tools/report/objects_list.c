@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Single objects, one a line or one a JSON object; printed as they come, none is kept. */
+#include "objects_print.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "escape.h"
-#include "objects.h"
 #include "report.h"
 
 #define REUSED "<its address was used again>"

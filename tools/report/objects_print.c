@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows of a report on objects as a table and as JSON. */
+#include "objects_print.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "escape.h"
-#include "objects.h"
 #include "report.h"
 
 static const char *text_of(const struct objects *objects, uint32_t text)

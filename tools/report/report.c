@@ -9,6 +9,8 @@
 
 #include "error.h"
 #include "escape.h"
+#include "reader.h"
+#include "replay.h"
 
 const char *report_size(uint64_t bytes, report_buffer buffer)
 {
@@ -71,12 +73,7 @@ double report_seconds(uint64_t time_ns)
 
 double report_dropped_seconds(const struct reader *reader)
 {
-	const uint64_t start_ns = reader_header(reader)->start_ns;
-	const struct dropped *dropped = reader_dropped(reader);
-
-	if (dropped == NULL || dropped->numbers.time_ns < start_ns)
-		return 0;
-	return report_seconds(dropped->numbers.time_ns - start_ns);
+	return report_seconds(reader_dropped_ns(reader));
 }
 
 const char *report_python(uint32_t hex, report_buffer buffer)

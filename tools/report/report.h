@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "reader.h"
-#include "replay.h"
+struct reader;
+struct replay;
 
 /* What is hidden when `--trace` left the word pymem out. */
 #define REPORT_PYTHON_NOTE                                                                         \

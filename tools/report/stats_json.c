@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "account_report.h"
+#include "pyevents_report.h"
 #include "report.h"
 #include "stats.h"
 

@@ -5,7 +5,6 @@
  */
 #include "top.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,21 +111,13 @@ static void add_part(struct top *top, uint32_t row, uint32_t stack, const struct
 		(struct top_part){.row = row, .stack = stack, .amount = *amount};
 }
 
-static bool matches(const struct command_list *globs, const char *file)
-{
-	for (size_t i = 0; i < globs->count; i++)
-		if (fnmatch(globs->items[i], file, 0) == 0)
-			return true;
-	return false;
-}
-
 static bool wanted(const struct top *top, uint32_t file)
 {
-	const struct command_list *include = &top->options.include;
+	const struct text_list *include = &top->options.include;
 	const char *text = top->frames.texts[file];
 
-	return (include->count == 0 || matches(include, text)) &&
-	       !matches(&top->options.exclude, text);
+	return (include->count == 0 || text_list_matches(include, text)) &&
+	       !text_list_matches(&top->options.exclude, text);
 }
 
 /* The frame that a stack's blocks are put down to. */

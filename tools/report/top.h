@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "command.h"
 #include "frames.h"
 #include "sites.h"
+#include "text_list.h"
 #include "threads.h"
 
 enum top_by {
@@ -42,8 +42,8 @@ struct top_options {
 	bool mappings;	  /* memory mappings in place of the heap's blocks */
 	bool per_process; /* tell processes apart in whatever BY says */
 	bool hide_imports;
-	struct command_list include; /* globs for the file of the innermost frame */
-	struct command_list exclude;
+	struct text_list include; /* globs for the file of the innermost frame */
+	struct text_list exclude;
 };
 
 /* What rows have in common is equal here; what BY does not tell apart is 0. */

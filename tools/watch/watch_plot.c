@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "escape.h"
+#include "series.h"
 
 enum {
 	CURVES_MAX = 10, /* processes that are drawn; the data has all */

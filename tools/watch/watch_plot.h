@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "plot.h"
+#include "plot_style.h"
 #include "watch_log.h"
 
 /*

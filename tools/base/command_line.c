@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Parses a command line by a command's table of options. */
+#include "command_line.h"
+
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
 #include "error.h"
 #include "nearest.h"
+#include "text_list.h"
 
 /* The command line while it is parsed. */
 struct cursor {
-	const struct command *command;
-	char **argv;
-	int count;
+	const struct command_line *line;
 	int next;     /* first argument not looked at */
 	int operands; /* so many operands were moved to the front */
 };
@@ -53,15 +54,6 @@ static int set_count(const struct command_option *o, const char *text)
 	return 0;
 }
 
-static int set_list(const struct command_option *o, const char *text)
-{
-	struct command_list *list = o->target;
-
-	list->items = need_resize(list->items, (list->count + 1) * sizeof(*list->items));
-	list->items[list->count++] = text;
-	return 0;
-}
-
 static int set(const struct command_option *o, const char *text, bool negated)
 {
 	switch (o->kind) {
@@ -76,7 +68,8 @@ static int set(const struct command_option *o, const char *text, bool negated)
 	case COMMAND_CHOICE:
 		return set_choice(o, text);
 	case COMMAND_LIST:
-		return set_list(o, text);
+		text_list_add(o->target, text);
+		return 0;
 	case COMMAND_CALL:
 		return o->set(o, text, negated);
 	}
@@ -92,9 +85,9 @@ static bool wants_value(const struct command_option *o)
 static int set_with_value(struct cursor *c, const struct command_option *o, const char *inside)
 {
 	if (inside == NULL && wants_value(o)) {
-		if (c->next == c->count)
+		if (c->next == c->line->count)
 			return error("--%s wants a value: %s", o->name, o->value);
-		inside = c->argv[c->next++];
+		inside = c->line->arguments[c->next++];
 	}
 	if (inside != NULL && o->kind == COMMAND_SWITCH)
 		return error("--%s takes no value", o->name);
@@ -109,14 +102,13 @@ static int unknown(const struct cursor *c, const char *word, size_t size)
 	snprintf(name, sizeof(name), "%.*s", (int)(size < 63 ? size : 63), word);
 	struct nearest best = nearest_begin(name);
 
-	for (const struct command_option *o = c->command->options; o->name != NULL; o++)
+	for (const struct command_option *o = c->line->options; o->name != NULL; o++)
 		if (nearest_try(&best, o->name))
 			found = o->name;
 	if (found != NULL)
-		return error("%s: no option --%s; did you mean --%s?", c->command->name, name,
-			     found);
-	return error("%s: no option --%s; `pymemtrace %s --help` lists them", c->command->name,
-		     name, c->command->name);
+		return error("%s: no option --%s; did you mean --%s?", c->line->name, name, found);
+	return error("%s: no option --%s; `pymemtrace %s --help` lists them", c->line->name, name,
+		     c->line->name);
 }
 
 static int parse_long(struct cursor *c, const char *word)
@@ -125,7 +117,7 @@ static int parse_long(struct cursor *c, const char *word)
 	const char *value = word[size] == '=' ? word + size + 1 : NULL;
 	bool no = size > 3 && strncmp(word, "no-", 3) == 0;
 
-	for (const struct command_option *o = c->command->options; o->name != NULL; o++) {
+	for (const struct command_option *o = c->line->options; o->name != NULL; o++) {
 		if (strlen(o->name) == size && memcmp(o->name, word, size) == 0)
 			return set_with_value(c, o, value);
 		if (no && o->negatable && value == NULL && strcmp(o->name, word + 3) == 0)
@@ -137,13 +129,13 @@ static int parse_long(struct cursor *c, const char *word)
 static int parse_letters(struct cursor *c, const char *letters)
 {
 	while (*letters != '\0') {
-		const struct command_option *o = c->command->options;
+		const struct command_option *o = c->line->options;
 
 		while (o->name != NULL && o->letter != *letters)
 			o++;
 		if (o->name == NULL)
 			return error("%s: no option -%c; `pymemtrace %s --help` lists them",
-				     c->command->name, *letters, c->command->name);
+				     c->line->name, *letters, c->line->name);
 		letters++;
 		if (wants_value(o))
 			return set_with_value(c, o, *letters == '\0' ? NULL : letters);
@@ -153,22 +145,22 @@ static int parse_letters(struct cursor *c, const char *letters)
 	return 0;
 }
 
-int command_parse(const struct command *command, int count, char **argv, bool *help)
+int command_line_parse(struct command_line *line)
 {
-	struct cursor c = {command, argv, count, 0, 0};
+	struct cursor c = {.line = line};
 	bool only_operands = false;
 
-	*help = false;
-	while (c.next < c.count) {
-		char *word = c.argv[c.next++];
+	line->help = false;
+	while (c.next < line->count) {
+		char *word = line->arguments[c.next++];
 
 		if (only_operands || word[0] != '-' || word[1] == '\0') {
-			argv[c.operands++] = word;
-			only_operands |= command->stop_at_operand;
+			line->arguments[c.operands++] = word;
+			only_operands |= line->stop_at_operand;
 		} else if (strcmp(word, "--") == 0) {
 			only_operands = true;
 		} else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-			*help = true;
+			line->help = true;
 			return 0;
 		} else if (word[1] == '-' ? parse_long(&c, word + 2) != 0
 					  : parse_letters(&c, word + 1) != 0) {
