@@ -153,6 +153,13 @@ static int parse_letters(struct cursor *c, const char *letters)
 	return 0;
 }
 
+/* -m of `run -m MODULE`: it belongs to what is run. */
+static bool is_operand_letter(const struct command *command, char letter)
+{
+	return command->operand_letters != NULL && letter != '\0' &&
+	       strchr(command->operand_letters, letter) != NULL;
+}
+
 int command_parse(const struct command *command, int count, char **argv, bool *help)
 {
 	struct cursor c = {command, argv, count, 0, 0};
@@ -162,7 +169,8 @@ int command_parse(const struct command *command, int count, char **argv, bool *h
 	while (c.next < c.count) {
 		char *word = c.argv[c.next++];
 
-		if (only_operands || word[0] != '-' || word[1] == '\0') {
+		if (only_operands || word[0] != '-' || word[1] == '\0' ||
+		    is_operand_letter(command, word[1])) {
 			argv[c.operands++] = word;
 			only_operands |= command->stop_at_operand;
 		} else if (strcmp(word, "--") == 0) {
