@@ -145,6 +145,13 @@ static int parse_letters(struct cursor *c, const char *letters)
 	return 0;
 }
 
+/* -m of `run -m MODULE`: it belongs to what is run. */
+static bool is_operand_letter(const struct command_line *line, char letter)
+{
+	return line->operand_letters != NULL && letter != '\0' &&
+	       strchr(line->operand_letters, letter) != NULL;
+}
+
 int command_line_parse(struct command_line *line)
 {
 	struct cursor c = {.line = line};
@@ -154,7 +161,8 @@ int command_line_parse(struct command_line *line)
 	while (c.next < line->count) {
 		char *word = line->arguments[c.next++];
 
-		if (only_operands || word[0] != '-' || word[1] == '\0') {
+		if (only_operands || word[0] != '-' || word[1] == '\0' ||
+		    is_operand_letter(line, word[1])) {
 			line->arguments[c.operands++] = word;
 			only_operands |= line->stop_at_operand;
 		} else if (strcmp(word, "--") == 0) {

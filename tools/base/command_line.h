@@ -39,7 +39,8 @@ struct command_line {
 	const char *name; /* the command's, for messages */
 	const struct command_option *options;
 	bool stop_at_operand; /* everything from the first operand on belongs to the operands */
-	int count;	      /* arguments behind the command's name */
+	const char *operand_letters; /* -X with one of these letters is an operand; NULL: none */
+	int count;		     /* arguments behind the command's name */
 	char **arguments;
 	bool help; /* set by -h and --help */
 };

@@ -12,10 +12,16 @@
 #include "command.h"
 #include "error.h"
 #include "library.h"
+#include "logname.h"
 #include "options.h"
 #include "program.h"
+#include "target.h"
 
 static int set_option(const struct command_option *option, const char *value, bool negated);
+
+/* What only `run` knows; the options behind it are the tracer's. */
+static bool force;
+static const char *python;
 
 /* The one-letter name of an option: only that of the log has one. */
 #define LETTER(field)                                                                              \
@@ -44,6 +50,16 @@ static const struct command_option options[] = {
 	 .negatable = PMT_OPTION_##type == PMT_OPTION_SWITCH},
 #include "options.def"
 #undef PMT_OPTION
+	{.name = "force",
+	 .kind = COMMAND_SWITCH,
+	 .target = &force,
+	 .doc = "replace the log of an earlier run that has this name, with those of its children"},
+	{.name = "python",
+	 .value = "PROGRAM",
+	 .kind = COMMAND_TEXT,
+	 .target = &python,
+	 .doc = "the interpreter to put in front of COMMAND (default: python3, in front of a file "
+		"that ends in .py, of -m MODULE and of -c CODE)"},
 	{0},
 };
 
@@ -77,14 +93,41 @@ static int check_environment(void)
 	return 0;
 }
 
-/* The tracer comes first, before what is preloaded already (another allocator, say). */
+/* The runtime of the address sanitizer ends a program in which it is not the first library. */
+static bool must_be_first(const char *name, size_t size)
+{
+	const char *last = memrchr(name, '/', size);
+	const char *end = name + size;
+
+	if (last != NULL)
+		name = last + 1;
+	return memmem(name, (size_t)(end - name), "asan", 4) != NULL;
+}
+
+/*
+ * The tracer comes before what is preloaded already (another allocator, say), but behind libraries
+ * at the front that insist on being the first.
+ */
 static void preload(const char *library)
 {
 	const char *others = getenv("LD_PRELOAD");
+	size_t front = 0;
 	char *value;
 
-	if (asprintf(&value, "%s%s%s", library, others != NULL && *others != '\0' ? ":" : "",
-		     others != NULL ? others : "") < 0 ||
+	if (others == NULL)
+		others = "";
+	for (;;) {
+		const size_t size = strcspn(others + front, ": ");
+
+		if (size == 0 || !must_be_first(others + front, size))
+			break;
+		front += size + strspn(others + front + size, ": ");
+	}
+	const char *rest = others + front;
+	const char *gap = front != 0 && strchr(": ", others[front - 1]) == NULL ? ":" : "";
+
+	if (asprintf(&value, "%.*s%s%s%s%s", (int)front, others, gap, library,
+		     *rest != '\0' ? ":" : "", rest) < 0 ||
 	    setenv("LD_PRELOAD", value, 1) != 0)
 		die(EXIT_DATA, "out of memory");
 	free(value);
@@ -92,7 +135,7 @@ static void preload(const char *library)
 
 static int run(int count, char **operands)
 {
-	char *library, *path;
+	char *library, *path, **arguments;
 	int status;
 
 	if (count == 0) {
@@ -101,17 +144,16 @@ static int run(int count, char **operands)
 	}
 	if (check_environment() != 0)
 		return EXIT_USAGE;
-	status = program_find(operands[0], &path);
-	if (status != 0)
+	arguments = target_find(count, operands, python, &path, &status);
+	if (arguments == NULL)
 		return status;
 	library = library_find();
 	if (library == NULL)
 		return EXIT_DATA;
+	status = logname_prepare(force);
+	if (status != 0)
+		return status;
 	preload(library);
-	char **arguments = need_memory(((size_t)count + 1) * sizeof(char *));
-
-	memcpy(arguments, operands, (size_t)count * sizeof(char *));
-	arguments[count] = NULL;
 	execv(path, arguments);
 	status = errno == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE;
 	error("%s: %s", path, strerror(errno));
@@ -123,9 +165,12 @@ const struct command cmd_run = {
 	.summary = "run a command and trace it",
 	.operands = "[--] COMMAND [ARGUMENT...]",
 	.doc = "Runs a command with the tracer preloaded and ends with the command's exit status. "
+	       "FILE.py, -m MODULE and -c CODE in place of COMMAND mean python3's own command "
+	       "line. "
 	       "Each option can also be given in the environment, as PYMEMTRACE_OUTPUT for "
 	       "--output and so on.",
 	.options = options,
 	.stop_at_operand = true,
+	.operand_letters = "mc",
 	.run = run,
 };

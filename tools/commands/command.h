@@ -19,6 +19,7 @@ struct command {
 	const char *doc;      /* a few sentences for --help, wrapped */
 	const struct command_option *options;
 	bool stop_at_operand; /* everything from the first operand on belongs to the operands */
+	const char *operand_letters; /* -X with one of these letters is an operand, NULL: none */
 	/* Operands are what is left without options. Returns the exit status. */
 	int (*run)(int count, char **operands);
 };

@@ -51,6 +51,7 @@ static int run(const struct command *command, int argc, char **argv)
 		.name = command->name,
 		.options = command->options,
 		.stop_at_operand = command->stop_at_operand,
+		.operand_letters = command->operand_letters,
 		.count = argc,
 		.arguments = argv,
 	};
