@@ -12,7 +12,9 @@ enum { BLOCKS = 3000, TYPES = 7 };
 static struct {
 	struct heap heap;
 	struct sites sites;
+	struct early early;
 	struct census census;
+	uint64_t order; /* of the records of a census */
 	uint64_t bytes; /* of Python's objects */
 	uint64_t count;
 	uint64_t seed;
@@ -38,6 +40,8 @@ static void make_world(void)
 	world.seed = 1;
 	heap_init(&world.heap);
 	sites_init(&world.sites);
+	early_init(&world.early);
+	world.order = 7;
 	census_init(&world.census, NULL);
 	for (unsigned i = 0; i < BLOCKS; i++) {
 		const bool object = i % 3 != 0;
@@ -59,12 +63,15 @@ static void end_world(void)
 {
 	heap_fini(&world.heap);
 	sites_fini(&world.sites);
+	early_fini(&world.early);
 	census_fini(&world.census);
 }
 
 static void add(const struct pmt_record *record)
 {
-	census_add(&world.census, record, 5, &world.heap, &world.sites);
+	const struct census_place place = {5, world.order, &world.heap, &world.sites, &world.early};
+
+	census_add(&world.census, record, &place);
 }
 
 static void add_head(uint64_t number, uint64_t moment, const char *label)
@@ -217,12 +224,55 @@ static void chosen_by_label_or_number(void)
 	}
 }
 
+/* A block that is written behind the census; FREE_NUMBER: of the waiting free that it met, 0: none.
+ */
+static void add_late(uint64_t addr, uint64_t size, uint32_t kind, uint32_t free_number)
+{
+	const struct site site = {.stack = 3, .thread = 2, .kind = kind};
+	const struct census_late late = {addr, &site, size, free_number != 0, free_number};
+
+	census_add_late(&world.census, &late);
+}
+
+/* The census lists 40 blocks that have no record yet; those that come late find their types. */
+static void late_blocks_are_taken_in(void)
+{
+	const uint32_t object = PMT_ALLOCATOR_PYOBJECT_MALLOC;
+	const uint64_t far = addr_of(BLOCKS) + 16;
+
+	make_world();
+	for (unsigned i = 0; i < 5; i++)
+		early_add(&world.early, far, i, 1);
+	add_head(1, PMT_MOMENT_END, "");
+	for (unsigned i = 0; i < 40; i++)
+		add_block(far + i * 64, 4 + i % 2);
+	CHECK(census_wants_late(&world.census, 6));
+	CHECK(!census_wants_late(&world.census, 7));
+	CHECK(!census_wants_late(NULL, 0));
+	add_late(far, 100, object, 0);
+	add_late(far + 64, 20, object, 6);    /* freed after the census */
+	add_late(far + 128, 1000, object, 5); /* freed before, another block is there */
+	add_late(far + 128, 3, object, 0);
+	add_late(far + 192, 10000, PMT_ALLOCATOR_MALLOC, 0);
+	add_late(far + 64 * 50, 7, object, 0); /* nobody has listed it */
+	CHECK_EQ(of_type(4).count, 2);
+	CHECK_EQ(of_type(4).bytes, 103);
+	CHECK_EQ(of_type(5).count, 1);
+	CHECK_EQ(of_type(5).bytes, 20);
+	CHECK_EQ(of_type(CENSUS_UNSEEN).bytes, 7);
+	world.bytes += 130;
+	world.count += 4;
+	check_sums();
+	end_world();
+}
+
 int main(void)
 {
 	static const struct check_test tests[] = {
 		{"equals a model", equals_a_model},
 		{"lies change no sum", lies_change_no_sum},
 		{"garbage is survived", garbage_is_survived},
+		{"late blocks are taken in", late_blocks_are_taken_in},
 		{"chosen by label or number", chosen_by_label_or_number},
 		{0},
 	};

@@ -16,6 +16,7 @@ void census_init(struct census *census, const char *wanted)
 	memset(census, 0, sizeof(*census));
 	census->wanted = wanted;
 	sites_init(&census->sites);
+	heap_init(&census->missing);
 }
 
 void census_fini(struct census *census)
@@ -27,6 +28,7 @@ void census_fini(struct census *census)
 	free(census->label);
 	idmap_fini(&census->ids);
 	sites_fini(&census->sites);
+	heap_fini(&census->missing);
 	memset(census, 0, sizeof(*census));
 }
 
@@ -61,9 +63,10 @@ static bool is_object(uint32_t kind)
 	       kind == PMT_ALLOCATOR_PYOBJECT_REALLOC;
 }
 
-static void begin(struct census *census, const struct pmt_census *record, uint64_t time_ns,
-		  const struct sites *blocks)
+static void begin(struct census *census, const struct pmt_census *record,
+		  const struct census_place *place)
 {
+	const struct sites *blocks = place->blocks;
 	const char *wanted = census->wanted;
 
 	census_fini(census);
@@ -71,7 +74,9 @@ static void begin(struct census *census, const struct pmt_census *record, uint64
 	census->found = census->taking = true;
 	census->number = record->number;
 	census->moment = record->moment;
-	census->time_ns = time_ns;
+	census->time_ns = place->time_ns;
+	census->order = place->order;
+	census->early_number = place->early->number;
 	census->label = copy_text(&record->label);
 	census->left_count = blocks->count + 1;
 	census->left = need_memory(census->left_count * sizeof(*census->left));
@@ -81,14 +86,25 @@ static void begin(struct census *census, const struct pmt_census *record, uint64
 			census->left[i] = blocks->sites[i];
 }
 
-/* The block at ADDR is of TYPE. One that is not live, or was named before, is passed over. */
+static void add_missing(struct census *census, uint64_t addr, uint32_t type)
+{
+	struct heap_block unused;
+
+	heap_put(&census->missing, addr, &(struct heap_block){.site = type}, &unused);
+}
+
+/* The block at ADDR is of TYPE. One that was named before is passed over. */
 static void add_block(struct census *census, uint64_t addr, uint32_t type, const struct heap *heap)
 {
 	struct heap_block block;
 	struct site *left;
 
 	census->listed++;
-	if (!heap_look(heap, addr, &block) || block.site >= census->left_count)
+	if (!heap_look(heap, addr, &block)) {
+		add_missing(census, addr, type);
+		return;
+	}
+	if (block.site >= census->left_count)
 		return;
 	left = &census->left[block.site];
 	if (left->live.count == 0 || left->live.bytes < block.size_bytes)
@@ -183,18 +199,18 @@ static void add_name(struct census *census, const struct pmt_type_name *record)
 	census->announced += record->count;
 }
 
-void census_add(struct census *census, const struct pmt_record *record, uint64_t time_ns,
-		const struct heap *heap, const struct sites *blocks)
+void census_add(struct census *census, const struct pmt_record *record,
+		const struct census_place *place)
 {
 	switch (record->type) {
 	case PMT_REC_census:
 		census->taking = false;
 		if (is_wanted(census, &record->census))
-			begin(census, &record->census, time_ns, blocks);
+			begin(census, &record->census, place);
 		break;
 	case PMT_REC_type_live:
 		if (census->taking)
-			add_blocks(census, &record->type_live, heap);
+			add_blocks(census, &record->type_live, place->heap);
 		break;
 	case PMT_REC_type_name:
 		if (census->taking)
@@ -203,6 +219,26 @@ void census_add(struct census *census, const struct pmt_record *record, uint64_t
 	default:
 		break;
 	}
+}
+
+/* Of waiting frees, those that came before the census have the smaller numbers. */
+static bool ended_before(const struct census *census, const struct census_late *late)
+{
+	return late->ended && (int32_t)(late->early_taken - census->early_number) <= 0;
+}
+
+void census_add_late(struct census *census, const struct census_late *late)
+{
+	struct heap_block missing;
+	uint32_t type = CENSUS_UNSEEN;
+
+	if (!is_object(late->site->kind) || ended_before(census, late))
+		return;
+	if (heap_take(&census->missing, late->addr, &missing))
+		type = missing.site;
+	sites_change(&census->sites,
+		     sites_find(&census->sites, late->site->stack, late->site->thread, type),
+		     (int64_t)late->size_bytes, 1);
 }
 
 void census_finish(struct census *census)

@@ -15,6 +15,7 @@
 struct early_node {
 	uint64_t order;
 	uint32_t slot;
+	uint32_t number; /* of all that were added, modulo 2^32 */
 	uint32_t priority;
 	uint32_t left;
 	uint32_t right;
@@ -154,7 +155,8 @@ void early_add(struct early *early, uint64_t addr, uint64_t order, uint32_t slot
 	early->nodes[number] = (struct early_node){
 		.order = order,
 		.slot = slot,
-		.priority = (uint32_t)(mix(early->factor, early->number++) >> 32),
+		.number = ++early->number,
+		.priority = (uint32_t)(mix(early->factor, early->number) >> 32),
 	};
 	insert(early->nodes, &root, number);
 	put_root(early, addr, root);
@@ -169,6 +171,7 @@ bool early_take(struct early *early, uint64_t addr, uint64_t order, uint32_t slo
 		const uint32_t number = *link;
 
 		cut_out(early->nodes, link);
+		early->taken = early->nodes[number].number;
 		early->nodes[number].left = early->unused;
 		early->unused = number;
 	}

@@ -21,6 +21,7 @@ struct early {
 	uint32_t room;
 	uint32_t unused; /* a list of nodes, linked by `left` */
 	uint32_t number; /* added so far, modulo 2^32 */
+	uint32_t taken;	 /* `number` when the one that was taken last had been added */
 	uint64_t factor;
 };
 

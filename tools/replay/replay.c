@@ -144,6 +144,21 @@ static bool is_known(const struct replay *replay, const struct maker *maker,
 			      replay->folded_log && birth->size_bytes <= PMT_FOLD_SIZE_MAX);
 }
 
+/* The census has been taken, and the block BIRTH was made before it. */
+static void tell_census(struct replay *replay, const struct reader_block *birth,
+			const struct site *site, bool ended)
+{
+	const struct census_late late = {
+		.addr = birth->addr,
+		.site = site,
+		.size_bytes = birth->size_bytes,
+		.ended = ended,
+		.early_taken = replay->early.taken,
+	};
+
+	census_add_late(replay->census, &late);
+}
+
 static void add_block(struct replay *replay, const struct maker *maker,
 		      const struct reader_block *birth)
 {
@@ -158,8 +173,12 @@ static void add_block(struct replay *replay, const struct maker *maker,
 
 	site->total.bytes += birth->size_bytes;
 	site->total.count++;
-	if (!early_empty(&replay->early) &&
-	    early_take(&replay->early, birth->addr, birth->order, maker->slot)) {
+	const bool ended = !early_empty(&replay->early) &&
+			   early_take(&replay->early, birth->addr, birth->order, maker->slot);
+
+	if (census_wants_late(replay->census, birth->order))
+		tell_census(replay, birth, site, ended);
+	if (ended) {
 		*unknown_frees(replay) -= 1;
 		return;
 	}
@@ -356,9 +375,24 @@ static void on_rss_detail(struct replay *replay, const struct pmt_rss_detail *re
 	raise_to(&peak->peak, record->peak);
 }
 
-/* What is not about blocks. */
-static void on_other(struct replay *replay, const struct pmt_record *record)
+static void add_to_census(struct replay *replay, const struct reader_event *event)
 {
+	const struct census_place place = {
+		.time_ns = replay->last_ns,
+		.order = event->order,
+		.heap = &replay->heap,
+		.blocks = &replay->blocks,
+		.early = &replay->early,
+	};
+
+	census_add(replay->census, &event->record, &place);
+}
+
+/* What is not about blocks. */
+static void on_other(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_record *record = &event->record;
+
 	switch (record->type) {
 	case PMT_REC_thread:
 		threads_identify(&replay->threads, &record->thread);
@@ -376,8 +410,7 @@ static void on_other(struct replay *replay, const struct pmt_record *record)
 	case PMT_REC_type_live:
 	case PMT_REC_type_name:
 		if (replay->census != NULL)
-			census_add(replay->census, record, replay->last_ns, &replay->heap,
-				   &replay->blocks);
+			add_to_census(replay, event);
 		break;
 	case PMT_REC_lost:
 		replay->lost += record->lost.count;
@@ -426,7 +459,7 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 		break;
 	default:
 		pyevents_add(&replay->python, event); /* notices */
-		on_other(replay, &event->record);
+		on_other(replay, event);
 		break;
 	}
 }

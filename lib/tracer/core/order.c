@@ -88,6 +88,50 @@ void order_pass_slow(struct thread *t, unsigned entry)
 	force(t, place);
 }
 
+/* The highest number that any other thread has left so far. */
+static uint64_t highest(const struct thread *t)
+{
+	uint64_t order =
+		above(t, t->order, atomic_load_explicit(&order_shared.last, memory_order_acquire));
+
+	for (unsigned entry = 0; entry < ORDER_ENTRIES; entry++)
+		order = above(
+			t, order,
+			atomic_load_explicit(&order_shared.stamps[entry], memory_order_acquire));
+	return order;
+}
+
+/*
+ * So far ahead that no thread comes to this number while it is being left everywhere, but by
+ * seeing it; and whoever sees it goes above.
+ */
+#define AHEAD 4096
+
+/* Leave the stamp, unless a thread that has gone above it was there first. */
+static void raise_to(const struct thread *t, _Atomic uint64_t *place)
+{
+	uint64_t stamp = atomic_load_explicit(place, memory_order_acquire);
+
+	while (stamp >> ORDER_SLOT_BITS < t->order &&
+	       !atomic_compare_exchange_weak_explicit(place, &stamp, t->stamp, memory_order_acq_rel,
+						      memory_order_acquire))
+		;
+}
+
+void order_pass_all(struct thread *t)
+{
+	const int several = atomic_load_explicit(&order_shared.several, memory_order_relaxed);
+
+	if (several)
+		take(t, highest(t) + AHEAD);
+	order_put_time(t);
+	if (!several)
+		return;
+	raise_to(t, &order_shared.last);
+	for (unsigned entry = 0; entry < ORDER_ENTRIES; entry++)
+		raise_to(t, &order_shared.stamps[entry]);
+}
+
 void order_reset(void)
 {
 	memset(&order_shared, 0, sizeof(order_shared));

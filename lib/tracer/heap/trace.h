@@ -58,6 +58,14 @@ void trace_thread_name(pthread_t handle, const char *name);
  */
 unsigned trace_realloc_allocator(unsigned reallocator);
 
+/*
+ * Between enter and leave, before a record that is about this moment (a census, a mark): what is
+ * live now gets a record, if it has none yet, and does not just become part of a count. This
+ * thread's blocks get it now, those that other threads hold back when they leave the table; the
+ * order numbers say that they were made before. Returns 0, or -1: the log is full.
+ */
+int trace_moment(struct thread *t);
+
 /* The process reached a point of its life (PMT_LIFE_*). */
 void trace_life(unsigned what, uint64_t value);
 

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "folding.h"
 #include "names.h"
 #include "order.h"
 #include "pymemtrace.h"
@@ -13,6 +12,7 @@
 #include "sys.h"
 #include "thread.h"
 #include "tracing.h"
+#include "trace.h"
 #include "typeinfo.h"
 #include "types.h"
 
@@ -246,26 +246,6 @@ static void put_types(struct census *c)
 	}
 }
 
-/*
- * What follows depends on the blocks of all threads, wherever they are: it needs a place above all
- * of their stamps, and they need one above ours. Once more when the number went up meanwhile.
- */
-static void pass_all(struct census *c)
-{
-	struct thread *t = c->thread;
-	uint64_t before;
-	int tries = 0;
-
-	order_put_time(t);
-	if (!atomic_load_explicit(&order_shared.several, memory_order_relaxed))
-		return;
-	do {
-		before = t->order;
-		for (unsigned entry = 0; entry < ORDER_ENTRIES && room(c, 0) == 0; entry++)
-			order_pass(t, entry);
-	} while (t->order != before && !c->failed && ++tries < 5);
-}
-
 static void put_census(struct census *c, unsigned moment, const char *label)
 {
 	const struct pmt_bytes text = {(const uint8_t *)label, (uint32_t)strlen(label)};
@@ -289,8 +269,7 @@ static int count_all(struct census *c, unsigned moment, const char *label)
 		return -1;
 	}
 	censuses.number++;
-	pass_all(c);
-	if (fold_write_blocks(c->thread) != 0)
+	if (trace_moment(c->thread) != 0)
 		c->failed = 1;
 	put_census(c, moment, label);
 	regions = types_regions(c->regions);
@@ -363,11 +342,10 @@ static void put_mark(const char *label)
 
 	if (t == NULL)
 		return;
-	if (writer_room(&t->writer, 5 * PMT_RECORD_MAX + r.text.size) != 0) {
+	if (trace_moment(t) != 0 || writer_room(&t->writer, PMT_RECORD_MAX + r.text.size) != 0) {
 		thread_stop(t);
 		return;
 	}
-	order_pass(t, ORDER_MAPPINGS);
 	pmt_put_mark(&t->writer.enc, 0, &r);
 	writer_commit(&t->writer);
 	thread_leave(t);

@@ -20,6 +20,7 @@
 #include "real.h"
 #include "say.h"
 #include "tracing.h"
+#include "trace.h"
 
 /* Settings are copied: the options point to them as long as the log is written. */
 #define SETTINGS_BYTES 65536
@@ -130,6 +131,15 @@ PMT_EXPORT int pymemtrace_resume(void)
 	return suspend(0);
 }
 
+/*
+ * Reports can be about the moment of a mark. Those of contexts are about their events only, and
+ * there may be many.
+ */
+static int is_asked_for(const char *text)
+{
+	return text != NULL && strncmp(text, "pymemtrace:", 11) != 0;
+}
+
 PMT_EXPORT int pymemtrace_mark(const char *text)
 {
 	const size_t size = text == NULL ? 0 : strnlen(text, MARK_MAX + 1);
@@ -139,7 +149,8 @@ PMT_EXPORT int pymemtrace_mark(const char *text)
 	if (t == NULL)
 		return refuse(size > MARK_MAX ? "the text is too long"
 					      : "nothing is recorded at present");
-	if (writer_room(&t->writer, EVENT_ROOM + size) != 0) {
+	if ((is_asked_for(text) && trace_moment(t) != 0) ||
+	    writer_room(&t->writer, EVENT_ROOM + size) != 0) {
 		thread_stop(t);
 		return refuse("the log cannot grow");
 	}

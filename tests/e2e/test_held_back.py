@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""Blocks that other threads hold back when a program asks for a moment: they count, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import Python, Tracer, tool
+
+FOLDED = {"TRACE": "malloc,mmap,pymem,rss", "FOLD": "on"}
+THREADS, OBJECTS, BUFFERS, BUFFER = 6, 70, 15, 14_321
+
+
+@pytest.mark.parametrize("moment", ("end", "snapshot"))
+@pytest.mark.parametrize("how", ("waiting", "ended", "busy"))
+def test_a_census_counts_what_other_threads_hold(
+    tracer: Tracer, python: Python, how: str, moment: str
+) -> None:
+    run = tracer.python(python, "held_back.py", how, moment, options=FOLDED)
+    which = {"end": "end", "snapshot": "now"}[moment]
+    rows = {r["type"]: r for r in run.log.top("--by", "type", "--census", which)}
+    counts = {name: rows["__main__." + name]["count"] for name in ("Kept", "Buffer")}
+    assert counts == {"Kept": THREADS * OBJECTS, "Buffer": THREADS * BUFFERS}
+    # A subclass of bytes: its words, and the bytes that were asked for.
+    assert rows["__main__.Buffer"]["bytes"] > THREADS * BUFFERS * BUFFER
+    dropped = rows.get("__main__.Dropped", {"count": 0})["count"]
+    assert dropped == (0 if how == "ended" else THREADS * OBJECTS)
+    assert "<not looked at>" not in rows
+    assert b"missing" not in tool("top", "--by", "type", "--census", which, run.log.path).err
+
+
+def buffers(tracer: Tracer, python: Python, moment: str) -> int:
+    """How many buffers that a thread dropped soon after the moment have a record of their birth."""
+    run = tracer.python(python, "held_back.py", "spinning", moment, options=FOLDED)
+    sizes = [e["size"] for e in run.log.of("alloc") if BUFFER < e["size"] < BUFFER + 100]
+    return sum(size > BUFFER + 40 for size in sizes)  # not those that were copied
+
+
+def test_a_mark_keeps_the_records_of_what_a_thread_holds(tracer: Tracer, python: Python) -> None:
+    assert buffers(tracer, python, "none") < BUFFERS  # else this shows nothing
+    assert buffers(tracer, python, "mark") == BUFFERS
