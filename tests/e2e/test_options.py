@@ -23,7 +23,7 @@ WRONG = [
     ("NON_PYTHON", "2", ["on", "off"]),
     ("TRACE", "malloc,everything", ["malloc", "mmap", "rss"]),
     ("TRACE", "malloc,,rss", ["malloc", "mmap", "rss"]),
-    ("VERBOSITY", "3", ["0", "2"]),
+    ("VERBOSITY", "4", ["0", "3"]),
     ("OUTPUT", "x" * 1001, ["1000"]),
 ]
 
@@ -84,6 +84,71 @@ def test_verbose(tracer: Tracer, a_python: Python) -> None:
     run = tracer.traced([a_python.path, "-c", ""], options={"VERBOSITY": 2})
     assert str(run.log.path) in run.outcome.err.decode()
     assert run.outcome.err.startswith(b"pymemtrace: ")
+
+
+# A program that forks; the child runs another program, which is not Python.
+_FORK_AND_EXEC = """
+import os, sys
+child = os.fork()
+if child == 0:
+    try:
+        os.execv("/no/such/program", ["program"])
+    except OSError:
+        pass
+    os.execv("/bin/true", ["true"])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if sys.version_info > (3, 9) else 0)
+"""
+
+
+def test_decisions(tracer: Tracer, a_python: Python) -> None:
+    """3: also what the tracer decides, one line each; the program's output is as it was."""
+    options = {
+        "VERBOSITY": 3,
+        "FOLD": "on",
+        "FOLD_WINDOW": 64,
+        "TRACE": "malloc,pymem,rss,calls",
+        "RSS": "slice",
+    }
+    run = tracer.traced([a_python.path, "-c", _FORK_AND_EXEC], options=options)
+    assert (run.outcome.status, run.outcome.out) == (0, b"")
+    lines = run.outcome.err.decode().splitlines()
+    assert all(line.startswith("pymemtrace: ") for line in lines), lines
+    said = "\n".join(lines)
+    assert len(run.logs) == 2
+    for wanted in (
+        *(f"tracing to {log.path}" for log in run.logs),
+        f"interpreter: {a_python.version[0]}.{a_python.version[1]}",
+        "layout of frames: ",
+        "Python stacks: up to 1024 frames",
+        "Python's allocator mem is wrapped",
+        "Python's allocator object is wrapped",
+        "folding: each thread keeps back up to 64 blocks",
+        "resident set at events: slice",
+        "resident set over time: every 10 ms",
+        "this is a forked child of the process that writes ",
+        "another program is about to run in this process",
+        "no other program runs in this process after all",
+        "not traced: this program has no Python interpreter",
+        "the log is closed",
+    ):
+        assert wanted in said, f"{wanted!r} is not in:\n{said}"
+    quiet = tracer.traced([a_python.path, "-c", _FORK_AND_EXEC], options={"VERBOSITY": 2})
+    assert {line.split(" to ")[0] for line in quiet.outcome.err.decode().splitlines()} == {
+        "pymemtrace: tracing"
+    }
+
+
+def test_decision_not_to_follow(tracer: Tracer, a_python: Python) -> None:
+    options = {"VERBOSITY": 3, "FOLLOW": "off"}
+    run = tracer.traced([a_python.path, "-c", _FORK_AND_EXEC], options=options)
+    assert "this forked child is not traced (PYMEMTRACE_FOLLOW=off)" in run.outcome.err.decode()
+
+
+def test_decision_to_wait(tracer: Tracer, a_python: Python) -> None:
+    options = {"VERBOSITY": 3, "START": "off"}
+    run = tracer.traced([a_python.path, "-c", ""], options=options)
+    assert "not traced until the program or a signal begins it" in run.outcome.err.decode()
+    assert run.logs == []
 
 
 def test_unknown_option(tracer: Tracer, a_python: Python) -> None:

@@ -12,7 +12,6 @@
 #include "check.h"
 #include "clock.h"
 #include "faults.h"
-#include "logfile.h"
 #include "names.h"
 #include "rss.h"
 #include "say.h"
@@ -32,14 +31,6 @@ void say_problem(const char *a, const char *b, const char *c)
 	(void)b;
 	(void)c;
 	problems++;
-}
-
-int logfile_move_up(int fd)
-{
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
-
-	close(fd);
-	return high;
 }
 
 static uint8_t records[1 << 16];

@@ -107,3 +107,9 @@ void say_note(const char *a, const char *b, const char *c)
 	if (verbosity >= 2)
 		say(a, b, c);
 }
+
+void say_decision(const char *a, const char *b, const char *c)
+{
+	if (verbosity >= 3)
+		say(a, b, c);
+}

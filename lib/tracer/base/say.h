@@ -20,10 +20,12 @@ void text_add_clean(struct text *t, const char *s);
 
 /* Remember what stderr is: another file under its number gets no line. */
 void say_init(void);
-/* 0: nothing, 1: problems, 2: also notes. */
+/* 0: nothing, 1: problems, 2: also notes, 3: also decisions. */
 void say_set_verbosity(uint64_t level);
 /* Print a line of up to three parts (NULL: none). Any thread; errno is left alone. */
 void say_problem(const char *a, const char *b, const char *c);
 void say_note(const char *a, const char *b, const char *c);
+/* What the tracer has decided, for whoever looks for the reason of what it does. */
+void say_decision(const char *a, const char *b, const char *c);
 
 #endif

@@ -8,6 +8,7 @@
 #include "names.h"
 #include "order.h"
 #include "python.h"
+#include "say.h"
 #include "thread.h"
 #include "trace.h"
 #include "tracing.h"
@@ -23,6 +24,8 @@ struct numbers {
 	unsigned reallocator;
 	unsigned free;
 };
+
+static const char *const names[PYMEM_DOMAINS] = {"raw", "mem", "object"};
 
 static const struct numbers numbers[PYMEM_DOMAINS] = {
 	{PMT_ALLOCATOR_PYMEM_RAW_MALLOC, PMT_ALLOCATOR_PYMEM_RAW_CALLOC,
@@ -127,6 +130,10 @@ static void wrap(unsigned domain)
 	python.get_allocator(domain, &layer->below);
 	ours.ctx = layer;
 	python.set_allocator(domain, &ours);
+	say_decision("Python's allocator ", names[domain],
+		     pymem.generations[domain] == 1
+			     ? " is wrapped"
+			     : " is wrapped again, another one had taken its place");
 }
 
 int pymem_start(void)

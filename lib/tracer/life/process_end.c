@@ -7,6 +7,7 @@
 #include "logfile.h"
 #include "names.h"
 #include "process_log.h"
+#include "say.h"
 #include "sys.h"
 #include "trace.h"
 #include "tracing.h"
@@ -17,6 +18,8 @@ void process_before_exec(void)
 	if (!tracing_is_own_surely() || process.exec_pending ||
 	    logfile_header()->live.state != PMT_STATE_OPEN)
 		return;
+	say_decision("another program is about to run in this process: the log ends here", NULL,
+		     NULL);
 	trace_life(PMT_LIFE_EXEC, 0);
 	process.exec_pending = 1;
 	logfile_header()->live.end_ns = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -28,6 +31,8 @@ void process_still_here(void)
 	if (!process.exec_pending || sys_getpid() != tracing_shared.pid)
 		return;
 	process.exec_pending = 0;
+	say_decision("no other program runs in this process after all: the log goes on", NULL,
+		     NULL);
 	if (logfile_header()->live.state == PMT_STATE_EXECED) {
 		logfile_header()->live.end_ns = 0;
 		logfile_header()->live.state = PMT_STATE_OPEN;

@@ -9,6 +9,7 @@
 #include "names.h"
 #include "process_log.h"
 #include "sampler.h"
+#include "say.h"
 #include "thread.h"
 #include "trace.h"
 #include "tracing.h"
@@ -34,7 +35,14 @@ void process_start_child(void)
 	threads_reset();
 	process.malloc_sound = process.by_handlers;
 	process.by_handlers = 0;
-	if (!tracing_shared.options.follow || process_open_log(1U << PMT_FLAG_FORKED) != 0)
+	if (!tracing_shared.options.follow) {
+		say_decision("this forked child is not traced (PYMEMTRACE_FOLLOW=off)", NULL, NULL);
+		process_become_inert();
+		return;
+	}
+	say_decision("this is a forked child of the process that writes ", process.parent_log,
+		     NULL);
+	if (process_open_log(1U << PMT_FLAG_FORKED) != 0)
 		process_become_inert();
 }
 

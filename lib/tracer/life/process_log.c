@@ -15,6 +15,7 @@
 #include "order.h"
 #include "process.h"
 #include "process_header.h"
+#include "process_tell.h"
 #include "python.h"
 #include "real.h"
 #include "recycle.h"
@@ -70,6 +71,7 @@ static const void *malloc_function(void)
 
 int process_open_log(unsigned flags)
 {
+	const char *rss_mode = NULL;
 	struct pmt_header *h;
 
 	logfile_reuse_by(recycle_chunk);
@@ -78,8 +80,9 @@ int process_open_log(unsigned flags)
 		return -1;
 	process.exec_pending = 0;
 	process.rss_started = tracing_shared.options.trace >> PMT_TRACED_CALLS != 0;
-	process_fill_header(h, flags, process.parent_log,
-			    process.rss_started ? pmt_name("RSS", start_rss()) : NULL);
+	if (process.rss_started)
+		rss_mode = pmt_name("RSS", start_rss());
+	process_fill_header(h, flags, process.parent_log, rss_mode);
 	if (tracing_own() != 0 || threads_init(&duties) != 0)
 		return -1;
 	tracing_shared.traced = tracing_shared.options.trace;
@@ -96,6 +99,7 @@ int process_open_log(unsigned flags)
 			       python.found && typeinfo_start() == 0;
 	if (python.free_threaded)
 		types_several();
+	process_tell_log(rss_mode, sampler_way());
 	sampler_start(process_rss_interval_ns(), sampler_way());
 	atomic_store_explicit(&tracing_shared.mode, TRACING_ON, memory_order_release);
 	return 0;
@@ -143,6 +147,7 @@ void process_close_log(int ask, int others)
 	}
 	recycle_finish();
 	logfile_close(PMT_STATE_CLOSED, now);
+	process_tell_close();
 }
 
 void process_become_inert(void)

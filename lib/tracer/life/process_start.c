@@ -99,6 +99,24 @@ static void start_tracing(unsigned flags)
 		(void)audit_start();
 }
 
+static int is_to_be_traced(void)
+{
+	const char *verbosity = getenv(PMT_OPTION_PREFIX "VERBOSITY");
+
+	/* The options are read only where there is an interpreter. */
+	if (verbosity != NULL && strcmp(verbosity, "3") == 0)
+		say_set_verbosity(3);
+	if (!interpreter_here() && !wants_any_program()) {
+		say_decision("not traced: this program has no Python interpreter", NULL, NULL);
+		return 0;
+	}
+	if (tracing_shared.late)
+		say_decision(
+			"not traced until the program begins it: the library was not preloaded",
+			NULL, NULL);
+	return !tracing_shared.late;
+}
+
 /* Is tracing to begin only when it is asked for? */
 static int stay_dormant(void)
 {
@@ -107,6 +125,8 @@ static int stay_dormant(void)
 	if (tracing_shared.options.start)
 		return 0;
 	process.options_good = 1;
+	say_decision("not traced until the program or a signal begins it (PYMEMTRACE_START=off)",
+		     NULL, NULL);
 	atomic_store(&tracing_shared.mode, TRACING_INERT);
 	return 1;
 }
@@ -122,8 +142,7 @@ void process_start(void)
 	real_look_up_all();
 	say_init();
 	tracing_shared.late = !preload_is_ours();
-	if ((!interpreter_here() && !wants_any_program()) || tracing_shared.late ||
-	    read_options() != 0) {
+	if (!is_to_be_traced() || read_options() != 0) {
 		atomic_store(&tracing_shared.mode, TRACING_INERT);
 		return;
 	}

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "arena.h"
+#include "kept.h"
 #include "names.h"
 #include "places.h"
 #include "say.h"
@@ -18,10 +18,8 @@
 
 static struct {
 	struct pmt_header *header;
-	void *place; /* of the header of an earlier log, for the next one; NULL: none */
-	int fd;
-	dev_t device;
-	ino_t inode;
+	void *place;	  /* of the header of an earlier log, for the next one; NULL: none */
+	struct kept kept; /* its descriptor */
 	uint64_t chunk_bytes;
 	uint64_t header_bytes;
 	uint64_t max_chunks;
@@ -31,33 +29,7 @@ static struct {
 	/* Gets a place that is used again, at the size limit: see logfile_reuse_by(). */
 	struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number);
 	char path[PATH_MAX];
-} file = {.fd = -1};
-
-/*
- * The descriptor lives far above those that programs count on, but below 1024 so that the kernel's
- * table stays small. A child process looks for its parent's log at this number too.
- */
-#define DESCRIPTOR_TOP 1016
-
-static int descriptor_base(void)
-{
-	struct rlimit limit = {0, 0};
-	int base = DESCRIPTOR_TOP;
-
-	if (SYS4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) == 0 && limit.rlim_cur < 1024)
-		base = limit.rlim_cur > 16 ? (int)limit.rlim_cur - 8 : 3;
-	return base;
-}
-
-int logfile_move_up(int fd)
-{
-	long high = SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, descriptor_base());
-
-	if (high < 0)
-		high = SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
-	(void)sys_close(fd);
-	return (int)high;
-}
+} file;
 
 static void add_program(struct text *t)
 {
@@ -251,12 +223,6 @@ static long allocate(int fd, uint64_t offset, uint64_t size)
 	return 0;
 }
 
-/* The kernel's struct stat is the C library's on 64-bit machines. */
-static long file_status(int fd, struct stat *st)
-{
-	return SYS2(SYS_fstat, fd, st);
-}
-
 /* PLACE: instead of what is there, NULL: anywhere. */
 static void *map(void *place, int fd, uint64_t offset, uint64_t size)
 {
@@ -299,24 +265,20 @@ static uint64_t max_chunks(uint64_t max_size)
 static long map_header(const struct pmt_options *options)
 {
 	uint64_t page = getauxval(AT_PAGESZ);
-	struct stat st;
+	const int fd = kept_number(&file.kept);
 	long rc;
 
 	file.header_bytes = page > PMT_HEADER_BYTES ? page : PMT_HEADER_BYTES;
 	file.chunk_bytes = options->chunk_size > page ? options->chunk_size : page;
 	file.max_chunks = max_chunks(options->max_size);
-	rc = file_status(file.fd, &st);
-	if (rc == 0)
-		rc = allocate(file.fd, 0, file.header_bytes);
+	rc = allocate(fd, 0, file.header_bytes);
 	if (rc != 0)
 		return rc;
-	file.device = st.st_dev;
-	file.inode = st.st_ino;
 	/*
 	 * Where the last log had it: another thread may be about to write into that, so it cannot
 	 * just go, and a program that begins logs without end must not run out of mappings.
 	 */
-	void *p = map(file.place, file.fd, 0, file.header_bytes);
+	void *p = map(file.place, fd, 0, file.header_bytes);
 
 	if (!sys_failed(p) && file.place == NULL)
 		arena_account((long)file.header_bytes);
@@ -338,16 +300,16 @@ struct pmt_header *logfile_create(const struct pmt_options *options)
 	long rc = open_new(options->output);
 
 	if (rc >= 0) {
-		file.fd = logfile_move_up((int)rc);
-		rc = file.fd < 0 ? file.fd : map_header(options);
+		rc = kept_open(&file.kept, (int)rc);
+		if (rc == 0)
+			rc = map_header(options);
 		if (rc != 0) {
 			(void)SYS3(SYS_unlinkat, AT_FDCWD, file.path, 0);
-			(void)sys_close(file.fd);
+			kept_close(&file.kept);
 		}
 	}
 	if (rc != 0) {
 		say_cannot("cannot create the log ", file.path, rc);
-		file.fd = -1;
 		file.path[0] = '\0';
 		return NULL;
 	}
@@ -385,15 +347,12 @@ const char *logfile_path(void)
 
 int logfile_descriptor(void)
 {
-	return file.fd;
+	return kept_number(&file.kept);
 }
 
 int logfile_has_descriptor(void)
 {
-	struct stat st;
-
-	return file.fd >= 0 && file_status(file.fd, &st) == 0 && st.st_dev == file.device &&
-	       st.st_ino == file.inode;
+	return kept_is_there(&file.kept);
 }
 
 void logfile_find_parent(int pid, char *data, uint64_t size)
@@ -406,7 +365,7 @@ void logfile_find_parent(int pid, char *data, uint64_t size)
 	text_add(&link, "/proc/");
 	text_add_number(&link, (uint64_t)pid);
 	text_add(&link, "/fd/");
-	text_add_number(&link, (uint64_t)descriptor_base());
+	text_add_number(&link, (uint64_t)kept_first_number());
 	/* Only a regular file named like a log is opened: opening a device could do things. */
 	got = sys_readlink(link.data, data, size - 1);
 	data[got < 0 ? 0 : got] = '\0';
@@ -449,17 +408,14 @@ void logfile_stop(unsigned reason)
  */
 static long check_descriptor(int *fd)
 {
-	struct stat st;
-
-	*fd = file.fd;
+	*fd = kept_number(&file.kept);
 	if (logfile_has_descriptor())
 		return 0;
 	long opened = sys_open(file.path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
 
 	if (opened < 0)
 		return opened;
-	if (file_status((int)opened, &st) != 0 || st.st_dev != file.device ||
-	    st.st_ino != file.inode) {
+	if (!kept_is_file(&file.kept, (int)opened)) {
 		(void)sys_close((int)opened);
 		return -ENOENT;
 	}
@@ -488,7 +444,7 @@ static struct pmt_chunk *map_chunk(uint64_t number, int new)
 			chunk = map(NULL, fd, offset, file.chunk_bytes);
 		if (rc == 0 && sys_failed(chunk))
 			rc = (long)chunk;
-		if (fd != file.fd)
+		if (fd != kept_number(&file.kept))
 			(void)sys_close(fd);
 	}
 	if (rc != 0) {
@@ -575,9 +531,7 @@ void logfile_let_go(void)
 
 	if (file.header == NULL)
 		return;
-	if (logfile_has_descriptor())
-		(void)sys_close(file.fd);
-	file.fd = -1;
+	kept_close(&file.kept);
 	copy = sys_mmap(file.header_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			0);
 	if (sys_failed(copy))
@@ -593,9 +547,7 @@ void logfile_forget(int same_process)
 {
 	/* A forked child does not have the mapping. */
 	file.place = same_process ? file.header : NULL;
-	/* Close the parent's log in this process, unless the number is the program's by now. */
-	if (logfile_has_descriptor())
-		(void)sys_close(file.fd);
+	/* In a forked child this is the parent's log. */
+	kept_close(&file.kept);
 	file.header = NULL;
-	file.fd = -1;
 }

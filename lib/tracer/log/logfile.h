@@ -34,11 +34,12 @@ void logfile_publish(void);
 const char *logfile_path(void);
 /* Path of the log that the parent process PID is writing, into DATA; "" when it writes none. */
 void logfile_find_parent(int pid, char *data, uint64_t size);
-/* The descriptor, which the sampler keeps in its own table; is it still the log's there? */
+/*
+ * The descriptor, which the sampler keeps in its own table, 0 if there is none; and whether that
+ * number is still the log's.
+ */
 int logfile_descriptor(void);
 int logfile_has_descriptor(void);
-/* Close FD; the same file gets a high number, which is returned, or -errno. */
-int logfile_move_up(int fd);
 
 /*
  * A chunk for KIND (PMT_CHUNK_*), zeroed, allocated on disk and mapped; *NUMBER becomes its number

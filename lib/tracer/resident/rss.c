@@ -5,13 +5,12 @@
 #include <dlfcn.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 
 #include "clock.h"
 #include "event.h"
 #include "faults.h"
+#include "kept.h"
 #include "lock.h"
-#include "logfile.h"
 #include "names.h"
 #include "proc.h"
 #include "say.h"
@@ -48,10 +47,8 @@ static struct {
 
 	/* The descriptor of statm. */
 	struct lock lock;
-	_Atomic int statm; /* 0: none */
-	int kept;	   /* how often */
-	dev_t device;
-	ino_t inode;
+	struct kept statm;
+	int opened; /* how often */
 
 	/* Of the C library; looked up once. */
 	int looked_up;
@@ -62,43 +59,29 @@ static struct {
 	struct table lines;
 } rss;
 
-/* Is FD still what we opened? The program may have closed it, and given the number to a pipe. */
-static int is_statm(int fd)
-{
-	struct stat st;
-
-	return SYS2(SYS_fstat, fd, &st) == 0 && st.st_dev == rss.device && st.st_ino == rss.inode;
-}
-
 static void keep_statm(void)
 {
-	struct stat st;
 	long fd = sys_open(STATM, O_RDONLY | O_CLOEXEC, 0);
 
-	rss.kept++;
+	rss.opened++;
 	if (fd >= 0)
-		fd = logfile_move_up((int)fd);
-	if (fd <= 0 || SYS2(SYS_fstat, fd, &st) != 0)
-		return;
-	rss.device = st.st_dev;
-	rss.inode = st.st_ino;
-	atomic_store_explicit(&rss.statm, (int)fd, memory_order_release);
+		(void)kept_open(&rss.statm, (int)fd);
 }
 
 /* The descriptor, 0 when there is none. */
 static int statm_descriptor(void)
 {
-	int fd = atomic_load_explicit(&rss.statm, memory_order_acquire);
+	int fd = kept_number(&rss.statm);
 
-	if (fd == 0 || is_statm(fd))
+	if (fd == 0 || kept_is_file(&rss.statm, fd))
 		return fd;
 	lock_take(&rss.lock);
-	if (atomic_load(&rss.statm) == fd) {
-		atomic_store(&rss.statm, 0);
-		if (rss.kept < KEEP_TIMES)
+	if (kept_number(&rss.statm) == fd) {
+		kept_forget(&rss.statm);
+		if (rss.opened < KEEP_TIMES)
 			keep_statm();
 	}
-	fd = atomic_load(&rss.statm);
+	fd = kept_number(&rss.statm);
 	lock_release(&rss.lock);
 	return fd;
 }
@@ -355,16 +338,12 @@ void rss_thread(struct thread *t)
 
 void rss_reset(void)
 {
-	const int fd = atomic_load(&rss.statm);
-
-	/* The parent's, unless the number is the program's by now. */
-	if (fd != 0 && is_statm(fd))
-		(void)sys_close(fd);
-	atomic_store(&rss.statm, 0);
+	/* In a forked child this is the parent's. */
+	kept_close(&rss.statm);
 	lock_reset(&rss.lock);
 	lock_reset(&rss.lines_lock);
 	table_clear(&rss.lines);
-	rss.kept = 0;
+	rss.opened = 0;
 	rss.mode = PMT_RSS_OFF;
 	rss_shared.counts = 0;
 	rss_shared.block_size = NULL;
