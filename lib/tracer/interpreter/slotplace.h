@@ -86,8 +86,10 @@ static inline unsigned slotplace_call(const struct slotplace *p)
 	if (p->position == 0)
 		return PMT_PYEVENT_CALL;
 	at = slotplace_instruction(p->code, p->position);
-	return (at[0] == s->resume || at[0] == s->resume_quick) && at[1] != 0 ? PMT_PYEVENT_RESUME
-									      : PMT_PYEVENT_CALL;
+	/* An exception does not pass the instruction at which a generator begins or goes on. */
+	if (at[0] != s->resume && at[0] != s->resume_quick)
+		return PMT_PYEVENT_THROW;
+	return at[1] != 0 ? PMT_PYEVENT_RESUME : PMT_PYEVENT_CALL;
 }
 
 /* The kind of a "return"; ARG: what is returned, NULL: there is an exception. */
