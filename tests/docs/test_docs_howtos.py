@@ -14,7 +14,7 @@ import pytest
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in generate.DOCS.glob("howto-*.md")}
 # howto-hook goes on where howto-record ends.
-ORDER = ["howto-record", "howto-hook", "howto-option", "howto-command"]
+ORDER = ["howto-record", "howto-hook", "howto-option", "howto-command", "howto-python"]
 
 
 def run(command: list[str], folder: Path, text: str | None = None) -> str:

@@ -33,6 +33,9 @@ SCENARIOS = [
     "recursion",
     "generators",
     "coroutines",
+    "thrown",
+    "unstarted",
+    "cancelled",
     "exceptions",
     "comprehensions",
     "executed",
@@ -107,6 +110,29 @@ def test_generators_go_on(tracer: Tracer, python: Python) -> None:
     assert own.count("call") == 3
     assert own.count("yield") == own.count("resume") == 7
     assert own.count("return") == 3
+
+
+def test_exceptions_thrown_into_generators(tracer: Tracer, python: Python) -> None:
+    """close(), throw() and the end of a task do not call a function; before 3.11 they resume it."""
+    thrown = "throw" if python.version >= (3, 11) else "resume"
+    run = tracer.python(python, SCRIPT.name, "thrown", "quiet", options={"TRACE": "calls"})
+    kinds: Dict[str, List[str]] = defaultdict(list)
+    for e in run.log.of("pyevent"):
+        kinds[e["function"]].append(e["what"])
+    assert kinds["closing"] == ["call", "yield", thrown, "unwind"]
+    assert kinds["catching"] == [
+        *("call", "yield", thrown, "yield", thrown, "unwind"),
+        *("call", "yield", thrown, "yield", "resume", "return"),
+    ]
+    assert kinds["waiter"] == ["call", "yield", thrown, "unwind"] * 2
+    run = tracer.python(python, SCRIPT.name, "cancelled", "quiet", options={"TRACE": "calls"})
+    kinds.clear()
+    for e in run.log.of("pyevent"):
+        kinds[e["function"]].append(e["what"])
+    # Two that wait, one that another waits for, and one that has not begun.
+    assert kinds["sleeping"].count("yield") == 3
+    assert kinds["sleeping"].count("unwind") in (3, 4)
+    assert kinds["stubborn"] == ["call", "yield", thrown, "return"]
 
 
 def test_quickened_generators_go_on(tracer: Tracer, python: Python) -> None:

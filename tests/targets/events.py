@@ -144,6 +144,91 @@ def delegate(n):
     return result
 
 
+def thrown():
+    begin()
+    g = closing()
+    next(g)
+    g.close()
+    g = catching(1)
+    next(g)
+    g.throw(KeyError("k"))
+    g.close()
+    g = handing()
+    next(g)
+    g.throw(KeyError("k"))
+    list(g)
+    c = waiter(3)
+    c.send(None)
+    c.close()
+    c = waiter(3)
+    c.send(None)
+    try:
+        c.throw(KeyError("k"))
+    except KeyError:
+        pass
+    end()
+
+
+def unstarted():
+    begin()
+    g = closing()
+    g.close()
+    c = waiter(3)
+    c.close()
+    end()
+
+
+def closing():
+    try:
+        yield 1
+    finally:
+        len("done")
+
+
+def catching(n):
+    for i in range(n):
+        try:
+            yield i
+        except KeyError:
+            yield "caught"
+
+
+def handing():
+    yield from catching(1)
+
+
+def cancelled():
+    """Tasks that are cancelled: where they wait, before they begin, and one that does not care."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    begin()
+    loop.run_until_complete(cancelling(asyncio))
+    end()
+    loop.close()
+
+
+async def cancelling(asyncio):
+    tasks = [asyncio.ensure_future(sleeping(asyncio)) for _ in range(2)]
+    tasks.append(asyncio.ensure_future(stubborn(asyncio)))
+    await asyncio.sleep(0)
+    late = asyncio.ensure_future(sleeping(asyncio))
+    for task in [*tasks, late]:
+        task.cancel()
+    await asyncio.gather(*tasks, late, return_exceptions=True)
+
+
+async def sleeping(asyncio):
+    await asyncio.sleep(100)
+
+
+async def stubborn(asyncio):
+    try:
+        await sleeping(asyncio)
+    except asyncio.CancelledError:
+        return 1
+
+
 def coroutines():
     begin()
     drive(waiter(2))

@@ -291,9 +291,9 @@ static int is_attached(void)
 	if (!python.is_initialized())
 		return 0;
 	attached = python.current();
-	/* Before 3.12 that is a global, and may be another thread's. */
+	/* Where it is not this thread's own, it is a global and may be another's. */
 	return attached != NULL &&
-	       (python.version >= 0x030c0000 || attached == python.of_this_thread());
+	       (python.layout.current_is_own || attached == python.of_this_thread());
 }
 
 int census_take(unsigned moment, const char *label)

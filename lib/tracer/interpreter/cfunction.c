@@ -2,7 +2,6 @@
 /* C functions: told apart by their method definitions, which are static in nearly all modules. */
 #include "cfunction.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "code.h"
@@ -52,9 +51,9 @@ static const void *type_of(const void *object)
 
 int cfunction_init(void)
 {
-	cfunctions.function_type = dlsym(python.scope, "PyCFunction_Type");
-	cfunctions.descriptor_type = dlsym(python.scope, "PyMethodDescr_Type");
-	cfunctions.module_type = dlsym(python.scope, "PyModule_Type");
+	python_symbol(&cfunctions.function_type, "PyCFunction_Type");
+	python_symbol(&cfunctions.descriptor_type, "PyMethodDescr_Type");
+	python_symbol(&cfunctions.module_type, "PyModule_Type");
 	cfunctions.head = python.layout.ob_type + 8;
 	return cfunctions.function_type != NULL && cfunctions.descriptor_type != NULL ? 0 : -1;
 }

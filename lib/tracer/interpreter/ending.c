@@ -2,7 +2,6 @@
 /* Being called at the interpreter's end. */
 #include "ending.h"
 
-#include <dlfcn.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -107,17 +106,16 @@ static void make_object(const void *type_type)
 
 static int find_api(void)
 {
-	const void *type_type = dlsym(python.scope, "PyType_Type");
+	const void *type_type;
 	int missing = 0;
-	void *symbol;
 
 #define X(result, name, parameters)                                                                \
-	symbol = dlsym(python.scope, #name);                                                       \
-	memcpy(&api.name, &symbol, sizeof(symbol));                                                \
-	missing |= symbol == NULL;
+	python_symbol(&api.name, #name);                                                           \
+	missing |= api.name == NULL;
 	API(X)
 #undef X
-	ending.none = dlsym(python.scope, "_Py_NoneStruct");
+	python_symbol(&ending.none, "_Py_NoneStruct");
+	python_symbol(&type_type, "PyType_Type");
 	if (missing || ending.none == NULL || type_type == NULL)
 		return -1;
 	make_object(type_type);
@@ -225,19 +223,15 @@ static void register_by_interpreter(void)
 {
 	void *(*init)(void);
 	void (*at_exit)(void (*)(void *), void *);
-	void *symbol = dlsym(python.scope, "_Py_PyAtExit");
 	int (*exec)(void *) = exec_atexit;
 	char *slot;
 
-	memcpy(&at_exit, &symbol, sizeof(symbol));
-	symbol = dlsym(python.scope, "PyInit_atexit");
-	memcpy(&init, &symbol, sizeof(symbol));
-	symbol = dlsym(python.scope, "PyInterpreterState_Main");
-	memcpy(&ending.first_interpreter, &symbol, sizeof(symbol));
-	symbol = dlsym(python.scope, "PyInterpreterState_Get");
-	if (symbol == NULL) /* 3.8 */
-		symbol = dlsym(python.scope, "_PyInterpreterState_Get");
-	memcpy(&ending.interpreter, &symbol, sizeof(symbol));
+	python_symbol(&at_exit, "_Py_PyAtExit");
+	python_symbol(&init, "PyInit_atexit");
+	python_symbol(&ending.first_interpreter, "PyInterpreterState_Main");
+	python_symbol(&ending.interpreter, "PyInterpreterState_Get");
+	if (ending.interpreter == NULL) /* 3.8 */
+		python_symbol(&ending.interpreter, "_PyInterpreterState_Get");
 	if (at_exit == NULL || init == NULL || ending.interpreter == NULL ||
 	    ending.first_interpreter == NULL)
 		return;
@@ -267,7 +261,7 @@ void ending_arm(void (*function)(void))
 	module = api.PyDict_GetItemString(api.PyImport_GetModuleDict(), "atexit");
 	if (module != NULL)
 		register_in(module);
-	else if (python.version < 0x030a0000)
+	else if (!python.known->keeps_exit_functions)
 		register_by_interpreter();
 	else
 		register_by_new_module();

@@ -338,7 +338,7 @@ void events_at_audit(const char *event)
 {
 	if (!wants_any())
 		return;
-	if (python.version >= 0x030c0000)
+	if (python.known->has_monitoring)
 		monitor_at_audit(is_ready(event));
 	else
 		slots_at_audit(event, is_ready(event));
@@ -346,13 +346,13 @@ void events_at_audit(const char *event)
 
 void events_python_ended(void)
 {
-	if (python.version >= 0x030c0000)
+	if (python.known->has_monitoring)
 		monitor_forget();
 }
 
 static void change_engine(void)
 {
-	if (python.version >= 0x030c0000)
+	if (python.known->has_monitoring)
 		monitor_change();
 	else
 		slots_change();
@@ -362,7 +362,7 @@ void events_begin(void)
 {
 	if (!wants_any())
 		return;
-	if (python.version >= 0x030c0000)
+	if (python.known->has_monitoring)
 		monitor_at_audit(1);
 	else
 		slots_at_audit("", 1);

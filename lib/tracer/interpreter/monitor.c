@@ -2,7 +2,6 @@
 /* Events by sys.monitoring. */
 #include "monitor.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -218,29 +217,22 @@ static const struct {
 	{PMT_TRACED_EXCEPTIONS, "STOP_ITERATION", on_raise},
 };
 
-static void set(void *place, const char *name)
-{
-	void *symbol = dlsym(python.scope, name);
-
-	memcpy(place, &symbol, sizeof(symbol));
-}
-
 static int look_up(void)
 {
-	set(&monitor.get, "PySys_GetObject");
-	set(&monitor.attribute, "PyObject_GetAttrString");
-	set(&monitor.call, "PyObject_CallMethod");
-	set(&monitor.make_type, "PyType_FromSpec");
-	set(&monitor.make, "PyType_GenericAlloc");
-	set(&monitor.number, "PyLong_AsLong");
-	set(&monitor.line, "PyCode_Addr2Line");
-	set(&monitor.error, "PyErr_Occurred");
-	set(&monitor.clear, "PyErr_Clear");
-	set(&monitor.release, "Py_DecRef");
-	set(&monitor.interpreter, "PyInterpreterState_Get");
-	set(&monitor.interpreter_id, "PyInterpreterState_GetID");
-	set(&monitor.vectorcall_call, "PyVectorcall_Call");
-	set(&monitor.none, "_Py_NoneStruct");
+	python_symbol(&monitor.get, "PySys_GetObject");
+	python_symbol(&monitor.attribute, "PyObject_GetAttrString");
+	python_symbol(&monitor.call, "PyObject_CallMethod");
+	python_symbol(&monitor.make_type, "PyType_FromSpec");
+	python_symbol(&monitor.make, "PyType_GenericAlloc");
+	python_symbol(&monitor.number, "PyLong_AsLong");
+	python_symbol(&monitor.line, "PyCode_Addr2Line");
+	python_symbol(&monitor.error, "PyErr_Occurred");
+	python_symbol(&monitor.clear, "PyErr_Clear");
+	python_symbol(&monitor.release, "Py_DecRef");
+	python_symbol(&monitor.interpreter, "PyInterpreterState_Get");
+	python_symbol(&monitor.interpreter_id, "PyInterpreterState_GetID");
+	python_symbol(&monitor.vectorcall_call, "PyVectorcall_Call");
+	python_symbol(&monitor.none, "_Py_NoneStruct");
 	monitor.head = python.layout.ob_type + 8;
 	return monitor.get != NULL && monitor.attribute != NULL && monitor.call != NULL &&
 			       monitor.make_type != NULL && monitor.make != NULL &&

@@ -2,7 +2,6 @@
 /* Recording objects. */
 #include "objects.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "event.h"
@@ -255,34 +254,25 @@ void objects_infer(uintptr_t block, uint32_t cell)
 	event_end(t);
 }
 
-/* Versions that are known not to tell of every end. */
-static const char *gap(void)
-{
-	const uint32_t version = python.version >> 8;
-
-	if (version >= 0x030d00 && version < 0x030d03)
-		return "this Python reports few ends of objects that its evaluation loop drops";
-	if (version >= 0x030e00 && version < 0x030e0a)
-		return "this Python may not report the ends of objects in deep nests";
-	return NULL;
-}
-
 /* Once in each log. */
 static void tell(void)
 {
+	const char *gap;
+
 	if (objects.told)
 		return;
 	objects.told = 1;
+	gap = python_bug(PYTHON_BUG_ENDS);
 	if (objects.why != NULL)
 		objects_notice(PMT_NOTICE_TOLD, objects.why);
-	else if (gap() != NULL)
-		objects_notice(PMT_NOTICE_OBJECTS, gap());
+	else if (gap != NULL)
+		objects_notice(PMT_NOTICE_OBJECTS, gap);
 }
 
 /* Begin. Returns NULL, or why not. */
 static const char *start(void)
 {
-	if (python.version < 0x030d0000)
+	if (!python.known->tells_objects)
 		return "no objects are traced: this needs CPython 3.13 or later";
 	if (objtype_start() != 0 || reftracer_start(on_event) != 0)
 		return "no objects are traced: this Python's are not understood";
@@ -337,11 +327,6 @@ void objects_reset(void)
 
 /* --- garbage collection at the end --- */
 
-static void *function(const char *name)
-{
-	return dlsym(python.scope, name);
-}
-
 /* `gc.collect(generation)`; what the import of the module makes is not the program's. */
 static void collect(long generation)
 {
@@ -350,19 +335,15 @@ static void collect(long generation)
 	void *(*raised)(void);
 	void (*clear)(void);
 	void (*release)(void *object);
-	void *symbols[] = {function("PyImport_ImportModule"), function("PyObject_CallMethod"),
-			   function("PyErr_Occurred"), function("PyErr_Clear"),
-			   function("Py_DecRef")};
 	void *module, *result;
 
-	memcpy(&import, &symbols[0], sizeof(import));
-	memcpy(&call, &symbols[1], sizeof(call));
-	memcpy(&raised, &symbols[2], sizeof(raised));
-	memcpy(&clear, &symbols[3], sizeof(clear));
-	memcpy(&release, &symbols[4], sizeof(release));
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
-		if (symbols[i] == NULL)
-			return;
+	python_symbol(&import, "PyImport_ImportModule");
+	python_symbol(&call, "PyObject_CallMethod");
+	python_symbol(&raised, "PyErr_Occurred");
+	python_symbol(&clear, "PyErr_Clear");
+	python_symbol(&release, "Py_DecRef");
+	if (import == NULL || call == NULL || raised == NULL || clear == NULL || release == NULL)
+		return;
 	if (raised() != NULL)
 		return;
 	objects_self.paused = 1;

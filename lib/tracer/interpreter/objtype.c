@@ -2,7 +2,6 @@
 /* Types of objects: what they are called, and whether their objects are wanted. */
 #include "objtype.h"
 
-#include <dlfcn.h>
 #include <link.h>
 #include <string.h>
 
@@ -18,7 +17,6 @@ struct table objtype_words;
 _Atomic uint64_t objtype_epoch;
 
 /* tp_flags, as in Include/object.h. */
-#define FLAG_MANAGED ((1ULL << 3) | (1ULL << 4))
 #define FLAG_HEAPTYPE (1ULL << 9)
 #define FLAG_HAVE_GC (1ULL << 14)
 #define FLAG_TYPE_SUBCLASS (1ULL << 31)
@@ -65,9 +63,13 @@ static const char *const probes[] = {"Py_IsInitialized", "PyType_Type",	   "PyLo
 
 static int has_probe(uintptr_t start, uintptr_t end)
 {
-	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++)
-		if ((uintptr_t)dlsym(python.scope, probes[i]) - start < end - start)
+	uintptr_t probe;
+
+	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+		python_symbol(&probe, probes[i]);
+		if (probe - start < end - start)
 			return 1;
+	}
 	return 0;
 }
 
@@ -96,12 +98,13 @@ static int add_image(struct dl_phdr_info *info, size_t size, void *data)
 int objtype_start(void)
 {
 	const uint64_t flags = FLAG_TYPE_SUBCLASS | FLAG_HAVE_GC;
-	const void *type = dlsym(python.scope, "PyType_Type");
+	const void *type;
 
+	python_symbol(&type, "PyType_Type");
 	if (!python.walkable || type == NULL)
 		return -1;
 	types.head = python.layout.ob_type + 8;
-	types.frame_type = dlsym(python.scope, "PyFrame_Type");
+	python_symbol(&types.frame_type, "PyFrame_Type");
 	if (!types.looked_up) {
 		types.looked_up = 1;
 		(void)dl_iterate_phdr(add_image, NULL);
@@ -193,11 +196,12 @@ static uint64_t describe(const void *type)
 {
 	const uint64_t flags = word_in(type, types.head + TYPE_FLAGS);
 	const uint64_t size = word_in(type, types.head + TYPE_BASICSIZE);
+	const struct python_types *known = &python.known->types;
 	uint64_t word = OBJTYPE_KNOWN, skip = 0;
 
 	if (flags & FLAG_HAVE_GC && !python.free_threaded)
 		skip += 1;
-	if (flags & FLAG_MANAGED)
+	if (flags & (known->managed_dict | known->managed_weakref))
 		skip += 1;
 	if (flags & FLAG_TYPE_SUBCLASS)
 		word |= OBJTYPE_META;

@@ -48,7 +48,8 @@ static struct reftracer_slot *link_to(reftracer_function function, void *data)
 
 /*
  * By the interpreter's function another tracer would be told, from 3.15 on, that it is thrown out,
- * which is not so. Without the interpreter's lock there is no other way.
+ * which is not so. Without the interpreter's lock there is no other way: there the function may
+ * race with itself up to 3.14 (gh-137992).
  */
 static void put(reftracer_function function, void *data)
 {
@@ -92,10 +93,11 @@ void reftracer_check(void)
 static struct reftracer_slot *find_slot(const struct reftracer_slot *link)
 {
 	const reftracer_function ours = reftracer_shared.ours;
-	char *start = dlsym(python.scope, "_PyRuntime"), *found = NULL;
+	char *start, *found = NULL;
 	const ElfW(Sym) *symbol = NULL;
 	Dl_info info;
 
+	python_symbol(&start, "_PyRuntime");
 	if (start == NULL || python.free_threaded ||
 	    dladdr1(start, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || symbol == NULL ||
 	    info.dli_saddr != start)
@@ -112,16 +114,14 @@ static struct reftracer_slot *find_slot(const struct reftracer_slot *link)
 
 int reftracer_start(reftracer_function ours)
 {
-	void *symbols[] = {dlsym(python.scope, "PyRefTracer_SetTracer"),
-			   dlsym(python.scope, "PyRefTracer_GetTracer")};
 	struct reftracer_slot *link;
 	reftracer_function function;
 	void *data;
 
-	if (symbols[0] == NULL || symbols[1] == NULL)
+	python_symbol(&tracer.set, "PyRefTracer_SetTracer");
+	python_symbol(&tracer.get, "PyRefTracer_GetTracer");
+	if (tracer.set == NULL || tracer.get == NULL)
 		return -1;
-	memcpy(&tracer.set, &symbols[0], sizeof(tracer.set));
-	memcpy(&tracer.get, &symbols[1], sizeof(tracer.get));
 	reftracer_shared.ours = ours;
 	function = tracer.get(&data);
 	link = function == ours ? data : link_to(function, data);

@@ -17,7 +17,6 @@
  */
 #include "slots.h"
 
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -25,6 +24,7 @@
 #include "names.h"
 #include "python.h"
 #include "say.h"
+#include "slotplace.h"
 #include "stack.h"
 #include "tracing.h"
 
@@ -34,39 +34,6 @@ enum slot_event { CALL, EXCEPTION, LINE, RETURN, C_CALL, C_EXCEPTION, C_RETURN, 
 typedef int trace_function(void *object, void *frame, int what, void *arg);
 
 enum slot { PROFILE, TRACE, SLOTS };
-
-/* Offsets in bytes: one row for each layout. */
-struct slots_layout {
-	uint32_t version;
-	uint32_t function[SLOTS]; /* of a thread state; the object is two pointers behind */
-	uint32_t cframe;	  /* 0: use_tracing is in the thread state itself */
-	uint32_t use_tracing;	  /* of the C frame, or of the thread state */
-	uint32_t use_tracing_bytes;
-	/* Up to 3.9 an int counts trace functions; lines are only told of where it is not 0. */
-	uint32_t runtime_count;	    /* of _PyRuntime; 0: not there */
-	uint32_t interpreter_count; /* of an interpreter; 0: not there */
-	uint32_t frame;	 /* of a frame object: pointer to the frame, 0: it is the frame */
-	uint32_t lineno; /* of a frame object */
-	uint32_t opcodes;
-	uint32_t flags;	   /* of a code object */
-	uint32_t bytecode; /* a bytes object; 0: python.layout.bytecode is right */
-	uint8_t yields[2]; /* instructions at which a generator stops */
-	/* Instructions where it goes on, argument not 0: plain and quickened; 0: the ones above. */
-	uint8_t resumes[2];
-};
-
-static const struct slots_layout layouts[] = {
-	{0x308, {56, 64}, 0, 48, 4, 588, 0, 0, 108, 89, 36, 48, {86, 72}, {0, 0}},
-	{0x309, {56, 64}, 0, 48, 4, 0, 68, 0, 108, 89, 36, 48, {86, 72}, {0, 0}},
-	{0x30a, {56, 64}, 48, 0, 4, 0, 0, 0, 100, 85, 36, 48, {86, 72}, {0, 0}},
-	{0x30b, {64, 72}, 56, 0, 1, 0, 0, 24, 40, 45, 48, 0, {86, 86}, {151, 150}},
-};
-
-/* Of a thread state, where that is needed: pointer to the interpreter. */
-#define INTERPRETER 16U
-
-/* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR. */
-#define FLAGS_GENERATOR 0x2a0U
 
 /* A mark in a frame of which only we want to hear the instructions; the program's is 1. */
 #define OPCODES_OURS 2
@@ -85,7 +52,7 @@ struct foreign {
 };
 
 static struct {
-	const struct slots_layout *layout;
+	const struct python_slots *layout;
 	void (*set_trace)(trace_function *function, void *object);
 	char *runtime;
 	void *(*interpreter)(void);
@@ -116,38 +83,44 @@ static int on_first(void *object, void *frame, int what, void *arg);
 
 static trace_function *const ours[SLOTS] = {on_profile, on_trace};
 
+/* Of a thread state. */
+static uint32_t offset_of(enum slot slot)
+{
+	return slot == PROFILE ? slots.layout->profile : slots.layout->trace;
+}
+
 static trace_function *function_in(const void *state, enum slot slot)
 {
 	trace_function *function;
 
-	memcpy(&function, (const char *)state + slots.layout->function[slot], sizeof(function));
+	memcpy(&function, (const char *)state + offset_of(slot), sizeof(function));
 	return function;
 }
 
 /* The count of trace functions, NULL where there is none. */
 static int *count_of(const void *state)
 {
-	const struct slots_layout *l = slots.layout;
+	const struct python_slots *l = slots.layout;
 	char *interpreter;
 
 	if (l->runtime_count != 0)
 		return slots.runtime == NULL ? NULL : (int *)(slots.runtime + l->runtime_count);
 	if (l->interpreter_count == 0)
 		return NULL;
-	memcpy(&interpreter, (const char *)state + INTERPRETER, sizeof(interpreter));
+	memcpy(&interpreter, (const char *)state + l->interpreter, sizeof(interpreter));
 	return (int *)(interpreter + l->interpreter_count);
 }
 
 /* Put FUNCTION in front; the object stays. Another thread's only with the interpreter's lock. */
 static void put_function(void *state, enum slot slot, trace_function *function)
 {
-	const struct slots_layout *l = slots.layout;
+	const struct python_slots *l = slots.layout;
 	const int added =
 		slot == TRACE ? (function != NULL) - (function_in(state, TRACE) != NULL) : 0;
 	char *flag = state;
 	int on = l->use_tracing_bytes == 1 ? 255 : 1;
 
-	memcpy((char *)state + l->function[slot], &function, sizeof(function));
+	memcpy((char *)state + offset_of(slot), &function, sizeof(function));
 	if (slots.counted && added != 0)
 		*count_of(state) += added;
 	if (function_in(state, PROFILE) == NULL && function_in(state, TRACE) == NULL)
@@ -316,85 +289,6 @@ static int call_foreign(enum slot slot, void *object, void *frame, int what, voi
 	return f->function[slot](object, frame, what, arg);
 }
 
-/* Where an event is. */
-struct place {
-	const char *code;
-	uint32_t position;
-};
-
-static struct place place_of(const char *frame)
-{
-	const struct python_layout *l = &python.layout;
-	struct place p;
-	uintptr_t raw = 0;
-	int32_t index;
-
-	if (slots.layout->frame != 0)
-		memcpy(&frame, frame + slots.layout->frame, sizeof(frame));
-	memcpy(&p.code, frame + l->executable, sizeof(p.code));
-	if (l->position_kind == PYTHON_INDEX_BYTES || l->position_kind == PYTHON_INDEX_UNITS) {
-		memcpy(&index, frame + l->position, sizeof(index));
-		raw = (uintptr_t)(intptr_t)index;
-	} else {
-		memcpy(&raw, frame + l->position, sizeof(raw));
-	}
-	p.position = stack_position(p.code, raw);
-	return p;
-}
-
-static int is_generator(const char *code)
-{
-	uint32_t flags;
-
-	memcpy(&flags, code + slots.layout->flags, sizeof(flags));
-	return (flags & FLAGS_GENERATOR) != 0;
-}
-
-/* The instruction of a position that is not 0, and its argument. */
-static const unsigned char *instruction(const char *code, uint32_t position)
-{
-	const char *first = code + python.layout.bytecode;
-
-	if (slots.layout->bytecode != 0) {
-		memcpy(&first, code + slots.layout->bytecode, sizeof(first));
-		first += python.layout.bytes_data;
-	}
-	return (const unsigned char *)first + 2 * (position - 1);
-}
-
-/* Does a generator stop at the position? YIELD_FROM is left with the one before as the last. */
-static int at_yield(const struct place *p)
-{
-	const uint8_t *yields = slots.layout->yields;
-
-	if (p->position == 0 || !is_generator(p->code))
-		return 0;
-	return instruction(p->code, p->position)[0] == yields[0] ||
-	       instruction(p->code, p->position)[0] == yields[1] ||
-	       (yields[1] != yields[0] && instruction(p->code, p->position + 1)[0] == yields[1]);
-}
-
-static unsigned call_kind(const struct place *p)
-{
-	const uint8_t *resumes = slots.layout->resumes;
-	const unsigned char *at;
-
-	if (resumes[0] == 0)
-		return at_yield(p) ? PMT_PYEVENT_RESUME : PMT_PYEVENT_CALL;
-	if (p->position == 0)
-		return PMT_PYEVENT_CALL;
-	at = instruction(p->code, p->position);
-	return (at[0] == resumes[0] || at[0] == resumes[1]) && at[1] != 0 ? PMT_PYEVENT_RESUME
-									  : PMT_PYEVENT_CALL;
-}
-
-static unsigned return_kind(const struct place *p, const void *arg)
-{
-	if (arg == NULL)
-		return PMT_PYEVENT_UNWIND;
-	return at_yield(p) ? PMT_PYEVENT_YIELD : PMT_PYEVENT_RETURN;
-}
-
 /* A thread that is there already fills its slots at its next call or return. */
 static void ask_thread(void *state)
 {
@@ -418,7 +312,7 @@ static void new_state(void *state)
 	ask_thread(state);
 }
 
-static void record_c(unsigned what, const struct place *p, const void *callable)
+static void record_c(unsigned what, const struct slotplace *p, const void *callable)
 {
 	struct cfunction function;
 
@@ -456,16 +350,16 @@ static int on_profile(void *object, void *frame, int what, void *arg)
 	if (__builtin_expect(repair | slots.looks, 0))
 		before_event();
 	if (slots.wanted[PROFILE]) {
-		const struct place p = place_of(frame);
+		const struct slotplace p = slotplace_of(frame);
 
 		switch (what) {
 		case CALL:
 			if (events_wants(PMT_TRACED_CALLS))
-				(void)events_py(call_kind(&p), p.code, p.position);
+				(void)events_py(slotplace_call(&p), p.code, p.position);
 			break;
 		case RETURN:
 			if (events_wants(PMT_TRACED_CALLS))
-				(void)events_py(return_kind(&p, arg), p.code, p.position);
+				(void)events_py(slotplace_return(&p, arg), p.code, p.position);
 			break;
 		case C_CALL:
 			record_c(PMT_CEVENT_CALL, &p, arg);
@@ -498,7 +392,7 @@ static void ask_for_instructions(char *frame)
 
 static void record_trace(char *frame, int what)
 {
-	const struct place p = place_of(frame);
+	const struct slotplace p = slotplace_of(frame);
 	int32_t line;
 
 	if (events_wants(PMT_TRACED_OPCODES))
@@ -533,14 +427,10 @@ static int on_trace(void *object, void *frame, int what, void *arg)
 	return call_foreign(TRACE, object, frame, what, arg);
 }
 
-static void find(void *place, const char *name)
-{
-	void *symbol = dlsym(python.scope, name);
-
-	memcpy(place, &symbol, sizeof(symbol));
-}
-
-/* Is the count where the layout has it? Asked by a function that is set and taken back. */
+/*
+ * Is the count where the layout has it? This function sets a trace function, sees whether the count
+ * goes up, and takes the function back.
+ */
 static int check_count(void)
 {
 	void *state = python.current();
@@ -564,17 +454,15 @@ static int check_count(void)
 
 static int look_up(void)
 {
-	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
-		if (layouts[i].version <= python.version >> 16)
-			slots.layout = &layouts[i];
-	find(&slots.set_trace, "PyEval_SetTrace");
-	find(&slots.runtime, "_PyRuntime");
-	find(&slots.interpreter, "PyInterpreterState_Get");
+	slots.layout = &python.known->slots;
+	python_symbol(&slots.set_trace, "PyEval_SetTrace");
+	python_symbol(&slots.runtime, "_PyRuntime");
+	python_symbol(&slots.interpreter, "PyInterpreterState_Get");
 	if (slots.interpreter == NULL) /* 3.8 */
-		find(&slots.interpreter, "_PyInterpreterState_Get");
-	find(&slots.first_state, "PyInterpreterState_ThreadHead");
-	find(&slots.next_state, "PyThreadState_Next");
-	return slots.layout != NULL && slots.set_trace != NULL && slots.interpreter != NULL &&
+		python_symbol(&slots.interpreter, "_PyInterpreterState_Get");
+	python_symbol(&slots.first_state, "PyInterpreterState_ThreadHead");
+	python_symbol(&slots.next_state, "PyThreadState_Next");
+	return slots.layout->profile != 0 && slots.set_trace != NULL && slots.interpreter != NULL &&
 			       slots.first_state != NULL && slots.next_state != NULL &&
 			       python.walkable && cfunction_init() == 0
 		       ? 1

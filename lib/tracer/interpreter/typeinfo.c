@@ -2,7 +2,6 @@
 /* Objects, types and their names in the interpreter's memory. */
 #include "typeinfo.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "arena.h"
@@ -13,8 +12,6 @@
 #include "types.h"
 
 /* tp_flags, as in Include/object.h. */
-#define FLAG_MANAGED_WEAKREF (1ULL << 3) /* from 3.12 */
-#define FLAG_MANAGED_DICT (1ULL << 4)	 /* from 3.11 */
 #define FLAG_HEAPTYPE (1ULL << 9)
 #define FLAG_HAVE_GC (1ULL << 14)
 #define FLAG_TYPE_SUBCLASS (1ULL << 31)
@@ -37,12 +34,6 @@
 #define BUDGET 300000U
 
 #define FIRST_ROOM 2048U
-
-/* Where a class keeps its qualified name: bytes behind the head of an object. */
-static const struct {
-	uint32_t version;
-	uint32_t qualname;
-} heap_types[] = {{0x308, 848}, {0x309, 840}, {0x30a, 848}, {0x30c, 856}, {0x30f, 864}};
 
 static struct {
 	uint32_t head; /* bytes of an object's head */
@@ -127,8 +118,9 @@ static enum life life_of(const void *object)
 	}
 	if (first == 0)
 		return LIFE_DEAD;
-	/* From 3.14 on the upper half has flags, in its upper half again. */
-	if (first >> 32 != 0 && (python.version < 0x030e0000 || (first >> 32 & 0xff00ffff) != 0))
+	/* Flags are in the upper half, in its upper half again. */
+	if (first >> 32 != 0 &&
+	    (!python.known->types.head_has_flags || (first >> 32 & 0xff00ffff) != 0))
 		return LIFE_NONE;
 	return (uint32_t)first == 0 ? LIFE_DEAD : LIFE_ALIVE;
 }
@@ -136,13 +128,10 @@ static enum life life_of(const void *object)
 /* Bytes that the objects of a type with FLAGS have before them. */
 static uint32_t skip_of(uint64_t flags)
 {
-	uint64_t managed = 0;
+	const struct python_types *types = &python.known->types;
+	const uint64_t managed = types->managed_dict | types->managed_weakref;
 	uint32_t skip = 0;
 
-	if (python.version >= 0x030b0000)
-		managed |= FLAG_MANAGED_DICT;
-	if (python.version >= 0x030c0000)
-		managed |= FLAG_MANAGED_WEAKREF;
 	if (flags & FLAG_HAVE_GC && !python.free_threaded)
 		skip += 16;
 	return flags & managed ? skip + 16 : skip;
@@ -242,19 +231,17 @@ static struct typeinfo_type *examine(struct typeinfo *info, uintptr_t address)
 
 int typeinfo_start(void)
 {
-	const uint32_t version = python.version >> 16;
 	const uint64_t flags = FLAG_TYPE_SUBCLASS | FLAG_HAVE_GC;
-	const char *type = dlsym(python.scope, "PyType_Type");
+	const char *type;
 
+	python_symbol(&type, "PyType_Type");
 	if (!python.walkable || type == NULL)
 		return -1;
 	known.head = python.layout.ob_type + 8;
-	for (size_t i = 0; i < sizeof(heap_types) / sizeof(heap_types[0]); i++)
-		if (heap_types[i].version <= version)
-			known.qualname = known.head + heap_types[i].qualname;
+	known.qualname = known.head + python.known->types.qualname;
 	known.type_type = (uintptr_t)type;
-	known.text_type = (uintptr_t)dlsym(python.scope, "PyUnicode_Type");
-	known.dict_type = (uintptr_t)dlsym(python.scope, "PyDict_Type");
+	python_symbol(&known.text_type, "PyUnicode_Type");
+	python_symbol(&known.dict_type, "PyDict_Type");
 	/* The type of types tells whether the flags are where they should be. */
 	return (word_in(type, known.head + TYPE_FLAGS) & flags) == flags ? 0 : -1;
 }
@@ -271,15 +258,12 @@ int typeinfo_init(struct typeinfo *info, int pid)
 	return examine(info, known.type_type) != NULL ? 0 : -1;
 }
 
-/*
- * Dead floats, up to 3.13, are chained by the word of their type: each points to another block,
- * which is as dead.
- */
+/* Where dead floats are chained by the word of their type, each points to another dead block. */
 static int is_dead_float(const void *head)
 {
 	const uintptr_t next = word_in(head, 8);
 
-	return python.version < 0x030e0000 && !python.free_threaded && word_in(head, 0) == 0 &&
+	return python.known->chains_floats && !python.free_threaded && word_in(head, 0) == 0 &&
 	       next != 0 && types_is_live(next);
 }
 
@@ -381,7 +365,7 @@ static int read_keys(const struct typeinfo *info, uintptr_t dict, struct keys *k
 	address = word_in(head, known.head + 16);
 	if (sys_peek(info->pid, table, address, sizeof(table)) != 0)
 		return -1;
-	if (python.version >= 0x030b0000) {
+	if (python.known->types.keys_have_log) {
 		/* Bytes: log2 of the size, log2 of the index's size, kind. */
 		bits = table[9];
 		keys->count = word_in(table, 24);

@@ -97,9 +97,9 @@ static void at_end(void)
 }
 
 /*
- * CPython counts threads around a fork and warns of several, from 3.12 on. How long to keep still,
- * 0 if EVENT leads to no fork: os.fork() runs the program's own functions first, and is over when
- * our hook of fork() says so.
+ * Where CPython counts threads around a fork and warns of several: how long to keep still, 0 if
+ * EVENT leads to no fork: os.fork() runs the program's own functions first, and is over when our
+ * hook of fork() says so.
  */
 static uint64_t quiet_ns(const char *event)
 {
@@ -153,7 +153,7 @@ static int on_event(const char *event, void *args, void *data)
 		objects_check();
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)
 		on_cpython_event(event + 8);
-	else if ((event[0] == 'o' || event[0] == 's') && python.version >= 0x030c0000 &&
+	else if ((event[0] == 'o' || event[0] == 's') && python.known->counts_threads_at_fork &&
 		 quiet_ns(event) != 0)
 		sampler_pause(quiet_ns(event));
 	else if (event[0] == 'o' && strcmp(event, "os.exec") == 0)

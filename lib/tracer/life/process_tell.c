@@ -34,10 +34,10 @@ static void tell_interpreter(void)
 		say_decision("layout of frames: not known", NULL, NULL);
 		return;
 	}
-	text_add_number(&t, python.layout.version >> 8);
+	text_add_number(&t, python.known->number >> 8);
 	text_add(&t, ".");
-	text_add_number(&t, python.layout.version & 255);
-	say_decision("layout of frames: that of Python ", t.data, " and later");
+	text_add_number(&t, python.known->number & 255);
+	say_decision("layout of frames: that of Python ", t.data, NULL);
 }
 
 static void tell_folding(const struct pmt_options *options)

@@ -8,130 +8,12 @@
 
 #include "names.h"
 
-struct python python;
-
-/*
- * Frozen layouts: 64-bit builds with the usual object header. Taken from the headers of each
- * version with offsetof; 3.13 and later describe themselves (see read_offsets).
- */
-static const struct python_layout layouts[] = {
-	{
-		.version = 0x308,
-		.position_kind = PYTHON_INDEX_BYTES,
-		.linetable_kind = PMT_LINETABLE_LNOTAB,
-		.thread_id = 176,
-		.tstate_frame = 24,
-		.previous = 24,
-		.executable = 32,
-		.position = 104,
-		.mark_kind = PYTHON_MARK_BYTE,
-		.mark = 88,
-		.generator = 96,
-		.filename = 104,
-		.name = 112,
-		.first_line = 40,
-		.linetable = 120,
-		.text_ascii = 48,
-		.text_compact = 72,
-	},
-	{
-		.version = 0x30a,
-		.position_kind = PYTHON_INDEX_UNITS,
-		.linetable_kind = PMT_LINETABLE_LINETABLE310,
-		.thread_id = 176,
-		.tstate_frame = 24,
-		.previous = 24,
-		.executable = 32,
-		.position = 96,
-		.mark_kind = PYTHON_MARK_BYTE,
-		.mark = 84,
-		.generator = 88,
-		.filename = 104,
-		.name = 112,
-		.first_line = 40,
-		.linetable = 120,
-		.text_ascii = 48,
-		.text_compact = 72,
-	},
-	{
-		.version = 0x30b,
-		.position_kind = PYTHON_PREVIOUS,
-		.linetable_kind = PMT_LINETABLE_LOCATIONS,
-		.thread_id = 152,
-		.tstate_frame = 56,
-		.cframe_frame = 8,
-		.has_cframe = 1,
-		.previous = 48,
-		.executable = 32,
-		.position = 56,
-		.owner = 69,
-		.has_owner = 1,
-		.mark_kind = PYTHON_MARK_INDEX,
-		.mark = 64,
-		.locals = 72,
-		.entry = 68,
-		.filename = 112,
-		.name = 120,
-		.qualname = 128,
-		.first_line = 72,
-		.linetable = 136,
-		.bytecode = 184,
-		.text_ascii = 48,
-		.text_compact = 72,
-	},
-	{
-		.version = 0x30c,
-		.position_kind = PYTHON_PREVIOUS,
-		.linetable_kind = PMT_LINETABLE_LOCATIONS,
-		.tstate_frame = 56,
-		.cframe_frame = 0,
-		.has_cframe = 1,
-		.previous = 8,
-		.executable = 0,
-		.position = 56,
-		.owner = 70,
-		.has_owner = 1,
-		.mark_kind = PYTHON_MARK_INDEX,
-		.mark = 64,
-		.locals = 72,
-		.filename = 112,
-		.name = 120,
-		.qualname = 128,
-		.first_line = 68,
-		.linetable = 136,
-		.bytecode = 192,
-		.text_ascii = 40,
-		.text_compact = 56,
-	},
-};
-
-/* Where _Py_DebugOffsets keeps each offset: bytes into the structure, which grows by versions. */
-struct offsets_layout {
-	uint32_t version;
-	uint32_t tstate_frame;
-	uint32_t frame_previous;     /* executable, instr_ptr, localsplus, owner follow */
-	uint32_t frame_stackpointer; /* 0: a height, behind instr_ptr in the frame itself */
-	uint32_t frame_tlbc_index;
-	uint32_t code_filename; /* name, qualname, linetable, firstlineno follow */
-	uint32_t code_bytecode;
-	uint32_t code_tlbc;
-	uint32_t ob_type;
-	uint32_t bytes_size; /* data follows */
-	uint32_t text_state; /* length, size of the ASCII head follow */
-};
-
-static const struct offsets_layout offsets_layouts[] = {
-	{0x30d, 184, 232, 0, 0, 280, 344, 0, 360, 520, 544},
-	{0x30e, 208, 256, 296, 304, 320, 384, 392, 408, 600, 624},
-	{0x30f, 208, 320, 360, 368, 384, 448, 456, 472, 696, 720},
-};
+struct python python = {.known = &python_version_none};
 
 /* Two words before the offsets: cookie, version, then whether the build is free-threaded. */
 #define OFFSETS_COOKIE "xdebugpy"
 #define OFFSETS_VERSION 8
 #define OFFSETS_FREE_THREADED 16
-#define LOCALS_AFTER_PREVIOUS 24
-#define OWNER_AFTER_PREVIOUS 32
 
 static uint32_t word(const char *offsets, uint32_t at)
 {
@@ -157,7 +39,30 @@ static int is_plausible(const struct python_layout *l)
 	       l->tstate_frame != 0;
 }
 
-static int read_offsets(const char *offsets, const struct offsets_layout *o)
+static void read_frame_offsets(const char *offsets, const struct python_offsets *o)
+{
+	struct python_layout *l = &python.layout;
+
+	l->position_kind = PYTHON_CURRENT;
+	l->tstate_frame = word(offsets, o->tstate_frame);
+	l->previous = word(offsets, o->previous);
+	l->executable = word(offsets, o->executable);
+	l->position = word(offsets, o->position);
+	l->owner = word(offsets, o->owner);
+	l->has_owner = 1;
+	l->locals = word(offsets, o->locals);
+	l->mark_kind = o->stackpointer == 0 ? PYTHON_MARK_INDEX : PYTHON_MARK_POINTER;
+	l->mark = o->stackpointer == 0 ? l->position + 8 : word(offsets, o->stackpointer);
+	/* Their garbage collection looks at the whole value stack, free places included. */
+	if (python.free_threaded)
+		l->mark_kind = PYTHON_MARK_NONE;
+	if (python.free_threaded && o->tlbc != 0) {
+		l->tlbc_index = word(offsets, o->tlbc_index);
+		l->tlbc = word(offsets, o->tlbc);
+	}
+}
+
+static int read_offsets(const char *offsets, const struct python_offsets *o)
 {
 	struct python_layout *l = &python.layout;
 	uint64_t version;
@@ -166,40 +71,24 @@ static int read_offsets(const char *offsets, const struct offsets_layout *o)
 	if (memcmp(offsets, OFFSETS_COOKIE, 8) != 0 || version >> 16 != python.version >> 16)
 		return 0;
 	python.free_threaded = word(offsets, OFFSETS_FREE_THREADED) == 1;
-	l->position_kind = PYTHON_CURRENT;
+	read_frame_offsets(offsets, o);
 	l->linetable_kind = PMT_LINETABLE_LOCATIONS;
-	l->tstate_frame = word(offsets, o->tstate_frame);
-	l->previous = word(offsets, o->frame_previous);
-	l->executable = word(offsets, o->frame_previous + 8);
-	l->position = word(offsets, o->frame_previous + 16);
-	l->owner = word(offsets, o->frame_previous + OWNER_AFTER_PREVIOUS);
-	l->has_owner = 1;
-	l->locals = word(offsets, o->frame_previous + LOCALS_AFTER_PREVIOUS);
-	l->mark_kind = o->frame_stackpointer == 0 ? PYTHON_MARK_INDEX : PYTHON_MARK_POINTER;
-	l->mark =
-		o->frame_stackpointer == 0 ? l->position + 8 : word(offsets, o->frame_stackpointer);
-	/* Their garbage collection looks at the whole value stack, free places included. */
-	if (python.free_threaded)
-		l->mark_kind = PYTHON_MARK_NONE;
-	l->filename = word(offsets, o->code_filename);
-	l->name = word(offsets, o->code_filename + 8);
-	l->qualname = word(offsets, o->code_filename + 16);
-	l->linetable = word(offsets, o->code_filename + 24);
-	l->first_line = word(offsets, o->code_filename + 32);
-	l->bytecode = word(offsets, o->code_bytecode);
-	if (python.free_threaded && o->code_tlbc != 0) {
-		l->tlbc_index = word(offsets, o->frame_tlbc_index);
-		l->tlbc = word(offsets, o->code_tlbc);
-	}
+	l->filename = word(offsets, o->filename);
+	l->name = word(offsets, o->name);
+	l->qualname = word(offsets, o->qualname);
+	l->linetable = word(offsets, o->linetable);
+	l->first_line = word(offsets, o->first_line);
+	l->bytecode = word(offsets, o->bytecode);
 	l->ob_type = word(offsets, o->ob_type);
 	l->bytes_size = word(offsets, o->bytes_size);
-	l->bytes_data = word(offsets, o->bytes_size + 8);
+	l->bytes_data = word(offsets, o->bytes_data);
 	l->text_state = word(offsets, o->text_state);
-	l->text_length = word(offsets, o->text_state + 8);
-	l->text_ascii = word(offsets, o->text_state + 16);
+	l->text_length = word(offsets, o->text_length);
+	l->text_ascii = word(offsets, o->text_ascii);
 	l->text_compact = l->text_ascii + 16;
-	/* Free-threaded builds from 3.14 widen the field before `kind` to a byte. */
-	l->text_kind_shift = python.free_threaded && version >> 16 >= 0x30e ? 8 : 2;
+	/* Free-threaded builds from 3.14 on widen the field before `kind` to a byte. */
+	if (python.free_threaded)
+		l->text_kind_shift = python.known->kind_shift_threaded;
 	/* PyTypeObject: object head, ob_size, tp_name, tp_basicsize, tp_itemsize, tp_dealloc. */
 	l->tp_dealloc = l->ob_type + 8 + 8 + 3 * 8;
 	return is_plausible(l);
@@ -207,42 +96,43 @@ static int read_offsets(const char *offsets, const struct offsets_layout *o)
 
 static int find_layout(void)
 {
-	const uint32_t version = python.version >> 16;
-	const char *offsets = dlsym(python.scope, "_PyRuntime");
+	const char *offsets;
 
-	for (size_t i = 0; i < sizeof(offsets_layouts) / sizeof(offsets_layouts[0]); i++)
-		if (offsets_layouts[i].version == version)
-			return offsets != NULL && read_offsets(offsets, &offsets_layouts[i]);
-	for (size_t i = sizeof(layouts) / sizeof(layouts[0]); i-- > 0;) {
-		if (layouts[i].version > version || version > 0x30c)
-			continue;
-		python.layout = layouts[i];
-		python.layout.ob_type = 8;
-		python.layout.bytes_size = 16;
-		python.layout.bytes_data = 32;
-		python.layout.text_state = 32;
-		python.layout.text_length = 16;
-		python.layout.text_kind_shift = 2;
-		python.layout.tp_dealloc = 48;
+	python.layout = python.known->layout;
+	python.layout.current_is_own = python.known->current_is_own;
+	if (python.known->number != python.version >> 16)
+		return 0;
+	if (python.known->offsets.previous == 0)
 		return 1;
-	}
-	return 0;
+	python_symbol(&offsets, "_PyRuntime");
+	return offsets != NULL && read_offsets(offsets, &python.known->offsets);
 }
 
-/* A function's address; POSIX promises that this conversion works. */
-static void set_function(void *place, const char *name)
+/* POSIX promises that a function's address survives this conversion. */
+void python_symbol(void *place, const char *name)
 {
 	void *symbol = dlsym(python.scope, name);
 
 	memcpy(place, &symbol, sizeof(symbol));
 }
 
+const char *python_bug(enum python_bug_kind kind)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct python_bug *bug = &python.known->bugs[i];
+
+		if (bug->kind == kind && (python.version >> 8 & 255) < bug->fixed_in)
+			return bug->notice;
+	}
+	return NULL;
+}
+
 /* Builds that link all objects (--with-trace-refs) have a longer head: the type's own shows it. */
 static int has_usual_heads(void)
 {
-	const void *type = dlsym(python.scope, "PyType_Type");
-	const void *seen;
+	const void *type, *seen;
 
+	python_symbol(&type, "PyType_Type");
 	memcpy(&seen, (const char *)python.code_type + python.layout.ob_type, sizeof(seen));
 	return type == NULL || seen == type;
 }
@@ -270,26 +160,27 @@ int python_find(void *scope)
 	const uint32_t *version;
 
 	python.scope = scope;
-	version = dlsym(scope, "Py_Version");
-	set_function(&get_version, "Py_GetVersion");
-	set_function(&python.is_initialized, "Py_IsInitialized");
+	python_symbol(&version, "Py_Version");
+	python_symbol(&get_version, "Py_GetVersion");
+	python_symbol(&python.is_initialized, "Py_IsInitialized");
 	if (get_version == NULL || python.is_initialized == NULL)
 		return 0;
 	python.text = get_version();
 	python.version = version != NULL ? *version : parse_version(python.text);
-	python.code_type = dlsym(python.scope, "PyCode_Type");
-	set_function(&python.is_finalizing, "Py_IsFinalizing");
+	python.known = python_version_of(python.version);
+	python_symbol(&python.code_type, "PyCode_Type");
+	python_symbol(&python.is_finalizing, "Py_IsFinalizing");
 	if (python.is_finalizing == NULL)
-		set_function(&python.is_finalizing, "_Py_IsFinalizing");
-	set_function(&python.add_audit_hook, "PySys_AddAuditHook");
-	set_function(&python.get_allocator, "PyMem_GetAllocator");
-	set_function(&python.set_allocator, "PyMem_SetAllocator");
+		python_symbol(&python.is_finalizing, "_Py_IsFinalizing");
+	python_symbol(&python.add_audit_hook, "PySys_AddAuditHook");
+	python_symbol(&python.get_allocator, "PyMem_GetAllocator");
+	python_symbol(&python.set_allocator, "PyMem_SetAllocator");
 	if (python.set_allocator == NULL)
 		python.get_allocator = NULL;
-	set_function(&python.current, "PyThreadState_GetUnchecked");
+	python_symbol(&python.current, "PyThreadState_GetUnchecked");
 	if (python.current == NULL)
-		set_function(&python.current, "_PyThreadState_UncheckedGet");
-	set_function(&python.of_this_thread, "PyGILState_GetThisThreadState");
+		python_symbol(&python.current, "_PyThreadState_UncheckedGet");
+	python_symbol(&python.of_this_thread, "PyGILState_GetThisThreadState");
 	python.walkable = python.current != NULL && python.of_this_thread != NULL &&
 			  python.code_type != NULL && find_layout() && has_usual_heads();
 	python.found = 1;
@@ -302,19 +193,19 @@ void *python_thread_state(int *attached)
 	void *own;
 
 	/*
-	 * From 3.12 on the attached thread state is this thread's own or none. Before, it is a
-	 * global of the process and may be another thread's; the one bound to this thread is right
-	 * whether it holds the lock or not.
+	 * Where the attached thread state is not this thread's own or none, it is a global of the
+	 * process and may be another thread's; the one bound to this thread is right whether it
+	 * holds the lock or not.
 	 */
 	*attached = 1;
-	if (current != NULL && python.version >= 0x030c0000)
+	if (current != NULL && python.layout.current_is_own)
 		return current;
 	own = python.of_this_thread();
 	if (own == current)
 		return own;
 	*attached = 0;
-	/* The end of the interpreter frees the states of threads that are still in C, under them.
-	 */
+	/* The end of the interpreter frees the states of threads that are still in C, under them:
+	 * gh-124878. */
 	return python.is_finalizing != NULL && python.is_finalizing() ? NULL : own;
 }
 
@@ -326,12 +217,12 @@ void python_check_compiler(void)
 	void (*release)(void *object) = NULL;
 	void *jit, *enabled;
 
-	if (python.version < 0x030e0000)
+	if (!python.known->has_compiler_switch)
 		return;
-	set_function(&get, "PySys_GetObject");
-	set_function(&call, "PyObject_CallMethod");
-	set_function(&is_true, "PyObject_IsTrue");
-	set_function(&release, "Py_DecRef");
+	python_symbol(&get, "PySys_GetObject");
+	python_symbol(&call, "PyObject_CallMethod");
+	python_symbol(&is_true, "PyObject_IsTrue");
+	python_symbol(&release, "Py_DecRef");
 	if (get == NULL || call == NULL || is_true == NULL || release == NULL)
 		return;
 	jit = get("_jit");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The interpreter in this process: its symbols, looked up at run time, and where its structures
- * keep what a stack walk needs. One row of the table in python.c for each version.
+ * keep what a stack walk needs. What differs by version stands in python_versions.def.
  */
 #ifndef PMT_TRACER_PYTHON_H
 #define PMT_TRACER_PYTHON_H
@@ -9,63 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How a frame says where it is. */
-enum python_position {
-	PYTHON_INDEX_BYTES, /* int: byte offset of the last instruction, -1 before the first */
-	PYTHON_INDEX_UNITS, /* int: the same in 2-byte units */
-	PYTHON_PREVIOUS,    /* pointer to the last instruction; one before the first at the start */
-	PYTHON_CURRENT,	    /* pointer to the instruction being executed */
-};
-
-/* Where a frame can have a mark: see mark.h. */
-enum python_mark {
-	PYTHON_MARK_NONE,
-	PYTHON_MARK_BYTE,    /* a byte of the frame */
-	PYTHON_MARK_INDEX,   /* on the value stack, whose height is an int */
-	PYTHON_MARK_POINTER, /* on the value stack, to whose top a pointer leads */
-};
-
-/* Offsets in bytes. */
-struct python_layout {
-	uint32_t version; /* first version it is for, major << 8 | minor */
-	enum python_position position_kind;
-	unsigned linetable_kind; /* PMT_LINETABLE_* */
-	uint32_t qualname;	 /* of a code object; 0: there is none */
-	/* thread state -> [C frame ->] frame */
-	uint32_t tstate_frame;
-	uint32_t cframe_frame; /* valid if has_cframe */
-	uint32_t has_cframe;
-	uint32_t thread_id; /* of a thread state: pthread_self() of the thread; needed up to 3.11 */
-	/* frame */
-	uint32_t previous;
-	uint32_t executable;
-	uint32_t position;
-	uint32_t owner; /* a byte; valid if has_owner */
-	uint32_t has_owner;
-	uint32_t tlbc_index; /* free-threaded 3.14+: which copy of the bytecode; 0: none */
-	enum python_mark mark_kind;
-	uint32_t mark;	    /* of the byte, the height or the pointer */
-	uint32_t generator; /* BYTE: pointer to the generator that the frame is of */
-	uint32_t locals;    /* INDEX: the value stack */
-	uint32_t entry;	    /* a byte: the frame was called from C; 0: such have a frame between */
-	/* code object */
-	uint32_t filename;
-	uint32_t name;
-	uint32_t first_line;
-	uint32_t linetable;
-	uint32_t bytecode;
-	uint32_t tlbc; /* free-threaded 3.14+: the copies; 0: none */
-	/* objects */
-	uint32_t ob_type;
-	uint32_t bytes_size;
-	uint32_t bytes_data;
-	uint32_t text_state;
-	uint32_t text_length;
-	uint32_t text_ascii;   /* data of an ASCII string */
-	uint32_t text_compact; /* data of another compact string */
-	uint32_t text_kind_shift;
-	uint32_t tp_dealloc;
-};
+#include "python_versions.h"
 
 /* PyMemAllocatorEx, as in Include/cpython/pymem.h since 3.5. */
 struct pymem_allocator {
@@ -98,6 +42,7 @@ struct python {
 	/* NULL both, or neither. */
 	void (*get_allocator)(enum pymem_domain domain, struct pymem_allocator *allocator);
 	void (*set_allocator)(enum pymem_domain domain, struct pymem_allocator *allocator);
+	const struct python_version *known; /* never NULL */
 	struct python_layout layout;
 };
 
@@ -106,6 +51,10 @@ extern struct python python;
 /* Look for an interpreter in SCOPE, as for dlsym(). 1 when one is there (python is filled), or 0.
  */
 int python_find(void *scope);
+/* Put the address of NAME, a function or data of the interpreter, at PLACE; NULL: it has none. */
+void python_symbol(void *place, const char *name);
+/* What the log is to say of a bug that this version has, NULL: it has none of that kind. */
+const char *python_bug(enum python_bug_kind kind);
 /* The thread state whose frames are this thread's own, or NULL. ATTACHED: may it run Python now? */
 void *python_thread_state(int *attached);
 /*
@@ -116,7 +65,7 @@ static inline void *python_attached_state(uintptr_t thread)
 {
 	const char *current = python.current();
 
-	if (current == NULL || python.version >= 0x030c0000)
+	if (current == NULL || python.layout.current_is_own)
 		return (void *)current;
 	return *(const uintptr_t *)(current + python.layout.thread_id) == thread ? (void *)current
 										 : NULL;
