@@ -24,6 +24,7 @@
 #include "objects.h"
 #include "options.h"
 #include "order.h"
+#include "owner.h"
 #include "preload.h"
 #include "pymem.h"
 #include "python.h"
@@ -224,6 +225,7 @@ static int start_log(unsigned flags)
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
 	events_start();
+	owner_start();
 	account_start(process.options.trace >> PMT_TRACED_RSS & 1);
 	process_shared.types = process.options.types && process_traces(PMT_TRACED_PYMEM) &&
 			       python.found && typeinfo_start() == 0;
@@ -414,9 +416,9 @@ static void start_child(void)
 	atomic_store(&process_shared.mode, PROCESS_STARTING);
 	memcpy(parent, logfile_path(), strlen(logfile_path()) + 1);
 	memcpy(process.parent_log, parent, sizeof(parent));
-	arena_reset();
 	forget_log(0);
 	threads_reset();
+	arena_reset();
 	process.malloc_sound = process.by_handlers;
 	process.by_handlers = 0;
 	if (!process.options.follow || start_log(1U << PMT_FLAG_FORKED) != 0)
