@@ -126,9 +126,9 @@ def test_stacks(tracer: Tracer) -> None:
     assert near(view["in_c_heap"]["held_bytes"], 8 * 1000 * 1000, MIB // 4)
     # What the tracer counts of its own, and its library, is found among the mappings.
     own = run.log.of("rss")[-1]["own"]
-    assert own > MIB // 2
+    assert MIB // 8 < own < MIB
     # The library reserves address space for tables, too, which is counted once it is used.
-    assert own <= view["parts"]["tracer"]["mapped_bytes"] <= own + 2 * MIB, own
+    assert own <= view["parts"]["tracer"]["mapped_bytes"] <= own + 5 * MIB, own
 
 
 def test_killed_near_the_peak(tracer: Tracer) -> None:
@@ -187,7 +187,7 @@ def test_only_rss(tracer: Tracer) -> None:
 
 
 def test_other_allocator(tracer: Tracer) -> None:
-    """malloc is another's: its memory is mapped by the program, and its blocks are not the heap's."""
+    """malloc is another's: what it mapped is the heap, and nothing is said of what it keeps."""
     libraries = sorted(Path("/usr/lib").glob("*/libjemalloc.so.2"))
     need(libraries, "jemalloc is not installed")
     run = tracer.c("account.c", "fragments", preload=libraries)
@@ -195,7 +195,7 @@ def test_other_allocator(tracer: Tracer) -> None:
     assert view["in_c_heap"] is None
     assert view["malloc"] is None
     assert run.log.of("account")[-1]["malloc"] == "other allocator"
-    assert resident(view, "mapped") > MIB
+    assert resident(view, "c_heap") > MIB > resident(view, "mapped")
 
 
 def test_many_mappings(tracer: Tracer) -> None:

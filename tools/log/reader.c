@@ -92,12 +92,18 @@ static int run_definitions(struct reader *r, struct stream_run *run)
 	return state == STREAM_ERROR ? -1 : state == STREAM_STOP ? run->stop : 0;
 }
 
-/* Size of the chunks that the header knows of: the file was at least that long. */
+/*
+ * Size of the chunks that the header knows of: the file was at least that long. The last one may
+ * not have had all its space yet; if some of what it holds is cut off, its head says so.
+ */
 static uint64_t chunks_handed_out(const struct reader *r)
 {
 	uint64_t chunks = r->head.header.live.chunks;
 
-	return chunks < UINT32_MAX ? chunks * r->file.chunk_bytes : UINT64_MAX / 2;
+	if (chunks == 0)
+		return 0;
+	return chunks < UINT32_MAX ? (chunks - 1) * r->file.chunk_bytes + sizeof(struct pmt_chunk)
+				   : UINT64_MAX / 2;
 }
 
 /*

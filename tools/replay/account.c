@@ -101,20 +101,28 @@ void account_block_large(struct account *account, uint64_t addr, uint64_t size, 
 /* Where Python's blocks are not recorded its arenas are not marked, but known by their size. */
 static bool is_arena(const struct account *account, const struct pmt_mmap *record)
 {
-	if (record->arena != 0)
-		return true;
+	if (account->sees_python || record->arena != 0)
+		return record->arena != 0;
 	return account->arena_bytes != 0 && record->size == account->arena_bytes &&
 	       record->flags == (MAP_PRIVATE | MAP_ANONYMOUS) &&
 	       record->prot == (PROT_READ | PROT_WRITE);
+}
+
+static enum account_owner owner_of(const struct account *account, const struct pmt_mmap *record)
+{
+	if (record->arena == MAPPING_BY_MALLOC)
+		return ACCOUNT_BY_MALLOC;
+	return is_arena(account, record) ? ACCOUNT_BY_PYTHON : ACCOUNT_BY_PROGRAM;
 }
 
 static void on_mmap(struct account *account, const struct pmt_mmap *record)
 {
 	const struct pmt_munmap gone = {record->addr, record->size};
 
+	if (record->arena == MAPPING_BY_MALLOC)
+		account->malloc_maps = true;
 	if (record->flags & MAP_ANONYMOUS)
-		mappings_mmap(&account->owners, record,
-			      is_arena(account, record) ? ACCOUNT_BY_PYTHON : ACCOUNT_BY_PROGRAM);
+		mappings_mmap(&account->owners, record, owner_of(account, record));
 	else
 		mappings_munmap(&account->owners, &gone);
 }

@@ -89,6 +89,7 @@ struct account {
 	struct account_view last;
 	/* From the header. */
 	uint64_t arena_bytes; /* of an arena of Python; 0: not known */
+	bool malloc_maps;     /* malloc is not the C library's, and its mappings are recorded */
 	bool free_threaded;
 	bool sees_python; /* Python's blocks are recorded */
 };

@@ -38,7 +38,8 @@ struct range {
 	uint64_t end;
 };
 
-const char *const mapping_class_names[MAPPING_CLASSES] = {"anonymous", "file", "reserved", "arena"};
+const char *const mapping_class_names[MAPPING_CLASSES] = {"anonymous", "file", "reserved", "arena",
+							  "malloc"};
 
 void mappings_init(struct mappings *maps, uint64_t page_bytes, mapping_change changed,
 		   void *context)
@@ -264,6 +265,8 @@ void mappings_visit(const struct mappings *maps, uint64_t start, uint64_t end, m
 
 enum mapping_class mapping_class(const struct pmt_mmap *record)
 {
+	if (record->arena == MAPPING_BY_MALLOC)
+		return MAPPING_MALLOC;
 	if (record->arena != 0)
 		return MAPPING_ARENA;
 	if (!(record->flags & MAP_ANONYMOUS))

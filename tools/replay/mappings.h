@@ -19,10 +19,14 @@ enum mapping_class {
 	MAPPING_FILE,	   /* of a file (not MAP_ANONYMOUS) */
 	MAPPING_RESERVED,  /* anonymous and PROT_NONE: address space, not memory */
 	MAPPING_ARENA,	   /* an allocator's, for blocks that are counted themselves */
+	MAPPING_MALLOC,	   /* malloc's, where that is not the C library's: the same */
 	MAPPING_CLASSES,
 };
 
 /* "anonymous", "file", "reserved", "arena". */
+/* `arena` of an mmap record. */
+#define MAPPING_BY_MALLOC 2
+
 extern const char *const mapping_class_names[MAPPING_CLASSES];
 
 struct mapping_total {

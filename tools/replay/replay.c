@@ -22,7 +22,7 @@ static void mapping_changed(void *context, uint32_t site, enum mapping_class cla
 {
 	struct replay *replay = context;
 
-	if (class != MAPPING_RESERVED && class != MAPPING_ARENA)
+	if (class != MAPPING_RESERVED && class != MAPPING_ARENA && class != MAPPING_MALLOC)
 		sites_change(&replay->mapped, site, bytes, count);
 }
 

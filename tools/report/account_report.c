@@ -184,6 +184,21 @@ static void print_arenas_note(const struct account_view *view)
 	       report_size(view->arenas.held_bytes, held));
 }
 
+/* The C heap without figures of its own. */
+static void print_other_malloc_note(const struct account *account, const struct account_view *view)
+{
+	if (view->record.malloc != PMT_MALLOCSTATE_OTHER)
+		puts("what malloc keeps is not known: blocks lie outside of the memory that is "
+		     "known\n"
+		     "      to be its own");
+	else if (account->malloc_maps)
+		puts("malloc is not the C library's: what it keeps free is not known");
+	else
+		puts("malloc is not the C library's, and its mappings were not seen: they are part "
+		     "of\n"
+		     "      the heap or of other anonymous memory");
+}
+
 void account_print_notes(const struct account *account, uint64_t peak_bytes,
 			 void (*begin)(bool *context), bool *context)
 {
@@ -204,8 +219,7 @@ void account_print_notes(const struct account *account, uint64_t peak_bytes,
 	}
 	if (!last->heap.known && is_remarkable(last, last->heap.held_bytes)) {
 		begin(context);
-		puts("malloc is not the C library's: its memory is part of what the program "
-		     "mapped");
+		print_other_malloc_note(account, last);
 	}
 	if (is_remarkable(last, magnitude(missing))) {
 		begin(context);

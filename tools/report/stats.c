@@ -14,6 +14,18 @@ static void add_amount(struct amount *to, const struct amount *amount)
 	to->count += amount->count;
 }
 
+static struct amount *mapped_by(struct stats *stats, uint32_t kind)
+{
+	switch (kind - REPLAY_KIND_MAPPING) {
+	case MAPPING_ARENA:
+		return &stats->arenas;
+	case MAPPING_MALLOC:
+		return &stats->pools;
+	default:
+		return &stats->mapped;
+	}
+}
+
 static void sum_sites(struct stats *stats)
 {
 	const struct sites *blocks = &stats->replay.blocks;
@@ -33,10 +45,7 @@ static void sum_sites(struct stats *stats)
 	}
 	for (uint32_t i = 1; i <= mapped->count; i++) {
 		add_amount(&stats->kinds[mapped->sites[i].kind], &mapped->sites[i].total);
-		add_amount(mapped->sites[i].kind == REPLAY_KIND_MAPPING + MAPPING_ARENA
-				   ? &stats->arenas
-				   : &stats->mapped,
-			   &mapped->sites[i].total);
+		add_amount(mapped_by(stats, mapped->sites[i].kind), &mapped->sites[i].total);
 	}
 }
 

@@ -16,6 +16,7 @@ struct stats {
 	struct amount total;		   /* of the heap */
 	struct amount mapped;		   /* mappings handed out, without arenas */
 	struct amount arenas;
+	struct amount pools;	/* of malloc, where it is not the C library's */
 	struct amount *threads; /* of the heap, in the order of replay.threads */
 	uint64_t peak_rss_bytes;
 	uint64_t own_bytes; /* the tracer's part of the largest sample */

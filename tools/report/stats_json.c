@@ -137,6 +137,8 @@ static void put_allocators(json_t *object, const struct stats *stats)
 		json_object_set_new(kinds, "mmap", json_amount(&stats->mapped));
 	if (stats->arenas.count != 0)
 		json_object_set_new(kinds, "mmap (arenas)", json_amount(&stats->arenas));
+	if (stats->pools.count != 0)
+		json_object_set_new(kinds, "mmap (malloc)", json_amount(&stats->pools));
 	json_object_set_new(object, "by_allocator", kinds);
 }
 
@@ -160,6 +162,8 @@ static void put_mappings(json_t *object, const struct stats *stats)
 	for (int i = 0; i < MAPPING_CLASSES; i++) {
 		const struct mapping_total *total = &stats->replay.mappings.totals[i];
 
+		if (i == MAPPING_MALLOC && total->peak_bytes == 0)
+			continue;
 		json_object_set_new(mappings, mapping_class_names[i],
 				    json_class(total->bytes, total->peak_bytes));
 	}

@@ -185,6 +185,8 @@ static void print_allocators(const struct stats *stats)
 		print_row("mmap", &stats->mapped);
 	if (stats->arenas.count != 0)
 		print_row("mmap (arenas)", &stats->arenas);
+	if (stats->pools.count != 0)
+		print_row("mmap (malloc)", &stats->pools);
 }
 
 static void print_mappings(const struct stats *stats)
@@ -197,6 +199,8 @@ static void print_mappings(const struct stats *stats)
 		const struct mapping_total *total = &stats->replay.mappings.totals[i];
 		report_buffer count;
 
+		if (i == MAPPING_MALLOC && total->peak_bytes == 0)
+			continue;
 		printf("  %-18s %15s %12s %12s\n", mapping_class_names[i],
 		       report_count(total->count, count), report_size(total->bytes, live),
 		       report_size(total->peak_bytes, peak));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tracer's own memory: from the kernel only, never given back piecemeal, and counted, so that
+ * The tracer's own memory: from the kernel only, and counted, so that
  * reports can subtract it from the resident set.
  */
 #ifndef PMT_TRACER_ARENA_H
@@ -25,8 +25,8 @@ void arena_remember(const void *pages, size_t size);
  * answer is the same, at most LIMIT.
  */
 int arena_owns(uint64_t addr, uint64_t limit, uint64_t *end);
-/* Pages of arena_pages() were given back to the kernel. */
-void arena_gone(const void *pages);
+/* Give back SIZE bytes of arena_pages(), all that were asked for at once. Nobody looks at them. */
+void arena_give_back(void *pages, size_t size);
 /* In a forked child: forget the count; the pages are still there. */
 void arena_reset(void);
 

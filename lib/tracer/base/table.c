@@ -88,7 +88,6 @@ void table_clear(struct table *table)
 
 	atomic_store(&table->body, NULL);
 	if (body != NULL) {
-		arena_gone(body);
-		(void)sys_munmap(body, body->bytes);
+		arena_give_back(body, body->bytes);
 	}
 }

@@ -96,7 +96,7 @@ static struct thread *take_over(int tid)
 }
 
 /* Frames that there is room for at first. */
-#define FRAMES_FIRST 256U
+#define FRAMES_FIRST 64U
 
 int thread_more_frames(struct thread *t)
 {
@@ -108,14 +108,30 @@ int thread_more_frames(struct thread *t)
 		return -1;
 	if (t->frames_used != 0)
 		memcpy(frames, t->frames, t->frames_used * entry);
-	if (t->frames_room != 0) {
-		(void)sys_munmap(t->frames, 2 * t->frames_room * entry);
-		arena_account(-(long)(2 * t->frames_room * entry));
-	}
+	if (t->frames_room != 0)
+		arena_give_back(t->frames, 2 * t->frames_room * entry);
 	t->frames = frames;
 	t->walked = frames + room;
 	t->frames_room = room;
 	return 0;
+}
+
+void thread_more_memos(struct thread *t)
+{
+	const uint32_t count = t->memos_mask + 1;
+	struct thread_memo *memos;
+
+	t->memos_missed = 0;
+	if (count >= THREAD_MEMOS_MOST)
+		return;
+	memos = arena_pages(sizeof(*memos) * count * THREAD_MEMOS_STEP, 0);
+	if (memos == NULL)
+		return;
+	/* The first ones share their page with the guesses. */
+	if (count != THREAD_MEMOS_FIRST)
+		arena_give_back(t->memos, sizeof(*memos) * count);
+	t->memos = memos;
+	t->memos_mask = count * THREAD_MEMOS_STEP - 1;
 }
 
 static struct thread *make(void)
@@ -124,11 +140,12 @@ static struct thread *make(void)
 
 	if (t == NULL || thread_more_frames(t) != 0)
 		return NULL;
-	t->memos = arena_pages(
-		(sizeof(*t->memos) << THREAD_MEMOS_BITS) + (1U << THREAD_GUESSES_BITS), 0);
-	if (t->memos == NULL)
+	t->fold.guesses = arena_pages(
+		(1U << THREAD_GUESSES_BITS) + sizeof(*t->memos) * THREAD_MEMOS_FIRST, 0);
+	if (t->fold.guesses == NULL)
 		return NULL;
-	t->fold.guesses = (uint8_t *)(t->memos + (1U << THREAD_MEMOS_BITS));
+	t->memos = (struct thread_memo *)(void *)(t->fold.guesses + (1U << THREAD_GUESSES_BITS));
+	t->memos_mask = THREAD_MEMOS_FIRST - 1;
 	t->handle = pthread_self();
 	writer_init(&t->writer, PMT_CHUNK_EVENTS, writer_new_slot());
 	t->next = threads.all;
@@ -148,6 +165,9 @@ void thread_put_name(struct thread *t, uint32_t number, const char *name)
 	}
 }
 
+/* So many threads get their table of short-lived blocks with their first record. */
+#define FOLDS_AT_ONCE 16U
+
 /* The first records of a thread. Returns -1 when the log cannot grow. */
 static int introduce(struct thread *t)
 {
@@ -166,7 +186,9 @@ static int introduce(struct thread *t)
 	(void)SYS2(SYS_prctl, PR_GET_NAME, name);
 	name[sizeof(name) - 1] = '\0';
 	thread_put_name(t, t->number, name);
-	threads.duties->open(t);
+	/* Where there are many, each has to show first that it has much to say. */
+	if (t->number <= FOLDS_AT_ONCE)
+		threads.duties->open(t);
 	return 0;
 }
 
@@ -182,7 +204,7 @@ static struct thread *start(void)
 	if (t != NULL && is_stale(t)) {
 		writer_init(&t->writer, PMT_CHUNK_EVENTS, writer_new_slot());
 		/* These know numbers of the earlier log. */
-		memset(t->memos, 0, sizeof(*t->memos) << THREAD_MEMOS_BITS);
+		memset(t->memos, 0, sizeof(*t->memos) * (t->memos_mask + 1));
 		t->order = 0;
 		t->lost = 0;
 	}
@@ -270,9 +292,11 @@ struct thread *thread_room(struct thread *t, size_t size)
 		return NULL;
 	}
 	if (w->chunk != NULL && w->limit == NULL)
-		w->limit = (uint8_t *)w->chunk + logfile_header()->chunk_bytes;
-	if (writer_room(w, size) == 0)
+		w->limit = (uint8_t *)w->chunk + w->bytes;
+	if (writer_room(w, size) == 0) {
+		threads.duties->open(t);
 		return t;
+	}
 	thread_stop(t);
 	return NULL;
 }

@@ -80,7 +80,10 @@ struct thread_quick {
 	uintptr_t position; /* of `frame` */
 };
 
-#define THREAD_MEMOS_BITS 13
+/* A thread's memos: so many at first, STEP times as many when they miss too often. */
+#define THREAD_MEMOS_FIRST 128U
+#define THREAD_MEMOS_STEP 8U
+#define THREAD_MEMOS_MOST 8192U
 #define THREAD_GUESSES_BITS 11
 
 /* Short-lived blocks: folding.h. The tables are in the log file. */
@@ -90,6 +93,7 @@ struct thread_fold {
 	struct pmt_fold_site *sites;
 	unsigned blocks_shift; /* of a hash, to an index */
 	unsigned sites_shift;
+	uint64_t bytes;	     /* of its chunk that are allocated */
 	uint64_t held;	     /* bytes of the blocks */
 	uint32_t number;     /* of this thread's last allocation, modulo 2^32 */
 	uintptr_t recent[2]; /* addresses of the last two, the latest first */
@@ -159,6 +163,8 @@ struct thread {
 	struct thread_frame *frames; /* the last stack, outermost first */
 	struct thread_frame *walked; /* room for a walk, innermost first */
 	struct thread_memo *memos;
+	uint32_t memos_mask;   /* their number - 1 */
+	uint32_t memos_missed; /* since they grew */
 
 	struct thread_fold fold;
 	struct thread_events events;
@@ -222,6 +228,9 @@ void thread_stop(struct thread *t);
 
 /* Twice the room for frames, which are kept. Returns 0, or -1 without memory. */
 int thread_more_frames(struct thread *t);
+
+/* More room for memos, unless they are as many as can be; the old ones are forgotten. */
+void thread_more_memos(struct thread *t);
 
 /*
  * What floors above do where a thread begins to record and ends. Each is called once a thread,

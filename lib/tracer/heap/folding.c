@@ -25,16 +25,19 @@ void fold_open(struct thread *t)
 	const uint64_t heads = sizeof(struct pmt_chunk) + sizeof(struct pmt_fold);
 	const uint64_t blocks_bytes = window * sizeof(struct pmt_fold_block);
 	struct pmt_chunk *chunk;
-	uint64_t number;
+	uint64_t number, sites_bytes, bytes;
 	unsigned sites;
 
 	if (window == 0 || t->fold.head != NULL)
 		return;
-	chunk = logfile_chunk(PMT_CHUNK_FOLD, &number);
-	if (chunk == NULL)
-		return;
 	sites = exponent_below((logfile_header()->chunk_bytes - heads - blocks_bytes) /
 			       sizeof(struct pmt_fold_site));
+	sites_bytes = sizeof(struct pmt_fold_site) << sites;
+	bytes = heads + blocks_bytes + sites_bytes;
+	chunk = logfile_chunk(PMT_CHUNK_FOLD, &number, &bytes);
+	if (chunk == NULL)
+		return;
+	t->fold.bytes = bytes;
 	chunk->kind = PMT_CHUNK_FOLD;
 	chunk->slot = writer_new_slot();
 	t->fold.head = (struct pmt_fold *)(chunk + 1);
@@ -46,8 +49,7 @@ void fold_open(struct thread *t)
 	t->fold.sites = (struct pmt_fold_site *)(t->fold.blocks + window);
 	t->fold.sites_shift = 64 - sites;
 	t->fold.held = 0;
-	chunk->committed = (uint32_t)(sizeof(struct pmt_fold) + blocks_bytes +
-				      (sizeof(struct pmt_fold_site) << sites));
+	chunk->committed = (uint32_t)(sizeof(struct pmt_fold) + blocks_bytes + sites_bytes);
 	/* Last, so that a process killed above leaves no half-made head. */
 	__atomic_store_n(&chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
 }
@@ -59,7 +61,7 @@ void fold_close(struct thread *t)
 	t->fold.head = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (head != NULL)
-		logfile_seal((struct pmt_chunk *)head - 1, 0);
+		logfile_seal((struct pmt_chunk *)head - 1, 0, t->fold.bytes);
 }
 
 void fold_put_late(struct thread *t, const struct pmt_fold_block *block)

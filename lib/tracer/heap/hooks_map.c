@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "names.h"
+#include "owner.h"
 #include "real.h"
 #include "rss.h"
 #include "trace.h"
@@ -21,36 +22,46 @@ static size_t whole_pages(size_t size)
 	return (size + page - 1) & ~(page - 1);
 }
 
-static void mapped(void *p, size_t size, int prot, int flags, off64_t offset)
+/* GIVEN is the call, CALLER who made it. */
+static void mapped(const struct pmt_mmap *given, const void *caller)
 {
-	struct pmt_mmap r = {
-		.addr = (uintptr_t)p,
-		.size = whole_pages(size),
-		.prot = (unsigned)prot,
-		.flags = (unsigned)flags,
-		.offset = flags & MAP_ANONYMOUS ? 0 : (uint64_t)offset,
-	};
+	struct pmt_mmap r = *given;
 
 	/* In the place of something, or with its pages at once. */
-	if (flags & (MAP_FIXED | MAP_POPULATE | MAP_LOCKED))
+	if (r.flags & (MAP_FIXED | MAP_POPULATE | MAP_LOCKED))
 		rss_gave_back();
-	if (p != MAP_FAILED && tracing_wants(PMT_TRACED_MMAP))
-		trace_mmap(&r);
+	if ((void *)(uintptr_t)r.addr == MAP_FAILED || !tracing_wants(PMT_TRACED_MMAP))
+		return;
+	r.size = whole_pages(r.size);
+	if (r.flags & MAP_ANONYMOUS)
+		r.offset = 0;
+	r.arena = owner_of(caller);
+	trace_mmap(&r);
 }
 
 PMT_EXPORT void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
 {
 	void *p = real.mmap(addr, size, prot, flags, fd, offset);
+	const struct pmt_mmap r = {.addr = (uintptr_t)p,
+				   .size = size,
+				   .prot = (unsigned)prot,
+				   .flags = (unsigned)flags,
+				   .offset = (uint64_t)offset};
 
-	mapped(p, size, prot, flags, offset);
+	mapped(&r, __builtin_return_address(0));
 	return p;
 }
 
 PMT_EXPORT void *mmap64(void *addr, size_t size, int prot, int flags, int fd, off64_t offset)
 {
 	void *p = real.mmap64(addr, size, prot, flags, fd, offset);
+	const struct pmt_mmap r = {.addr = (uintptr_t)p,
+				   .size = size,
+				   .prot = (unsigned)prot,
+				   .flags = (unsigned)flags,
+				   .offset = (uint64_t)offset};
 
-	mapped(p, size, prot, flags, offset);
+	mapped(&r, __builtin_return_address(0));
 	return p;
 }
 

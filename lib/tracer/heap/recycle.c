@@ -337,7 +337,7 @@ void recycle_finish(void)
 		return;
 	if (!atomic_exchange(&totals.closed, 1))
 		for (uint32_t i = 0; i < totals.count; i++)
-			logfile_seal(totals.chunks[i], 0);
+			logfile_seal(totals.chunks[i], 0, logfile_header()->chunk_bytes);
 	release();
 }
 

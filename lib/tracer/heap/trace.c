@@ -5,6 +5,7 @@
 #include "event.h"
 #include "folding.h"
 #include "names.h"
+#include "owner.h"
 #include "stack.h"
 #include "thread.h"
 
@@ -221,7 +222,10 @@ void trace_mmap(const struct pmt_mmap *given)
 	if (t == NULL)
 		return;
 	r.stack = stack_current(t, 0);
-	r.arena = (unsigned)inside;
+	if (r.arena == OWNER_PROGRAM && inside)
+		r.arena = OWNER_PYTHON;
+	else if (r.arena == OWNER_PYTHON && !inside)
+		r.arena = OWNER_PROGRAM;
 	order_pass(t, ORDER_MAPPINGS);
 	pmt_put_mmap(&t->writer.enc, 0, &r);
 	end_mapping(t, inside);

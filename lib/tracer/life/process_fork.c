@@ -30,9 +30,9 @@ void process_start_child(void)
 	atomic_store(&tracing_shared.mode, TRACING_STARTING);
 	memcpy(parent, logfile_path(), strlen(logfile_path()) + 1);
 	memcpy(process.parent_log, parent, sizeof(parent));
-	arena_reset();
 	process_forget_log(0);
 	threads_reset();
+	arena_reset();
 	process.malloc_sound = process.by_handlers;
 	process.by_handlers = 0;
 	if (!tracing_shared.options.follow) {

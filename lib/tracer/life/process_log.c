@@ -16,6 +16,7 @@
 #include "process.h"
 #include "process_header.h"
 #include "process_tell.h"
+#include "owner.h"
 #include "python.h"
 #include "real.h"
 #include "recycle.h"
@@ -94,6 +95,7 @@ int process_open_log(unsigned flags)
 		logfile_flag(PMT_FLAG_NO_STACKS);
 	}
 	events_start();
+	owner_start();
 	account_start(tracing_shared.options.trace >> PMT_TRACED_RSS & 1, malloc_function());
 	tracing_shared.types = tracing_shared.options.types && tracing_wants(PMT_TRACED_PYMEM) &&
 			       python.found && typeinfo_start() == 0;

@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "kept.h"
+#include "logname.h"
 #include "names.h"
 #include "places.h"
 #include "say.h"
@@ -30,88 +31,6 @@ static struct {
 	struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number);
 	char path[PATH_MAX];
 } file;
-
-static void add_program(struct text *t)
-{
-	char exe[PATH_MAX];
-	long size = sys_readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	const char *name = exe;
-
-	exe[size < 0 ? 0 : size] = '\0';
-	for (const char *p = exe; *p != '\0'; p++)
-		if (*p == '/')
-			name = p + 1;
-	text_add(t, *name == '\0' ? "unknown" : name);
-}
-
-static void add_padded(struct text *t, uint64_t n, uint64_t width_limit)
-{
-	for (; width_limit > n && width_limit > 1; width_limit /= 10)
-		text_add(t, "0");
-	text_add_number(t, n);
-}
-
-static void add_time(struct text *t, uint64_t seconds)
-{
-	/* Days to date, by the civil calendar: 400 years are 146,097 days. */
-	uint64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
-	uint64_t era = days / 146097, doe = days % 146097;
-	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	uint64_t mp = (5 * doy + 2) / 153;
-	uint64_t month = mp < 10 ? mp + 3 : mp - 9;
-
-	add_padded(t, yoe + era * 400 + (month <= 2), 1000);
-	add_padded(t, month, 10);
-	add_padded(t, doy - (153 * mp + 2) / 5 + 1, 10);
-	text_add(t, "_");
-	add_padded(t, rest / 3600, 10);
-	add_padded(t, rest / 60 % 60, 10);
-	add_padded(t, rest % 60, 10);
-}
-
-/* The template expanded, absolute; NUMBER > 0 goes before the extension. */
-static void make_name(struct text *t, const char *template, unsigned number)
-{
-	const char *dot = NULL;
-
-	for (const char *p = template; *p != '\0'; p++) {
-		if (*p == '.')
-			dot = p;
-		if (*p == '/')
-			dot = NULL;
-	}
-	for (const char *p = template; *p != '\0'; p++) {
-		if (p == dot && number > 0) {
-			text_add(t, ".");
-			text_add_number(t, number);
-		}
-		if (*p != '%' || p[1] == '\0') {
-			text_add_bytes(t, p, 1);
-			continue;
-		}
-		switch (*++p) {
-		case 'p':
-			text_add_number(t, (uint64_t)sys_getpid());
-			break;
-		case 't':
-			add_time(t, sys_clock_ns(CLOCK_REALTIME) / 1000000000U);
-			break;
-		case 'e':
-			add_program(t);
-			break;
-		case '%':
-			text_add(t, "%");
-			break;
-		default:
-			text_add_bytes(t, p - 1, 2);
-		}
-	}
-	if (dot == NULL && number > 0) {
-		text_add(t, ".");
-		text_add_number(t, number);
-	}
-}
 
 static const char *reason_text(long error)
 {
@@ -183,7 +102,7 @@ static long open_new(const char *template)
 	for (unsigned number = 0; fd == -EEXIST && number < 10000; number++) {
 		struct text name = {.used = 0};
 
-		make_name(&name, template, number);
+		logname_make(&name, template, number);
 		fd = absolute_path(name.data);
 		if (fd == 0)
 			fd = sys_open(file.path, flags, 0600);
@@ -246,6 +165,9 @@ static long move(void *from, void *to)
 		       ? 0
 		       : -1;
 }
+
+/* Disk space of a chunk at first. */
+#define FIRST_BYTES 8192U
 
 /* Fewer chunks are of no use: so small a limit counts as this many. */
 #define CHUNKS_LEAST 8
@@ -429,8 +351,11 @@ static int cannot_extend(long error)
 		    "tracing stopped, cannot extend the log ", error);
 }
 
-/* Map chunk NUMBER; when it is NEW, get disk space for it first. NULL: the log was stopped. */
-static struct pmt_chunk *map_chunk(uint64_t number, int new)
+/*
+ * Map chunk NUMBER; when it is new, get disk space for its first NEW bytes before. NULL: the log
+ * was stopped.
+ */
+static struct pmt_chunk *map_chunk(uint64_t number, uint64_t new)
 {
 	const uint64_t offset = file.header_bytes + number * file.chunk_bytes;
 	struct pmt_chunk *chunk = NULL;
@@ -438,8 +363,8 @@ static struct pmt_chunk *map_chunk(uint64_t number, int new)
 	long rc = check_descriptor(&fd);
 
 	if (rc == 0) {
-		if (new)
-			rc = allocate(fd, offset, file.chunk_bytes);
+		if (new != 0)
+			rc = allocate(fd, offset, new);
 		if (rc == 0)
 			chunk = map(NULL, fd, offset, file.chunk_bytes);
 		if (rc == 0 && sys_failed(chunk))
@@ -451,8 +376,8 @@ static struct pmt_chunk *map_chunk(uint64_t number, int new)
 		(void)cannot_extend(rc);
 		return NULL;
 	}
-	arena_account((long)file.chunk_bytes);
-	if (new)
+	arena_account((long)(new != 0 ? new : file.chunk_bytes));
+	if (new != 0)
 		__atomic_fetch_add(&file.header->live.chunks, 1, __ATOMIC_RELAXED);
 	return chunk;
 }
@@ -465,7 +390,7 @@ struct pmt_chunk *logfile_map(uint64_t number)
 struct pmt_chunk *logfile_grow(uint64_t *number)
 {
 	*number = atomic_fetch_add(&file.next_chunk, 1);
-	return map_chunk(*number, 1);
+	return map_chunk(*number, file.chunk_bytes);
 }
 
 static int is_open(void)
@@ -473,34 +398,76 @@ static int is_open(void)
 	return file.header != NULL && atomic_load(&file.stopped) == 0;
 }
 
-struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number)
+/* Space is had in these steps, but not at a size limit: there a chunk is used again as it is. */
+static uint64_t step_bytes(uint64_t bytes)
+{
+	uint64_t step = file.header_bytes > FIRST_BYTES ? file.header_bytes : FIRST_BYTES;
+
+	if (file.max_chunks != UINT64_MAX)
+		return file.chunk_bytes;
+	while (step < bytes)
+		step *= 2;
+	return step < file.chunk_bytes ? step : file.chunk_bytes;
+}
+
+uint64_t logfile_extend(uint64_t number, uint64_t bytes, uint64_t more)
+{
+	const uint64_t wanted = step_bytes(bytes + more);
+	int fd;
+	long rc;
+
+	if (wanted < bytes + more || !is_open())
+		return bytes;
+	rc = check_descriptor(&fd);
+	if (rc == 0) {
+		rc = allocate(fd, file.header_bytes + number * file.chunk_bytes + bytes,
+			      wanted - bytes);
+		if (fd != kept_number(&file.kept))
+			(void)sys_close(fd);
+	}
+	if (rc != 0) {
+		(void)cannot_extend(rc);
+		return bytes;
+	}
+	arena_account((long)(wanted - bytes));
+	return wanted;
+}
+
+struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number, uint64_t *bytes)
 {
 	struct pmt_chunk *chunk;
 
 	if (!is_open())
 		return NULL;
+	*bytes = step_bytes(*bytes);
 	*number = atomic_load(&file.next_chunk);
 	while (*number < file.max_chunks)
 		if (atomic_compare_exchange_weak(&file.next_chunk, number, *number + 1))
-			return map_chunk(*number, 1);
+			return map_chunk(*number, *bytes);
+	*bytes = file.chunk_bytes;
 	/* What is no event may take the place of events, but not of all. */
 	chunk = file.reuse(kind == PMT_CHUNK_EVENTS ? 0 : file.max_chunks / 4, number);
 	return chunk != NULL || !is_open() ? chunk : logfile_grow(number);
 }
 
-void logfile_unmap(struct pmt_chunk *chunk)
+static void unmap(struct pmt_chunk *chunk, uint64_t bytes)
 {
 	(void)sys_munmap(chunk, file.chunk_bytes);
-	arena_account(-(long)file.chunk_bytes);
+	arena_account(-(long)bytes);
 }
 
-void logfile_seal(struct pmt_chunk *chunk, uint64_t number)
+void logfile_unmap(struct pmt_chunk *chunk)
+{
+	unmap(chunk, file.chunk_bytes);
+}
+
+void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes)
 {
 	chunk->checksum = pmt_chunk_checksum(chunk);
 	__atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
 	if (chunk->kind == PMT_CHUNK_EVENTS && file.max_chunks != UINT64_MAX)
 		places_add(number, chunk);
-	logfile_unmap(chunk);
+	unmap(chunk, bytes);
 }
 
 void logfile_close(unsigned state, uint64_t end_ns)

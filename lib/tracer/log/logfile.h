@@ -42,18 +42,27 @@ int logfile_descriptor(void);
 int logfile_has_descriptor(void);
 
 /*
- * A chunk for KIND (PMT_CHUNK_*), zeroed, allocated on disk and mapped; *NUMBER becomes its number
- * in the file. At the size limit it is one of events that were dropped. NULL when there is none;
+ * A chunk for KIND (PMT_CHUNK_*), zeroed and mapped; *NUMBER becomes its number in the file. Its
+ * first *BYTES or more are allocated on disk, and *BYTES becomes how many: beyond them nothing may
+ * be touched. At the size limit it is one of events that were dropped. NULL when there is none;
  * then the stop reason stands in the header and one line was printed.
  */
-struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number);
-/* The same, at the end of the file, whatever the limit. */
+struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number, uint64_t *bytes);
+/*
+ * Allocate MORE bytes or more behind the BYTES that chunk NUMBER has. Returns how many there are
+ * now: BYTES when the chunk would be too large, or when the log was stopped, as above.
+ */
+uint64_t logfile_extend(uint64_t number, uint64_t bytes, uint64_t more);
+/* A chunk with all its bytes, at the end of the file, whatever the limit. */
 struct pmt_chunk *logfile_grow(uint64_t *number);
 /* Map chunk NUMBER as it is. NULL as above. */
 struct pmt_chunk *logfile_map(uint64_t number);
 void logfile_unmap(struct pmt_chunk *chunk);
-/* Write checksum and seal, and unmap. NUMBER is that of a chunk of events, of no use for others. */
-void logfile_seal(struct pmt_chunk *chunk, uint64_t number);
+/*
+ * Write checksum and seal, and unmap. NUMBER is that of a chunk of events, of no use for others.
+ * BYTES: what is allocated of it.
+ */
+void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes);
 /* The log ends early, for REASON (PMT_STOP_*): says so in it and on stderr. */
 void logfile_stop(unsigned reason);
 /* The log is complete: STATE is PMT_STATE_*. */

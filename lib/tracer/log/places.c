@@ -48,9 +48,7 @@ static struct place *make_place(uint64_t number)
 			return NULL;
 		if (!atomic_compare_exchange_strong(&places.blocks[number / BLOCK_PLACES], &block,
 						    made)) {
-			arena_gone(made);
-			arena_account(-(long)BLOCK_BYTES);
-			(void)sys_munmap(made, BLOCK_BYTES);
+			arena_give_back(made, BLOCK_BYTES);
 		}
 	}
 	return place((uint32_t)number);
@@ -147,8 +145,7 @@ void places_reset(void)
 		if (block == NULL)
 			continue;
 		atomic_store(&places.blocks[i], NULL);
-		arena_gone(block);
-		(void)sys_munmap(block, BLOCK_BYTES);
+		arena_give_back(block, BLOCK_BYTES);
 	}
 	atomic_store(&places.added, 0);
 	places.count = 0;

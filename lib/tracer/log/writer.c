@@ -32,7 +32,23 @@ void writer_finish(struct writer *w)
 	w->limit = w->enc.cur = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (chunk != NULL)
-		logfile_seal(chunk, w->number);
+		logfile_seal(chunk, w->number, w->bytes);
+}
+
+/* Of a limit that is NULL the chunk's is the owner's affair: thread_room(). */
+int writer_more(struct writer *w, size_t size)
+{
+	if (w->chunk != NULL && w->limit != NULL && w->generation == logfile_generation()) {
+		const uint64_t bytes = logfile_extend(w->number, w->bytes, size);
+
+		if (bytes != w->bytes) {
+			w->bytes = bytes;
+			w->limit = (uint8_t *)w->chunk + bytes;
+		}
+		if (writer_has_room(w, size))
+			return 0;
+	}
+	return writer_rotate(w, w->enc.state.time_ns, w->enc.state.order);
 }
 
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
@@ -40,7 +56,8 @@ int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
 	writer_finish(w);
 	if (w->generation != logfile_generation())
 		return -1;
-	w->chunk = logfile_chunk(w->kind, &w->number);
+	w->bytes = 0;
+	w->chunk = logfile_chunk(w->kind, &w->number, &w->bytes);
 	if (w->chunk == NULL)
 		return -1;
 	w->chunk->kind = (uint16_t)w->kind;
@@ -53,6 +70,6 @@ int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
 	__atomic_store_n(&w->chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
 	w->enc.cur = (uint8_t *)(w->chunk + 1);
 	w->enc.state = (struct pmt_state){.time_ns = time_ns, .order = order};
-	w->limit = (uint8_t *)w->chunk + logfile_header()->chunk_bytes;
+	w->limit = (uint8_t *)w->chunk + w->bytes;
 	return 0;
 }

@@ -20,6 +20,7 @@ struct writer {
 	uint32_t thread; /* number of the thread that writes now */
 	uint32_t sequence;
 	uint64_t number; /* of the chunk in the file */
+	uint64_t bytes;	 /* of the chunk that are allocated */
 	/* The log that it is for: logfile_generation() when it was started. */
 	uint32_t generation;
 };
@@ -28,6 +29,11 @@ struct writer {
 uint32_t writer_new_slot(void);
 /* Start a writer without a chunk; the first writer_room() gets one. */
 void writer_init(struct writer *w, unsigned kind, uint32_t slot);
+/*
+ * Room for SIZE bytes behind what is written: more of this chunk, or else a new one. Returns 0, or
+ * -1 when the log cannot grow or is another.
+ */
+int writer_more(struct writer *w, size_t size);
 /* Seal the old chunk and get a new one. Returns 0, or -1 when the log cannot grow or is another. */
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order);
 /* Seal the chunk, if there is one; w has none afterwards. */
@@ -45,7 +51,7 @@ static inline int writer_room(struct writer *w, size_t size)
 {
 	if (__builtin_expect(writer_has_room(w, size), 1))
 		return 0;
-	return writer_rotate(w, w->enc.state.time_ns, w->enc.state.order);
+	return writer_more(w, size);
 }
 
 /*

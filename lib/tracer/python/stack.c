@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cache.h"
 #include "code.h"
 #include "lock.h"
 #include "mark.h"
@@ -21,7 +22,7 @@
 static struct {
 	struct lock lock;
 	struct writer writer; /* of the definitions */
-	struct table numbers; /* stack_key() -> number of the stack */
+	struct cache numbers; /* stack_key() -> number of the stack */
 	uint32_t count;
 	uint32_t depth; /* 0: no stacks */
 } stacks;
@@ -43,7 +44,7 @@ void stack_reset(void)
 {
 	lock_reset(&stacks.lock);
 	code_reset();
-	table_clear(&stacks.numbers);
+	cache_clear(&stacks.numbers);
 	stacks.count = 0;
 	stacks.depth = 0;
 }
@@ -296,9 +297,9 @@ static uint32_t define_stack(uint64_t key, uint32_t parent, uint32_t code, uint3
 	uint32_t number;
 
 	lock_take(&stacks.lock);
-	number = (uint32_t)table_get(&stacks.numbers, key);
-	if (number == 0 && writer_room(w, PMT_RECORD_MAX) == 0 &&
-	    table_set(&stacks.numbers, key, stacks.count + 1) == 0) {
+	number = (uint32_t)cache_get(&stacks.numbers, key);
+	if (number == 0 && stacks.count != UINT32_MAX && writer_room(w, PMT_RECORD_MAX) == 0 &&
+	    cache_set(&stacks.numbers, key, stacks.count + 1) == 0) {
 		struct pmt_frame r = {++stacks.count, parent, code, position};
 
 		pmt_put_frame(&w->enc, 0, &r);
@@ -324,7 +325,7 @@ static inline uint32_t push(uint32_t parent, const void *code, uintptr_t raw, ui
 		position = stack_position(code, raw);
 	}
 	key = stack_key(parent, number, position);
-	stack = (uint32_t)table_get(&stacks.numbers, key);
+	stack = (uint32_t)cache_get(&stacks.numbers, key);
 	if (stack == 0)
 		stack = define_stack(key, parent, number, position);
 	return stack == 0 ? parent : stack;
@@ -341,17 +342,19 @@ static inline uint32_t push_frame(struct thread *t, uint32_t parent, struct thre
 {
 	const uint64_t key = memo_key(t, frame);
 	/* Stacks of a recursion are numbered one after the other: their memos lie side by side. */
-	const uint64_t hash = (key * 0xBF58476D1CE4E5B9ULL >> (64 - THREAD_MEMOS_BITS)) + parent;
-	struct thread_memo *memo = &t->memos[hash % (1U << THREAD_MEMOS_BITS)];
+	const uint64_t hash = (key * 0xBF58476D1CE4E5B9ULL >> 48) + parent;
+	struct thread_memo *memo = &t->memos[hash & t->memos_mask];
 
-	if (__builtin_expect(memo->frame != key || memo->parent != parent, 0)) {
-		if (frame->number == 0)
-			frame->number = stack_code(frame->code);
-		memo->stack = push(parent, frame->code, frame->position, frame->number);
-		memo->parent = parent;
-		memo->frame = key;
+	if (__builtin_expect(memo->frame == key && memo->parent == parent, 1)) {
+		frame->stack = memo->stack;
+		return memo->stack;
 	}
-	frame->stack = memo->stack;
+	if (frame->number == 0)
+		frame->number = stack_code(frame->code);
+	frame->stack = push(parent, frame->code, frame->position, frame->number);
+	*memo = (struct thread_memo){key, parent, frame->stack};
+	if (++t->memos_missed > 2 * t->memos_mask)
+		thread_more_memos(t);
 	return frame->stack;
 }
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What the tracer costs in memory and on the disk, measured from outside, beside the same run without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness import TARGETS, Python, Run, Tracer
+
+KIB = 1 << 10
+MIB = 1 << 20
+DEFAULTS = {"FOLD": "on", "TRACE": None}
+
+
+def both(tracer: Tracer, python: Python, *args: Any, **options: Any) -> tuple[int, Run]:
+    """What the traced process has in pages of its own, beyond the untraced one."""
+    plain = tracer.untraced([python.path, *target(args)])
+    run = tracer.traced([python.path, *target(args)], options={**DEFAULTS, **options})
+    assert run.outcome.visible == plain.outcome.visible
+    return run.report[0]["private"] - plain.report[0]["private"], run
+
+
+def target(args: tuple[Any, ...]) -> list[str]:
+    return [str(TARGETS / "own_memory.py"), *map(str, args)]
+
+
+def check_rows(run: Run) -> None:
+    """The tracer's memory is in its own row, and is no more than the resident set that it is part of."""
+    stats = run.log.stats
+    rss = stats["rss"]
+    assert rss["own_bytes"] <= rss["peak_bytes"]
+    last = stats["accounts"]["last"]["parts"]
+    assert last["anonymous"]["resident_bytes"] < 4 * MIB, last
+
+
+@pytest.mark.python
+def test_threads_that_do_little(tracer: Tracer, python: Python) -> None:
+    threads = 600
+    more, run = both(tracer, python, "threads", threads)
+    assert more <= 16 * MIB + threads * 64 * KIB
+    check_rows(run)
+    size = run.log.path.stat()
+    assert size.st_blocks * 512 <= 16 * MIB + threads * 16 * KIB
+
+
+@pytest.mark.python
+def test_threads_that_do_much(tracer: Tracer, python: Python) -> None:
+    threads = 24
+    more, _ = both(tracer, python, "busy", threads)
+    assert 1 * MIB < more <= 16 * MIB + threads * MIB
+
+
+@pytest.mark.slow
+def test_many_stacks(tracer: Tracer, python: Python) -> None:
+    """Two million stacks: the table of them has a bound."""
+    more, run = both(tracer, python, "stacks", 7)
+    assert more <= 16 * MIB
+    # All places are there, and each is one row though its stack was defined more than once.
+    rows = [r for r in run.log.top("--at", "peak", "--by", "line") if "own_memory" in str(r)]
+    assert rows
+    blocks = run.log.stats["by_allocator"]
+    assert sum(b["count"] for b in blocks.values()) > 8**7
+
+
+@pytest.mark.python
+def test_a_program_that_does_nothing(tracer: Tracer, python: Python) -> None:
+    """The disk space of a chunk is had as it fills."""
+    more, _ = both(tracer, python, "nothing", 0)
+    assert more <= 2 * MIB
+    run = tracer.python_argv(python, ["-c", "pass"], options=DEFAULTS, traced_only=True)
+    assert run.log.stats["complete"]
+    size = run.log.path.stat()
+    assert size.st_blocks * 512 <= 384 * KIB
