@@ -125,6 +125,8 @@ static void at_program_end(void)
 {
 	objects_at_end();
 	census_at_end();
+	if (process_is_own())
+		trace_program_end();
 }
 
 /* Runs for every audit event, in every thread; must not run Python code. */
@@ -143,8 +145,7 @@ static int on_event(const char *event, void *args, void *data)
 		if (process_traces(PMT_TRACED_PYMEM))
 			pymem_check();
 	}
-	if (process_traces_types() || process_options()->gc_at_end != PMT_GC_AT_END_NONE)
-		ending_arm(at_program_end);
+	ending_arm(at_program_end);
 	if (process_traces_events())
 		events_at_audit(event);
 	/* Behind it, because what it makes is not the program's. */
