@@ -58,6 +58,7 @@ class _Header(TypedDict):
     command: List[str]
     python_version: Optional[str]
     start_s: float  # since 1970
+    start_clock_s: float  # CLOCK_MONOTONIC, which the processes of a machine share
     traced: List[str]
     flags: List[str]
     rss_interval_s: float

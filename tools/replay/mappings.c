@@ -245,6 +245,11 @@ static void add_range(struct mappings *maps, struct range range, uint32_t class,
 
 static void finish(struct mappings *maps)
 {
+	const uint64_t unreserved =
+		maps->totals[MAPPING_ANONYMOUS].bytes + maps->totals[MAPPING_FILE].bytes;
+
+	if (maps->unreserved_peak < unreserved)
+		maps->unreserved_peak = unreserved;
 	for (int i = 0; i < MAPPING_CLASSES; i++)
 		if (maps->totals[i].peak_bytes < maps->totals[i].bytes)
 			maps->totals[i].peak_bytes = maps->totals[i].bytes;

@@ -49,6 +49,7 @@ struct mappings {
 	struct mapping *root;
 	struct mapping *spare;
 	struct mapping_total totals[MAPPING_CLASSES];
+	uint64_t unreserved_peak; /* largest sum of anonymous and file ranges */
 	uint64_t page_bytes;
 	uint64_t random;
 	mapping_change changed;	 /* may be NULL */
