@@ -147,8 +147,12 @@ class Statistics(TypedDict):
     peak_heap_count: int
     peak_heap_time_s: float
     peak_heap_short_lived_bytes: int
-    live_at_end: Amount
+    peak_memory_bytes: int  # of the heap and the program's own mappings
+    peak_memory_time_s: float
+    live_at_end: Amount  # the program's code had ended
+    live_at_exit: Amount
     peak_rss_bytes: int
+    peak_sample_time_s: float
     rss: Rss
     rss_detail: Optional[Dict[str, Dict[str, int]]]
     accounts: Optional[Dict[str, Any]]

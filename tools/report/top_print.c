@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "escape.h"
+#include "moment_print.h"
 #include "replay.h"
 #include "report.h"
 #include "top.h"
@@ -164,34 +165,8 @@ static const char *plural(uint64_t count)
 /* What the table is about, at a moment. */
 static void print_moment(const struct top *top)
 {
-	const struct moment *moment = &top->options.moment;
-	const bool several = top->process_count > 1;
-
 	fputs(top->options.mappings ? "mapped " : "live ", stdout);
-	switch (moment->kind) {
-	case MOMENT_PEAK:
-		fputs(several ? "at the peak of all processes together" : "at the peak", stdout);
-		break;
-	case MOMENT_END:
-		fputs(several ? "at the end of each process" : "at the end", stdout);
-		break;
-	case MOMENT_EXIT:
-		fputs(several ? "at the exit of each process" : "at exit", stdout);
-		break;
-	case MOMENT_MARK:
-		fputs("at the mark '", stdout);
-		escape_terminal(stdout, moment->label, ESCAPE_LENGTH);
-		putchar('\'');
-		break;
-	case MOMENT_RSS_PEAK:
-		fputs("at the peak of the resident set", stdout);
-		break;
-	case MOMENT_TIME:
-		printf("%.3f s after the start", report_seconds(moment->at_ns));
-		if (several)
-			fputs(" of the first process", stdout);
-		break;
-	}
+	moment_print(&top->options.moment, top->process_count > 1);
 }
 
 /* "Live at the peak": what the table is about. */
@@ -216,11 +191,21 @@ static void print_subject(const struct top *top)
 	}
 }
 
-/* When all is known nothing is held back. */
+/* Behind the last record of a log nothing is held back. */
+static bool reads_all(const struct top *top)
+{
+	const enum moment_kind kind = top->options.moment.kind;
+	bool all = kind == MOMENT_EXIT || kind == MOMENT_END;
+
+	for (size_t i = 0; i < top->moments->count; i++)
+		all &= !top->moments->logs[i].alive ||
+		       top->moments->logs[i].until_number == UINT64_MAX;
+	return all;
+}
+
 static void print_held(const struct top *top)
 {
-	const bool open =
-		top->options.what == TOP_AT_MOMENT && top->options.moment.kind != MOMENT_EXIT;
+	const bool open = top->options.what == TOP_AT_MOMENT && !reads_all(top);
 	report_buffer size;
 
 	if (open && !top->options.mappings && top->held_bytes != 0)
