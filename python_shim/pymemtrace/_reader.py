@@ -68,12 +68,15 @@ class Log:
         temporary: bool = False,
         threshold: Optional[int] = None,
         mappings: bool = False,
+        heap: bool = False,
         hide_imports: bool = False,
     ) -> List[Row]:
         """The first ``n`` rows that ``pymemtrace top`` prints: who holds the memory, largest first.
 
         :param by: line, function, file, stack, thread, allocator, process or type.
-        :param at: "peak" (so if None), "end", or seconds since the start.
+        :param at: "peak" (so if None), "end", "exit", "rss-peak", "mark:LABEL", or seconds since the
+            start.
+        :param heap: blocks of the heap only; ``mappings``: memory mappings only.
         :param include: patterns, as of a shell, for the innermost frame's file; ``exclude`` too.
         :param census: with ``by="type"``, the label or number of a snapshot.
         :param temporary: what was short-lived; ``threshold``: allocations between birth and death.
@@ -85,7 +88,7 @@ class Log:
         options += [f"--{name}={value}" for name, value in values.items() if value is not None]
         options += [f"--include={pattern}" for pattern in include]
         options += [f"--exclude={pattern}" for pattern in exclude]
-        switches = {"temporary": temporary, "mappings": mappings, "hide-imports": hide_imports}
+        switches = {"temporary": temporary, "mappings": mappings, "heap": heap, "hide-imports": hide_imports}
         options += [f"--{name}" for name, wanted in switches.items() if wanted]
         return cast(List[Row], self._ask("top", options))
 

@@ -58,6 +58,7 @@ class _Header(TypedDict):
     command: List[str]
     python_version: Optional[str]
     start_s: float  # since 1970
+    start_clock_s: float  # CLOCK_MONOTONIC, which the processes of a machine share
     traced: List[str]
     flags: List[str]
     rss_interval_s: float
@@ -146,8 +147,12 @@ class Statistics(TypedDict):
     peak_heap_count: int
     peak_heap_time_s: float
     peak_heap_short_lived_bytes: int
-    live_at_end: Amount
+    peak_memory_bytes: int  # of the heap and the program's own mappings
+    peak_memory_time_s: float
+    live_at_end: Amount  # the program's code had ended
+    live_at_exit: Amount
     peak_rss_bytes: int
+    peak_sample_time_s: float
     rss: Rss
     rss_detail: Optional[Dict[str, Dict[str, int]]]
     accounts: Optional[Dict[str, Any]]

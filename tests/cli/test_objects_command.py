@@ -178,7 +178,7 @@ def test_end(log: Path, by: str) -> None:
     check(report("--by", by, log), replay, by)
 
 
-@pytest.mark.parametrize("at", [0, 0.0005, 0.3, 0.777, 1.0, 100])
+@pytest.mark.parametrize("at", [0, 0.0005, 0.3, 0.777, 1.0])
 def test_time(log: Path, at: float) -> None:
     check(report("--at", at, "--by", "site", log), Replay(events(log), until=at), "site")
 

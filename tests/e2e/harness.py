@@ -333,6 +333,9 @@ class Log:
         return answer[0] if isinstance(answer, list) else answer
 
     def top(self, *options: str) -> list[dict[str, Any]]:
+        """Rows of blocks of the heap, or of mappings if --mappings says so."""
+        if "--mappings" not in options:
+            options = ("--heap", *options)
         answer = json.loads(tool("top", "--json", "-n", "1000000", *options, self.path).out)
         assert isinstance(answer, list)
         return answer

@@ -58,7 +58,7 @@ def test_unmatched_free_is_ignored(tracer: Tracer) -> None:
     child = run.log_of(next(r["child"] for r in run.report if "child" in r))
     sizes = [e["size"] for e in child.of("alloc", allocator="memalign")]
     assert sizes == [50002] * 100
-    rows = [r for r in child.top("--at", "end") if r["bytes"]]
+    rows = [r for r in child.top("--at", "exit") if r["bytes"]]
     assert all(r["bytes"] > 0 and r["count"] > 0 for r in rows)
 
 
@@ -81,7 +81,7 @@ def test_stats_equal_the_program_s_count(tracer: Tracer) -> None:
     assert stats["by_allocator"]["valloc"] == {"count": 2, "bytes": 1234 + 4321}
     assert stats["allocations"] == {"count": counted["allocs"], "bytes": counted["bytes"]}
     assert stats["frees"]["count"] == counted["frees"]
-    assert stats["live_at_end"] == {"count": counted["live"], "bytes": counted["live_bytes"]}
+    assert stats["live_at_exit"] == {"count": counted["live"], "bytes": counted["live_bytes"]}
 
 
 def test_counts_by_valgrind(tracer: Tracer, tmp_path) -> None:
@@ -111,8 +111,8 @@ def check_replay(log: Log) -> None:
     assert stats["allocations"] == {"count": count, "bytes": size}
     assert stats["frees"]["count"] == replay.frees
     assert stats["peak_heap_bytes"] == replay.peak
-    assert stats["live_at_end"] == {"count": len(replay.live), "bytes": replay.heap}
-    assert sum(r["bytes"] for r in log.top("--at", "end")) == replay.heap
+    assert stats["live_at_exit"] == {"count": len(replay.live), "bytes": replay.heap}
+    assert sum(r["bytes"] for r in log.top("--at", "exit")) == replay.heap
 
 
 PRELOADS = ["libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"]

@@ -87,7 +87,7 @@ def test_totals(tracer: Tracer, tmp_path: Path, fold: str, limit: int, threads: 
     # The newest blocks are all there, and alone are live; the events of the quiet thread, too.
     assert [e["size"] for e in log.of("alloc", thread=1) if e["size"] > 50_000] == LAST
     assert [e["size"] for e in log.of("alloc", thread=2)] == QUIET
-    assert stats["live_at_end"] == {"count": len(LAST), "bytes": sum(LAST)}
+    assert stats["live_at_exit"] == {"count": len(LAST), "bytes": sum(LAST)}
     assert stats["frees"]["dropped"] > 0
 
 

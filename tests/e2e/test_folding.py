@@ -40,7 +40,7 @@ def young(tracer: Tracer, python: Python, **options: str) -> Log:
 def totals(log: Log) -> dict[str, Any]:
     """What must be equal: all counts and bytes, but for the number of records."""
     stats = log.stats
-    keys = ("allocations", "frees", "by_allocator", "live_at_end", "lost_records")
+    keys = ("allocations", "frees", "by_allocator", "live_at_exit", "lost_records")
     threads = [{k: v for k, v in t.items() if k != "tid"} for t in stats["thread_list"]]
     return {**{key: stats[key] for key in keys}, "threads": threads}
 
@@ -62,7 +62,7 @@ def by_site(log: Log) -> dict[tuple[Any, ...], list[int]]:
 
 
 def live(log: Log) -> list[tuple[Any, ...]]:
-    rows = log.top("--at", "end", "--by", "stack")
+    rows = log.top("--at", "exit", "--by", "stack")
     return sorted((r["bytes"], r["count"], str(r["stack"])) for r in rows)
 
 
@@ -136,9 +136,9 @@ def test_threads(tracer: Tracer, case: str) -> None:
     got, expected = totals(folded), totals(plain)
     assert got["frees"] == {**got["frees"], "unmatched": 0, "inherited": 0, "replaced": 0}
     if case == "pass_realloc":  # which turn finds a block is a matter of luck
-        assert sum(r["bytes"] for r in folded.top("--at", "end")) < 7001
+        assert sum(r["bytes"] for r in folded.top("--at", "exit")) < 7001
         return
-    assert got["live_at_end"] == expected["live_at_end"]
+    assert got["live_at_exit"] == expected["live_at_exit"]
     assert got["by_allocator"] == expected["by_allocator"]
     assert got["frees"] == expected["frees"]
     if case == "many":
@@ -152,7 +152,7 @@ def test_passing_many_times(tracer: Tracer) -> None:
     for _ in range(20):
         stats = tracer.c("threads.c", "pass", options=ON).log.stats
         assert stats["frees"]["unmatched"] == stats["frees"]["replaced"] == 0
-        assert stats["live_at_end"]["bytes"] < 7001
+        assert stats["live_at_exit"]["bytes"] < 7001
 
 
 FORK = """
@@ -227,7 +227,7 @@ def test_killed(tmp_path: Path, threads: int) -> None:
             # The last round may have been under way, and the last report not read.
             assert last[size - 100] <= made["count"] <= last[size - 100] + 28
         # Each thread keeps 300 blocks at most, and has one in hand.
-        assert stats["live_at_end"]["count"] <= 301 * threads + 20
+        assert stats["live_at_exit"]["count"] <= 301 * threads + 20
 
 
 def test_run(tracer: Tracer, a_python: Python) -> None:

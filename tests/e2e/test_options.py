@@ -166,4 +166,4 @@ def test_chunk_size_changes_nothing(tracer: Tracer, chunk: str) -> None:
     run = tracer.traced([program, "counted"], options=options)
     counted = run.report[-1]
     assert run.log.stats["allocations"]["count"] == counted["allocs"]
-    assert run.log.stats["live_at_end"]["bytes"] == counted["live_bytes"]
+    assert run.log.stats["live_at_exit"]["bytes"] == counted["live_bytes"]

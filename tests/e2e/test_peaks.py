@@ -66,15 +66,15 @@ LEAKS = {
 
 @pytest.mark.parametrize("case", LEAKS)
 def test_left_at_the_end(tracer: Tracer, a_python: Python, case: str) -> None:
-    assert held(trace(tracer, a_python, case), "--at", "end") == LEAKS[case]
+    assert held(trace(tracer, a_python, case), "--at", "exit") == LEAKS[case]
 
 
 def test_peak_of_stats_is_the_sum_of_top(tracer: Tracer, a_python: Python) -> None:
     log = trace(tracer, a_python, "several").log
     assert sum(r["bytes"] for r in log.top()) == log.stats["peak_heap_bytes"]
-    left = log.top("--at", "end")
-    assert sum(r["bytes"] for r in left) == log.stats["live_at_end"]["bytes"]
-    assert sum(r["count"] for r in left) == log.stats["live_at_end"]["count"]
+    left = log.top("--at", "exit")
+    assert sum(r["bytes"] for r in left) == log.stats["live_at_exit"]["bytes"]
+    assert sum(r["count"] for r in left) == log.stats["live_at_exit"]["count"]
 
 
 def test_moments(tracer: Tracer, a_python: Python) -> None:

@@ -54,7 +54,7 @@ def test_inherited_block_is_known(tracer: Tracer) -> None:
     run = tracer.c("procs.c", "fork_exit")
     child = run.log_of(child_pids(run)[0])
     assert child.stats["frees"]["inherited"] + child.stats["frees"]["unmatched"] >= 1
-    left = sum(r["bytes"] for r in child.top("--at", "end", "--by", "allocator"))
+    left = sum(r["bytes"] for r in child.top("--at", "exit", "--by", "allocator"))
     assert left >= 50002
 
 

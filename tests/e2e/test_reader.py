@@ -173,7 +173,7 @@ def test_several_logs_and_a_folder(tracer: Tracer) -> None:
         assert b"50002" not in tool("stats", *where).err
         both = json.loads(tool("stats", "--json", *where).out)
         assert sorted(s["pid"] for s in both) == sorted(log.stats["pid"] for log in run.logs)
-    rows = json.loads(tool("top", "--json", "--by", "process", "--at", "end", folder).out)
+    rows = json.loads(tool("top", "--json", "--by", "process", "--at", "exit", folder).out)
     assert {r["pid"] for r in rows} == {log.stats["pid"] for log in run.logs}
 
 
@@ -193,7 +193,7 @@ def test_array(tracer: Tracer) -> None:
 def test_names_are_escaped(tracer: Tracer, a_python: Python) -> None:
     """Control characters of file names do not reach the terminal; JSON has them spelled out."""
     log = tracer.python(a_python, "stacks.py", "unicode_names").log
-    for command in (["text", "--stacks"], ["stats"], ["top", "--at", "end", "-n", "100000"]):
+    for command in (["text", "--stacks"], ["stats"], ["top", "--at", "exit", "-n", "100000"]):
         out = tool(*command, log.path).out
         assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", out.replace(b"\t", b""))
         out.decode()

@@ -80,7 +80,7 @@ def test_equal_stacks_compare_equal(tracer: Tracer, python: Python) -> None:
     [one, two, three, four] = [only(vallocs(log, size)) for size in range(1234, 1238)]
     assert frames(three) == frames(four)
     assert frames(one) != frames(two) != frames(three)
-    rows = {tuple(frames(r)) for r in log.top("--by", "stack", "--at", "end") if r["bytes"] > 1233}
+    rows = {tuple(frames(r)) for r in log.top("--by", "stack", "--at", "exit") if r["bytes"] > 1233}
     assert len(rows & {tuple(frames(e)) for e in (one, two, three, four)}) == 3
 
 

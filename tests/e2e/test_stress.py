@@ -50,7 +50,7 @@ def key(stack: list[dict[str, Any]]) -> str:
 def rows(log: Log, by: str) -> Amounts:
     """What `top --at end` says, by a field of its rows."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for row in log.top("--at", "end", "--by", by):
+    for row in log.top("--at", "exit", "--by", by):
         name = key(row["stack"]) if by == "stack" else str(row[by])
         sums[name][0] += row["count"]
         sums[name][1] += row["bytes"]
@@ -77,13 +77,13 @@ def check(log: Log) -> None:
     made, freed = sum(replay.count.values()), stats["frees"]
     assert freed["replaced"] == 0, "a block was handed out twice"
     known = freed["count"] - freed["unmatched"] - freed["inherited"]
-    assert stats["live_at_end"]["count"] == made - known
+    assert stats["live_at_exit"]["count"] == made - known
     if replay.folded:  # where a thread frees another's block, order is not in the events' text
         assert freed["unmatched"] == 0
         return
     assert replay.overlaps == 0
     assert stats["peak_heap_bytes"] == replay.peak
-    assert stats["live_at_end"] == {"count": len(replay.live), "bytes": replay.heap}
+    assert stats["live_at_exit"] == {"count": len(replay.live), "bytes": replay.heap}
     assert rows(log, "allocator") == replay.live_by("allocator")
     assert rows(log, "thread") == replay.live_by("thread")
     assert rows(log, "stack") == live_by_stack(replay)

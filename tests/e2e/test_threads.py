@@ -42,7 +42,7 @@ def test_100_threads_of_100_blocks(tracer: Tracer) -> None:
         assert tids[thread] == row["tid"]
     assert len(threads) == 100
     assert log.stats["by_allocator"]["memalign"]["count"] == 10000
-    left = [r for r in log.top("--by", "allocator", "--at", "end") if r["allocator"] == "memalign"]
+    left = [r for r in log.top("--by", "allocator", "--at", "exit") if r["allocator"] == "memalign"]
     assert [r["count"] for r in left] == [100]
     check_order(log)
 

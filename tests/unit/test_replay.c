@@ -4,6 +4,7 @@
  * a model that keeps every block in a list and copies all sites at each peak.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "check.h"
 #include "logwriter.h"
@@ -606,7 +607,7 @@ static void resident_set(void)
 	end();
 }
 
-static void mappings_and_heap_apart(void)
+static void mappings_and_heap_together(void)
 {
 	begin(0);
 	play(1, (struct pmt_record){.type = PMT_REC_mmap, .mmap = {4096, 8192, 3, 0x22, 0, 5, 0}});
@@ -614,11 +615,83 @@ static void mappings_and_heap_apart(void)
 				    .mmap = {1 << 20, 1 << 20, 0, 0x22, 0, 6, 0}});
 	alloc(1, 16, 10, 1);
 	play(1, (struct pmt_record){.type = PMT_REC_munmap, .munmap = {4096, 4096}});
-	CHECK_EQ(replay.blocks.peak.bytes, 10);
-	CHECK_EQ(replay.mapped.peak.bytes, 8192); /* what is reserved is no memory */
-	CHECK_EQ(replay.mapped_peak_ns, 10);
+	alloc(1, 64, 100, 1);
+	CHECK_EQ(replay.memory.bytes, 8192 + 10); /* what is reserved is no memory */
+	CHECK_EQ(replay.memory.at_ns, 30);
+	CHECK_EQ(replay.memory.untold_bytes, 8192);
+	CHECK_EQ(replay.blocks.peak.bytes, 10); /* then, not when the heap was largest */
+	CHECK_EQ(replay.mapped.peak.bytes, 8192);
+	CHECK_EQ(replay.heap_peak.bytes, 110);
+	CHECK_EQ(replay.blocks_peak_ns, 50);
 	CHECK_EQ(replay.mapped.live.bytes, 4096);
 	CHECK_EQ(replay.mappings.totals[MAPPING_RESERVED].bytes, 1 << 20);
+	end();
+}
+
+static void map(uint64_t addr, uint64_t size, uint64_t flags)
+{
+	play(1, (struct pmt_record){.type = PMT_REC_mmap,
+				    .mmap = {addr, size, PROT_READ, flags, 0, 5, 0}});
+}
+
+static void tell(uint64_t number, uint64_t addr, uint64_t size, uint64_t resident)
+{
+	play(1, (struct pmt_record){
+			.type = PMT_REC_account_range,
+			.account_range = {number, PMT_MEMORY_ANONYMOUS, addr, size, resident, 0}});
+}
+
+static void told(uint64_t number)
+{
+	play(1, (struct pmt_record){.type = PMT_REC_account, .account = {.number = number}});
+}
+
+/* Only what an account found resident of a range counts, of a reserved one, too. */
+static void what_is_resident_counts(void)
+{
+	const uint64_t mib = 1 << 20, half = mib / 2;
+
+	begin(0);
+	map(mib, mib, MAP_PRIVATE | MAP_ANONYMOUS);
+	map(4 * mib, mib, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+	map(8 * mib, 4096, MAP_PRIVATE);
+	CHECK_EQ(replay_memory(&replay), mib); /* a file's pages do not count */
+	CHECK_EQ(replay.mappings.untold_bytes, mib);
+	tell(1, mib, mib, 8192);
+	tell(1, 4 * mib, half, 4096);
+	tell(1, 4 * mib + half, half, 40960);
+	told(1);
+	CHECK_EQ(replay_memory(&replay), 8192 + 4096 + 40960);
+	CHECK_EQ(replay.mappings.untold_bytes, 0);
+	CHECK_EQ(replay.told_ns, replay.last_ns);
+	CHECK_EQ(replay.mapped.live.bytes, 8192 + 4096 + 40960 + 4096); /* and the file's */
+	/* Half of a range goes with half of what counts of it. */
+	play(1, (struct pmt_record){.type = PMT_REC_munmap, .munmap = {mib, half}});
+	CHECK_EQ(replay_memory(&replay), 4096 + 4096 + 40960);
+	map(9 * mib, 4096, MAP_PRIVATE | MAP_ANONYMOUS);
+	CHECK_EQ(replay.mappings.untold_bytes, 4096);
+	end();
+}
+
+static void accounts_may_say_anything(void)
+{
+	const uint64_t mib = 1 << 20;
+
+	begin(0);
+	map(mib, mib, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+	tell(1, 0, 16 * mib, mib); /* no place */
+	told(1);
+	CHECK_EQ(replay_memory(&replay), 0);
+	tell(2, mib, UINT64_MAX, UINT64_MAX);
+	tell(2, mib, 0, UINT64_MAX);
+	told(2);
+	CHECK_EQ(replay_memory(&replay), 0);
+	tell(3, mib / 2, 16 * mib, UINT64_MAX);
+	tell(3, mib, mib, mib);
+	told(3);
+	CHECK_EQ(replay_memory(&replay), mib);
+	play(1, (struct pmt_record){.type = PMT_REC_munmap, .munmap = {0, 16 * mib}});
+	CHECK_EQ(replay_memory(&replay), 0);
 	end();
 }
 
@@ -652,7 +725,9 @@ int main(void)
 		{"up to a moment", until_a_moment},
 		{"threads have names", threads_have_names},
 		{"resident set", resident_set},
-		{"mappings and heap are counted apart", mappings_and_heap_apart},
+		{"mappings and the heap have one peak", mappings_and_heap_together},
+		{"what is resident counts", what_is_resident_counts},
+		{"accounts may say anything", accounts_may_say_anything},
 		{0},
 	};
 

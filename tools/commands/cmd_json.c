@@ -147,6 +147,7 @@ static void print_header(const struct reader *reader)
 			    report_python(h->python_version, version) != NULL ? json_string(version)
 									      : json_null());
 	json_object_set_new(object, "start_s", json_real(report_seconds(h->start_realtime_ns)));
+	json_object_set_new(object, "start_clock_s", json_real(report_seconds(h->start_ns)));
 	json_object_set_new(object, "traced", bits("TRACED", h->traced));
 	json_object_set_new(object, "flags", bits("FLAG", h->live.flags));
 	json_object_set_new(object, "rss_interval_s",
@@ -172,6 +173,14 @@ static json_t *json_damage(const struct reader_damage *damage)
 	return object;
 }
 
+/* Seconds since the start, null when the log was not closed. */
+static json_t *json_end(const struct pmt_header *header)
+{
+	if (header->live.end_ns < header->start_ns)
+		return json_null();
+	return json_real(report_seconds(header->live.end_ns - header->start_ns));
+}
+
 static void print_end(const struct reader *reader)
 {
 	const struct pmt_header_live *live = &reader_header(reader)->live;
@@ -184,6 +193,7 @@ static void print_end(const struct reader *reader)
 	json_object_set_new(object, "stop_reason",
 			    json_string(reason != NULL ? reason : "unknown"));
 	json_object_set_new(object, "complete", json_boolean(report_complete(reader)));
+	json_object_set_new(object, "end_s", json_end(reader_header(reader)));
 	report_put_number(object, "events", state.events);
 	report_put_number(object, "lost_records", live->lost + state.lost);
 	json_object_set_new(object, "damage", json_damage(reader_damage(reader)));
@@ -250,7 +260,10 @@ const struct command cmd_json = {
 	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON "
 	       "Lines), "
 	       "between a header and an end for each log. \"event\" says what an object is, "
-	       "\"time_s\" are seconds since the start. A folder stands for the *.pmt and "
+	       "\"time_s\" are seconds since the start, \"start_clock_s\" is when that was on the "
+	       "clock that "
+	       "all processes share (CLOCK_MONOTONIC), \"end_s\" when the log was closed. A folder "
+	       "stands for the *.pmt and "
 	       "*.pmt.zst files in it.",
 	.options = options,
 	.run = run,

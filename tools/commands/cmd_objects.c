@@ -7,7 +7,7 @@
 
 enum { LIMIT_ROWS = 20 };
 
-static struct objects_options settings = {.moment = {.kind = MOMENT_END}};
+static struct objects_options settings = {.moment = {.kind = MOMENT_EXIT}};
 static const char *at;
 static bool live;
 static bool previous;
@@ -15,11 +15,12 @@ static bool as_json;
 static uint64_t limit = UINT64_MAX;
 
 /* Read a log into the report or the list. Returns the exit status. */
-static int add_log(const char *path, struct objects *objects, struct objects_list *list)
+static int add_log(const struct moments_log *moment, struct objects *objects,
+		   struct objects_list *list)
 {
 	struct objects_log log;
 	const int status =
-		objects_log_init(&log, path, &settings, previous ? objects_list_add : NULL, list);
+		objects_log_init(&log, moment, &settings, previous ? objects_list_add : NULL, list);
 
 	if (log.reader != NULL && live)
 		objects_log_live(&log, objects_list_add, list);
@@ -29,30 +30,42 @@ static int add_log(const char *path, struct objects *objects, struct objects_lis
 	return status;
 }
 
-static int run_list(const struct inputs *inputs)
+/* A log that could not be opened, or whose process does not live at the moment. */
+static bool is_left_out(const struct moments_log *log, int *status)
+{
+	if (!log->readable)
+		*status = EXIT_DATA;
+	return !log->readable || !log->alive;
+}
+
+static int run_list(const struct moments *moments)
 {
 	struct objects_list list = {.json = as_json,
 				    .previous = previous,
-				    .processes = inputs->count > 1,
+				    .processes = moments->count > 1,
 				    .limit = limit};
 	int status = EXIT_OK;
 
 	objects_list_begin(&list);
-	for (size_t i = 0; i < inputs->count; i++)
-		if (add_log(inputs->paths[i], NULL, &list) != EXIT_OK)
+	for (size_t i = 0; i < moments->count; i++)
+		if (is_left_out(&moments->logs[i], &status))
+			continue;
+		else if (add_log(&moments->logs[i], NULL, &list) != EXIT_OK)
 			status = EXIT_DATA;
 	objects_list_end(&list);
 	return status;
 }
 
-static int run_report(const struct inputs *inputs)
+static int run_report(const struct moments *moments)
 {
 	struct objects objects;
 	int status = EXIT_OK;
 
 	objects_init(&objects, &settings);
-	for (size_t i = 0; i < inputs->count; i++)
-		if (add_log(inputs->paths[i], &objects, NULL) != EXIT_OK)
+	for (size_t i = 0; i < moments->count; i++)
+		if (is_left_out(&moments->logs[i], &status))
+			continue;
+		else if (add_log(&moments->logs[i], &objects, NULL) != EXIT_OK)
 			status = EXIT_DATA;
 	objects_finish(&objects);
 	if (as_json && objects.process_count != 0)
@@ -63,9 +76,18 @@ static int run_report(const struct inputs *inputs)
 	return status;
 }
 
+/* Where most objects were live each log says for itself. */
+static const struct moment *moment_of_all(void)
+{
+	static const struct moment whole = {.kind = MOMENT_EXIT};
+
+	return settings.moment.kind == MOMENT_PEAK ? &whole : &settings.moment;
+}
+
 static int run(int count, char **operands)
 {
 	struct inputs inputs;
+	struct moments moments;
 
 	if (live && previous) {
 		error("--live and --previous do not go together");
@@ -77,7 +99,11 @@ static int run(int count, char **operands)
 
 	if (status != EXIT_OK)
 		return status;
-	status = live || previous ? run_list(&inputs) : run_report(&inputs);
+	if (moments_init(&moments, moment_of_all(), inputs.paths, inputs.count) != 0)
+		status = EXIT_DATA;
+	else
+		status = live || previous ? run_list(&moments) : run_report(&moments);
+	moments_fini(&moments);
 	inputs_fini(&inputs);
 	return status;
 }
@@ -93,8 +119,10 @@ static const struct command_option options[] = {
 	 .value = "WHEN",
 	 .kind = COMMAND_TEXT,
 	 .target = &at,
-	 .doc = "what had happened at the end ('end', the default), when most objects were live "
-		"('peak'), or so many seconds after the start"},
+	 .doc = "what had happened at the very end ('exit', the default), when most objects of "
+		"each "
+		"process were live ('peak'), or at another moment, as in pymemtrace-top(1): 'end', "
+		"'mark:LABEL', 'rss-peak', seconds"},
 	{.name = "live",
 	 .kind = COMMAND_SWITCH,
 	 .target = &live,

@@ -12,20 +12,6 @@ static bool temporary;
 static bool as_json;
 static uint64_t limit = 20;
 
-/* What --at says. */
-static int parse_moment(void)
-{
-	struct moment moment = {.kind = MOMENT_PEAK};
-
-	if (at != NULL && moment_parse(at, &moment) != 0)
-		return -1;
-	settings.what = moment.kind == MOMENT_PEAK  ? TOP_AT_PEAK
-			: moment.kind == MOMENT_END ? TOP_AT_END
-						    : TOP_AT_TIME;
-	settings.at_ns = moment.at_ns;
-	return 0;
-}
-
 static int choose_moment(void)
 {
 	if (settings.by != TOP_BY_TYPE && settings.census != NULL)
@@ -40,15 +26,34 @@ static int choose_moment(void)
 	if (temporary && (at != NULL || settings.mappings))
 		return error("--temporary looks at blocks of the whole log: it goes neither with "
 			     "--at nor with --mappings");
-	if (!temporary)
-		return parse_moment();
-	settings.what = TOP_TEMPORARY;
-	return 0;
+	if (settings.heap && settings.mappings)
+		return error("--heap and --mappings do not go together");
+	settings.what = temporary ? TOP_TEMPORARY : TOP_AT_MOMENT;
+	return at != NULL ? moment_parse(at, &settings.moment) : 0;
+}
+
+/* What is about whole logs looks at each in its very end. */
+static const struct moment *whole_moment(void)
+{
+	static const struct moment whole = {.kind = MOMENT_EXIT};
+
+	return settings.what == TOP_AT_MOMENT ? &settings.moment : &whole;
+}
+
+static int add_logs(struct top *top, const struct moments *moments)
+{
+	int status = EXIT_OK;
+
+	for (size_t i = 0; i < moments->count; i++)
+		if (!moments->logs[i].readable || top_add(top, moments, i) != EXIT_OK)
+			status = EXIT_DATA;
+	return status;
 }
 
 static int run(int count, char **operands)
 {
 	struct inputs inputs;
+	struct moments moments;
 	struct top top;
 
 	if (choose_moment() != 0)
@@ -58,15 +63,17 @@ static int run(int count, char **operands)
 	if (status != EXIT_OK)
 		return status;
 	top_init(&top, &settings);
-	for (size_t i = 0; i < inputs.count; i++)
-		if (top_add(&top, inputs.paths[i]) != EXIT_OK)
-			status = EXIT_DATA;
+	if (moments_init(&moments, whole_moment(), inputs.paths, inputs.count) == 0)
+		status = add_logs(&top, &moments);
+	else
+		status = EXIT_DATA;
 	top_finish(&top);
 	if (as_json && top.process_count != 0)
 		top_print_json(&top, limit);
 	else if (top.process_count != 0)
 		top_print(&top, limit);
 	top_fini(&top);
+	moments_fini(&moments);
 	inputs_fini(&inputs);
 	return status;
 }
@@ -84,9 +91,8 @@ static const struct command_option options[] = {
 	 .value = "WHEN",
 	 .kind = COMMAND_TEXT,
 	 .target = &at,
-	 .doc = "what was live at the peak of the heap ('peak', the default), at the end ('end', "
-		"what "
-		"was never freed), or so many seconds after the start"},
+	 .doc = "what was live at the peak of the heap and the program's own mappings together, of "
+		"all processes together ('peak', the default), " MOMENT_DOC},
 	{.name = "census",
 	 .value = "WHICH",
 	 .kind = COMMAND_TEXT,
@@ -134,7 +140,11 @@ static const struct command_option options[] = {
 	{.name = "mappings",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.mappings,
-	 .doc = "memory mappings in place of the heap's blocks; without reserved address space"},
+	 .doc = "memory mappings only; those of files, too, which else are left out"},
+	{.name = "heap",
+	 .kind = COMMAND_SWITCH,
+	 .target = &settings.heap,
+	 .doc = "blocks of the heap only"},
 	{.name = "per-process",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.per_process,
@@ -153,12 +163,16 @@ const struct command cmd_top = {
 	.name = "top",
 	.summary = "who holds the memory: lines, functions, stacks, threads",
 	.operands = "LOG...",
-	.doc = "Adds up the blocks of the heap by where they were allocated, largest "
-	       "first. "
+	.doc = "Adds up the blocks of the heap and the memory that the program mapped, by where "
+	       "they were allocated, largest first. Of mappings count anonymous ones: of "
+	       "reserved address space (PROT_NONE, MAP_NORESERVE) what was resident, of others "
+	       "what was resident as far as the log tells it, else all. "
 	       "Blocks without a Python frame are shown as '<no Python frame>'. Several logs, or "
 	       "the "
-	       "logs of a folder, make one report: at the peak means each process at its own peak, "
-	       "added up. By type are counted the blocks of PyObject_Malloc and its relatives, "
+	       "logs of a folder, make one report of one moment: a process counts while it lives. "
+	       "Only "
+	       "at 'end' and 'exit' each process is looked at in its own. By type are counted the "
+	       "blocks of PyObject_Malloc and its relatives, "
 	       "with "
 	       "the bytes that were asked for: an object with the words that Python keeps before "
 	       "it, without what it holds in blocks of its own. '<no object>' are such blocks, "

@@ -170,7 +170,7 @@ static void put_marks(const struct plot *plot, FILE *out)
 
 static void put_peak(const struct plot *plot, FILE *out)
 {
-	const struct amount *peak = &plot->replay.blocks.peak;
+	const struct amount *peak = &plot->replay.heap_peak;
 	const uint64_t end_ns = report_duration_ns(plot->reader, &plot->replay);
 	const bool late = plot->replay.blocks_peak_ns > end_ns - end_ns / 4;
 	report_buffer size;

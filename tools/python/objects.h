@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "frames.h"
-#include "moment.h"
+#include "moments.h"
 #include "objmap.h"
 #include "text_list.h"
 
@@ -119,7 +119,7 @@ struct objects_log {
  * Returns the exit status, after a message when it is not 0; `reader` is NULL when the log could
  * not be opened or has no objects at all. objects_log_fini() in any case.
  */
-int objects_log_init(struct objects_log *log, const char *path,
+int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 		     const struct objects_options *options, objects_visit death, void *context);
 void objects_log_fini(struct objects_log *log);
 /* Visit the wanted live objects, oldest first, of equal age by address. */

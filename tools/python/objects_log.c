@@ -243,13 +243,11 @@ static int visit(void *context, const struct reader_event *event)
 
 static void begin(struct objects_log *log, const struct objects_options *options)
 {
-	const struct moment *moment = &options->moment;
-
 	memset(log, 0, sizeof(*log));
 	log->options = options;
 	log->factor = mix_factor();
 	log->until_number = UINT64_MAX;
-	log->until_ns = moment->kind == MOMENT_TIME ? moment->at_ns : UINT64_MAX;
+	log->until_ns = UINT64_MAX;
 	objmap_init(&log->map);
 }
 
@@ -288,24 +286,20 @@ static int find_peak(struct objects_log *log, const struct objects_options *opti
 	return 0;
 }
 
-static uint64_t absolute(const struct objects_log *log)
-{
-	const uint64_t start_ns = reader_header(log->reader)->start_ns;
-
-	return log->until_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + log->until_ns;
-}
-
-int objects_log_init(struct objects_log *log, const char *path,
+int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 		     const struct objects_options *options, objects_visit death, void *context)
 {
 	int result = 0;
 
 	begin(log, options);
-	if (reader_open(path, &log->reader) != 0)
+	if (reader_open(moment->path, &log->reader) != 0)
 		return EXIT_DATA;
-	if (options->moment.kind == MOMENT_PEAK)
+	if (options->moment.kind == MOMENT_PEAK) {
 		result = find_peak(log, options);
-	log->until_ns = absolute(log);
+	} else {
+		log->until_ns = moment->until_ns;
+		log->until_number = moment->until_number;
+	}
 	log->visit_death = death;
 	log->context = context;
 	if (result == 0)
@@ -313,7 +307,8 @@ int objects_log_init(struct objects_log *log, const char *path,
 	const int status = result != 0 ? EXIT_DATA : damage_status(log->reader);
 
 	if (log->seen == 0 && options->moment.kind != MOMENT_TIME) {
-		error("%s: no Python objects are in this log; trace with --trace objects", path);
+		error("%s: no Python objects are in this log; trace with --trace objects",
+		      moment->path);
 		reader_close(log->reader);
 		log->reader = NULL;
 		return EXIT_DATA;

@@ -28,7 +28,9 @@ struct mapping {
 	uint64_t end; /* of the first byte behind it */
 	uint32_t site;
 	uint32_t class;
-	uint64_t rank; /* random; no child has a larger one */
+	uint64_t counted; /* bytes that count */
+	uint64_t told;	  /* the account that said so, 0: none */
+	uint64_t rank;	  /* random; no child has a larger one */
 	struct mapping *left;
 	struct mapping *right;
 };
@@ -109,6 +111,17 @@ static void account(struct mappings *maps, const struct mapping *m, int64_t byte
 		maps->changed(maps->context, m->site, m->class, bytes, count);
 }
 
+/* So many bytes more, or fewer, of M count. */
+static void count(struct mappings *maps, struct mapping *m, int64_t bytes)
+{
+	m->counted += (uint64_t)bytes;
+	maps->counted_bytes += (uint64_t)bytes;
+	if (m->told == 0)
+		maps->untold_bytes += (uint64_t)bytes;
+	if (maps->counted != NULL && bytes != 0)
+		maps->counted(maps->context, m->site, bytes);
+}
+
 /* Everything in LEFT lies before everything in RIGHT. */
 static struct mapping *join(struct mapping *left, struct mapping *right)
 {
@@ -133,6 +146,11 @@ static struct mapping *divide(struct mappings *maps, struct mapping *tree, uint6
 	upper->end = tree->end;
 	upper->site = tree->site;
 	upper->class = tree->class;
+	upper->told = tree->told;
+	/* Where the resident pages are is not known: each part has its share. */
+	upper->counted = (uint64_t)((long double)tree->counted * (long double)(tree->end - addr) /
+				    (long double)(tree->end - tree->start));
+	tree->counted -= upper->counted;
 	tree->end = addr;
 	account(maps, tree, 0, 1);
 	return upper;
@@ -164,11 +182,12 @@ static void cut(struct mappings *maps, struct mapping *tree, uint64_t addr, stru
 	}
 }
 
-static void forget(struct mappings *maps, const struct mapping *tree)
+static void forget(struct mappings *maps, struct mapping *tree)
 {
 	if (tree == NULL)
 		return;
 	forget(maps, tree->left);
+	count(maps, tree, -(int64_t)tree->counted);
 	account(maps, tree, -(int64_t)(tree->end - tree->start), -1);
 	forget(maps, tree->right);
 }
@@ -221,10 +240,17 @@ static void add_range(struct mappings *maps, struct range range, uint32_t class,
 	cut(maps, maps->root, range.start, parts);
 	maps->root = join(join(parts[0], m), parts[1]);
 	account(maps, m, (int64_t)(range.end - range.start), 1);
+	if (class == MAPPING_ANONYMOUS)
+		count(maps, m, (int64_t)(range.end - range.start));
 }
 
 static void finish(struct mappings *maps)
 {
+	const uint64_t unreserved =
+		maps->totals[MAPPING_ANONYMOUS].bytes + maps->totals[MAPPING_FILE].bytes;
+
+	if (maps->unreserved_peak < unreserved)
+		maps->unreserved_peak = unreserved;
 	for (int i = 0; i < MAPPING_CLASSES; i++)
 		if (maps->totals[i].peak_bytes < maps->totals[i].bytes)
 			maps->totals[i].peak_bytes = maps->totals[i].bytes;
@@ -263,6 +289,40 @@ void mappings_visit(const struct mappings *maps, uint64_t start, uint64_t end, m
 	visit_tree(maps->root, &range, visit, context);
 }
 
+static void tell_tree(struct mappings *maps, struct mapping *tree, const struct mapping_told *told)
+{
+	const uint64_t told_end = told->start + told->size;
+
+	if (tree == NULL)
+		return;
+	if (tree->start > told->start)
+		tell_tree(maps, tree->left, told);
+	const uint64_t start = tree->start > told->start ? tree->start : told->start;
+	const uint64_t end = tree->end < told_end ? tree->end : told_end;
+
+	if (start < end && (tree->class == MAPPING_ANONYMOUS || tree->class == MAPPING_RESERVED)) {
+		const uint64_t length = tree->end - tree->start;
+		uint64_t share = (uint64_t)((long double)told->resident *
+					    (long double)(end - start) / (long double)told->size);
+
+		if (tree->told != told->account) {
+			count(maps, tree, -(int64_t)tree->counted);
+			tree->told = told->account;
+		}
+		if (share > length - tree->counted)
+			share = length - tree->counted;
+		count(maps, tree, (int64_t)share);
+	}
+	if (tree->end < told_end)
+		tell_tree(maps, tree->right, told);
+}
+
+void mappings_tell(struct mappings *maps, const struct mapping_told *told)
+{
+	if (told->size != 0 && told->size < UINT64_MAX - told->start)
+		tell_tree(maps, maps->root, told);
+}
+
 enum mapping_class mapping_class(const struct pmt_mmap *record)
 {
 	if (record->arena == MAPPING_BY_MALLOC)
@@ -271,7 +331,9 @@ enum mapping_class mapping_class(const struct pmt_mmap *record)
 		return MAPPING_ARENA;
 	if (!(record->flags & MAP_ANONYMOUS))
 		return MAPPING_FILE;
-	return record->prot == PROT_NONE ? MAPPING_RESERVED : MAPPING_ANONYMOUS;
+	if (record->prot == PROT_NONE || record->flags & MAP_NORESERVE)
+		return MAPPING_RESERVED;
+	return MAPPING_ANONYMOUS;
 }
 
 /* The kernel rounds a mapping of huge pages up to whole ones; the flags may say which. */

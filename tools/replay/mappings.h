@@ -5,6 +5,11 @@
  *
  * Ranges are whole pages: starts are rounded down, ends up, and an end beyond the address space is
  * clipped. Every operation takes O(log n) and O(1) more for each range that it removes.
+ *
+ * How much of a range counts as memory that the program took: of an anonymous one all of it, of a
+ * reserved one nothing, until an account tells how much of it is resident; then that much. Ranges
+ * of files and arenas do not count: a file's pages are the kernel's to drop, and what an arena
+ * holds are blocks.
  */
 #ifndef PMT_TOOLS_MAPPINGS_H
 #define PMT_TOOLS_MAPPINGS_H
@@ -17,7 +22,7 @@
 enum mapping_class {
 	MAPPING_ANONYMOUS, /* memory that belongs to no file */
 	MAPPING_FILE,	   /* of a file (not MAP_ANONYMOUS) */
-	MAPPING_RESERVED,  /* anonymous and PROT_NONE: address space, not memory */
+	MAPPING_RESERVED,  /* anonymous, PROT_NONE or MAP_NORESERVE: address space, not memory */
 	MAPPING_ARENA,	   /* an allocator's, for blocks that are counted themselves */
 	MAPPING_MALLOC,	   /* malloc's, where that is not the C library's: the same */
 	MAPPING_CLASSES,
@@ -39,16 +44,23 @@ struct mapping_total {
 typedef void (*mapping_change)(void *context, uint32_t site, enum mapping_class class,
 			       int64_t bytes, int count);
 
+/* Told of each change of the bytes that count. */
+typedef void (*mapping_counted)(void *context, uint32_t site, int64_t bytes);
+
 struct mapping;
 
 struct mappings {
 	struct mapping *root;
 	struct mapping *spare;
 	struct mapping_total totals[MAPPING_CLASSES];
+	uint64_t unreserved_peak; /* largest sum of anonymous and file ranges */
 	uint64_t page_bytes;
 	uint64_t random;
-	mapping_change changed; /* may be NULL */
+	mapping_change changed;	 /* may be NULL */
+	mapping_counted counted; /* NULL: nobody wants to know; set it after mappings_init() */
 	void *context;
+	uint64_t counted_bytes; /* of all ranges */
+	uint64_t untold_bytes;	/* of these, in ranges that no account has told of */
 };
 
 /* PAGE_BYTES of the traced system; what is no page size counts as 4096. CHANGED may be NULL. */
@@ -65,6 +77,19 @@ enum mapping_class mappings_class_at(const struct mappings *maps, uint64_t addr)
 typedef void (*mapping_visit)(void *context, uint32_t site, uint64_t bytes);
 void mappings_visit(const struct mappings *maps, uint64_t start, uint64_t end, mapping_visit visit,
 		    void *context);
+
+/*
+ * The account with this number, not 0, tells that RESIDENT bytes of [START, START + SIZE) are
+ * resident. Several parts of one account add up.
+ */
+struct mapping_told {
+	uint64_t account;
+	uint64_t start;
+	uint64_t size;
+	uint64_t resident;
+};
+
+void mappings_tell(struct mappings *maps, const struct mapping_told *told);
 
 /*
  * Replay a record. SITE is the caller's, for the new range. Without memory the program ends.

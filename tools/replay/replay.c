@@ -14,16 +14,23 @@ static uint64_t since_start(const struct replay *replay, uint64_t time_ns)
 }
 
 /*
- * Reserved address space is no memory, and what an arena holds are blocks: both are told apart, and
- * stay out of the peak.
+ * What an arena holds are blocks. Of anonymous and reserved ranges only what counts is told, by
+ * mapping_counts().
  */
 static void mapping_changed(void *context, uint32_t site, enum mapping_class class, int64_t bytes,
 			    int count)
 {
 	struct replay *replay = context;
 
-	if (class != MAPPING_RESERVED && class != MAPPING_ARENA && class != MAPPING_MALLOC)
-		sites_change(&replay->mapped, site, bytes, count);
+	if (class != MAPPING_ARENA && class != MAPPING_MALLOC)
+		sites_change(&replay->mapped, site, class == MAPPING_FILE ? bytes : 0, count);
+}
+
+static void mapping_counts(void *context, uint32_t site, int64_t bytes)
+{
+	struct replay *replay = context;
+
+	sites_change(&replay->mapped, site, bytes, 0);
 }
 
 /* "realloc" is both a reallocator and the allocator of what it hands out. */
@@ -47,10 +54,12 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 	sites_init(&replay->mapped);
 	threads_init(&replay->threads);
 	mappings_init(&replay->mappings, header->page_bytes, mapping_changed, replay);
+	replay->mappings.counted = mapping_counts;
 	account_init(&replay->account, header);
 	for (uint32_t i = 0; i < REPLAY_REALLOCATORS; i++)
 		replay->realloc_kinds[i] = realloc_kind(i);
 	replay->until_ns = UINT64_MAX;
+	replay->until_number = UINT64_MAX;
 	replay->start_ns = header->start_ns;
 	replay->inherits =
 		(header->live.flags & (1U << PMT_FLAG_FORKED | 1U << PMT_FLAG_LATE)) != 0;
@@ -194,10 +203,29 @@ static void add_block(struct replay *replay, const struct maker *maker,
 	sites_change(&replay->blocks, block.site, (int64_t)birth->size_bytes, 1);
 }
 
-static void settle_blocks(struct replay *replay, uint64_t time_ns)
+static void mark_peak(struct replay *replay, uint64_t time_ns)
 {
-	if (sites_settle(&replay->blocks))
+	sites_mark_peak(&replay->blocks);
+	sites_mark_peak(&replay->mapped);
+	replay->memory = (struct replay_peak){
+		.bytes = replay_memory(replay),
+		.at_ns = since_start(replay, time_ns),
+		.number = replay->number,
+		.rss_bytes = replay->rss.last_bytes,
+		.told_ns = replay->told_ns,
+		.untold_bytes = replay->mappings.untold_bytes,
+	};
+}
+
+/* An event is over: all its changes are in. */
+static inline void settle(struct replay *replay, uint64_t time_ns)
+{
+	if (replay->blocks.live.bytes > replay->heap_peak.bytes) {
+		replay->heap_peak = replay->blocks.live;
 		replay->blocks_peak_ns = since_start(replay, time_ns);
+	}
+	if (replay_memory(replay) > replay->memory.bytes)
+		mark_peak(replay, time_ns);
 }
 
 static inline void on_block(struct replay *replay, const struct maker *maker, uint64_t time_ns,
@@ -211,7 +239,7 @@ static inline void on_block(struct replay *replay, const struct maker *maker, ui
 	}
 	maker->thread->sequence++;
 	add_block(replay, maker, block);
-	settle_blocks(replay, time_ns);
+	settle(replay, time_ns);
 }
 
 static struct maker maker_of(struct replay *replay, uint32_t thread, uint32_t slot,
@@ -264,7 +292,7 @@ static void on_realloc(struct replay *replay, const struct reader_event *event)
 	block.addr = record->addr;
 	if (record->addr != 0)
 		add_block(replay, &maker, &block);
-	settle_blocks(replay, event->time_ns);
+	settle(replay, event->time_ns);
 }
 
 /* Counts wrap like all sums here; no good log has any that large. */
@@ -295,12 +323,6 @@ static uint32_t mapping_site(struct replay *replay, const struct reader_event *e
 			  REPLAY_KIND_MAPPING + class);
 }
 
-static void settle_mapped(struct replay *replay, uint64_t time_ns)
-{
-	if (sites_settle(&replay->mapped))
-		replay->mapped_peak_ns = since_start(replay, time_ns);
-}
-
 /* Whether all that happened to a mapping after EVENT is in the log. */
 static bool is_known_from(const struct replay *replay, const struct reader_event *event)
 {
@@ -318,14 +340,14 @@ static void on_mmap(struct replay *replay, const struct reader_event *event)
 	site->total.count++;
 	if (is_known_from(replay, event))
 		mappings_mmap(&replay->mappings, record, number);
-	settle_mapped(replay, event->time_ns);
+	settle(replay, event->time_ns);
 }
 
 static void on_munmap(struct replay *replay, const struct reader_event *event)
 {
 	replay->munmaps++;
 	mappings_munmap(&replay->mappings, &event->record.munmap);
-	settle_mapped(replay, event->time_ns);
+	settle(replay, event->time_ns);
 }
 
 static void on_mremap(struct replay *replay, const struct reader_event *event)
@@ -337,7 +359,7 @@ static void on_mremap(struct replay *replay, const struct reader_event *event)
 		return;
 	mappings_mremap(&replay->mappings, record,
 			mapping_site(replay, event, record->stack, class));
-	settle_mapped(replay, event->time_ns);
+	settle(replay, event->time_ns);
 }
 
 static void on_rss(struct replay *replay, const struct pmt_rss *record)
@@ -350,6 +372,7 @@ static void on_rss(struct replay *replay, const struct pmt_rss *record)
 	rss->last_bytes = record->resident;
 	rss->last_own_bytes = record->own;
 	if (record->resident > rss->peak_bytes) {
+		replay->rss_peak_ns = replay->last_ns;
 		rss->peak_bytes = record->resident;
 		rss->peak_own_bytes = record->own;
 	}
@@ -373,6 +396,40 @@ static void on_rss_detail(struct replay *replay, const struct pmt_rss_detail *re
 	raise_to(&peak->swap, record->swap);
 	raise_to(&peak->hugetlb, record->hugetlb);
 	raise_to(&peak->peak, record->peak);
+}
+
+/*
+ * What the account says of ranges of which the replay knows who mapped them. Before
+ * account_record(), which forgets the ranges.
+ */
+static void on_account(struct replay *replay, const struct reader_event *event)
+{
+	const struct account_ranges *ranges = &replay->account.ranges;
+	const uint64_t number = event->record.account.number;
+
+	for (uint32_t i = 0; i < ranges->count && number != 0; i++) {
+		const struct pmt_account_range *range = &ranges->list[i];
+		const struct mapping_told told = {
+			.account = number,
+			.start = range->addr,
+			.size = range->size,
+			.resident = range->kind == PMT_MEMORY_RESERVED ? 0 : range->resident,
+		};
+
+		if (range->account != number || range->addr == 0 || range->kind == PMT_MEMORY_OWN)
+			continue;
+		mappings_tell(&replay->mappings, &told);
+		replay->told_ns = replay->last_ns;
+	}
+	settle(replay, event->time_ns);
+}
+
+static void on_life(struct replay *replay, uint64_t what)
+{
+	if (what != PMT_LIFE_PROGRAM_END)
+		return;
+	replay->has_program_end = true;
+	replay->program_end = replay->blocks.live;
 }
 
 static void add_to_census(struct replay *replay, const struct reader_event *event)
@@ -412,6 +469,9 @@ static void on_other(struct replay *replay, const struct reader_event *event)
 		if (replay->census != NULL)
 			add_to_census(replay, event);
 		break;
+	case PMT_REC_process:
+		on_life(replay, record->process.what);
+		break;
 	case PMT_REC_lost:
 		replay->lost += record->lost.count;
 		break;
@@ -427,6 +487,9 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 {
 	replay->events += event->record.type != PMT_REC_folded;
 	replay->last_ns = since_start(replay, event->time_ns);
+	replay->number = event->number;
+	if (event->record.type == PMT_REC_account)
+		on_account(replay, event);
 	account_record(&replay->account, &event->record, replay->last_ns);
 	switch (event->record.type) {
 	case PMT_REC_alloc:
@@ -469,7 +532,7 @@ static int visit(void *context, const struct reader_event *event)
 	struct replay *replay = context;
 
 	progress_step(event->number);
-	if (event->time_ns > replay->until_ns)
+	if (event->time_ns > replay->until_ns || event->number > replay->until_number)
 		return 1;
 	replay_event(replay, event);
 	return 0;
@@ -490,21 +553,30 @@ static void fetch(struct replay *replay, const struct reader_blocks *blocks)
 	}
 }
 
-static int visit_blocks(void *context, const struct reader_blocks *blocks)
+int replay_blocks(struct replay *replay, const struct reader_blocks *blocks)
 {
-	struct replay *replay = context;
+	uint32_t count = blocks->count;
 
-	progress_steps(blocks->number, blocks->count);
-	if (blocks->time_ns > replay->until_ns)
+	if (blocks->time_ns > replay->until_ns || blocks->number > replay->until_number)
 		return 1;
+	if (replay->until_number - blocks->number < count)
+		count = (uint32_t)(replay->until_number - blocks->number) + 1;
 	fetch(replay, blocks);
 	const struct maker maker = maker_of(replay, blocks->thread, blocks->slot, blocks->time_ns);
 
-	for (uint32_t i = 0; i < blocks->count; i++)
+	for (uint32_t i = 0; i < count; i++) {
+		replay->number = blocks->number + i;
 		on_block(replay, &maker, blocks->time_ns, &blocks->blocks[i]);
-	replay->events += blocks->count;
+	}
+	replay->events += count;
 	replay->last_ns = since_start(replay, blocks->time_ns);
-	return 0;
+	return count < blocks->count;
+}
+
+static int visit_blocks(void *context, const struct reader_blocks *blocks)
+{
+	progress_steps(blocks->number, blocks->count);
+	return replay_blocks(context, blocks);
 }
 
 /* What was dropped is of no known thread, and was never live. */

@@ -30,6 +30,10 @@
  *frees that wait the first one after the allocation is met.
  *	- So the heap lacks the blocks that had no record at the moment: at most `held_bytes`.
  *
+ * The peak is that of the heap and the program's own mappings together, as far as these count
+ * (mappings.h). `blocks` and `mapped` have both their peaks at that moment; the heap's alone is
+ *known as a sum only.
+ *
  * Temporary: a block that was freed by the thread that allocated it, when this thread had made at
  * most THRESHOLD further allocations in between. 0: freed before this thread's next allocation; 1:
  * before its next but one. A realloc allocates before it frees, as a program that did it by hand
@@ -84,12 +88,21 @@ struct replay_rss {
 	uint64_t by_slice; /* threads whose page faults could not be counted */
 };
 
+struct replay_peak {
+	uint64_t bytes;
+	uint64_t at_ns;
+	uint64_t number;       /* of the event that made it */
+	uint64_t rss_bytes;    /* the resident set then, 0: not known */
+	uint64_t told_ns;      /* the account that told what was resident then, 0: none had */
+	uint64_t untold_bytes; /* of mappings that no account had told of: they count in full */
+};
+
 struct replay {
 	struct heap heap;
 	struct early early;
 	struct sites blocks; /* of the heap */
 	struct mappings mappings;
-	struct sites mapped; /* of the mappings; reserved ones are not part of the peak */
+	struct sites mapped; /* of the mappings: what of them counts, and files, but no arenas */
 	struct threads threads;
 	struct replay_frees frees;
 	struct replay_rss rss;
@@ -98,15 +111,22 @@ struct replay {
 	struct pyevents python;
 	uint64_t lost;
 	uint64_t munmaps;
-	uint64_t events;	 /* folded blocks are two each: an allocation and a free */
-	uint64_t blocks_peak_ns; /* when the heap was largest, since the start; 0 when it never was
-				  */
-	uint64_t mapped_peak_ns;
-	uint64_t last_ns; /* time of the last event, since the start */
+	uint64_t events; /* folded blocks are two each: an allocation and a free */
+	/* Times are since the start; 0 when there was no such moment. */
+	struct amount heap_peak;   /* of the heap alone */
+	uint64_t blocks_peak_ns;   /* when that was */
+	struct replay_peak memory; /* of the heap and the program's own mappings */
+	struct amount program_end; /* blocks that were live when the program's code had ended */
+	bool has_program_end;	   /* else that moment is not in the log */
+	uint64_t told_ns;	   /* time of the last account that told what is resident */
+	uint64_t rss_peak_ns;	   /* when the largest sample was taken */
+	uint64_t number;	   /* of the event that is being replayed */
+	uint64_t last_ns;	   /* time of the last event */
 	/* Set these between replay_init() and the first event. */
 	bool by_stack;	       /* tell stacks apart; else all have the stack 0 */
 	struct census *census; /* takes in the census records, NULL: nobody does */
 	uint64_t until_ns;     /* replay_run() stops at later events; CLOCK_MONOTONIC; no end */
+	uint64_t until_number; /* and at events with a larger number; no end */
 	bool temporary;	       /* by replay_find_temporary() */
 	uint32_t threshold;
 	uint32_t realloc_kinds[REPLAY_REALLOCATORS]; /* the kind of a reallocator's blocks */
@@ -129,6 +149,13 @@ void replay_find_temporary(struct replay *replay, uint32_t threshold);
 void replay_begin(struct replay *replay, const struct reader *reader);
 /* Replay one event. */
 void replay_event(struct replay *replay, const struct reader_event *event);
+/* Replay several. Returns 1 when some of them are beyond the moments set above, else 0. */
+int replay_blocks(struct replay *replay, const struct reader_blocks *blocks);
+/* Bytes that count now. */
+static inline uint64_t replay_memory(const struct replay *replay)
+{
+	return replay->blocks.live.bytes + replay->mappings.counted_bytes;
+}
 /* Replay all events up to until_ns, with progress. Returns 0, or -1 after an I/O error. */
 int replay_run(struct replay *replay, struct reader *reader);
 

@@ -71,6 +71,13 @@ static inline void sites_change(struct sites *sites, uint32_t number, int64_t by
 	sites->live.count += (uint64_t)count;
 }
 
+/* This moment is the peak from now on. */
+static inline void sites_mark_peak(struct sites *sites)
+{
+	sites->peak = sites->live;
+	sites->peak_number++;
+}
+
 /*
  * Close an event: all its changes are in. Returns true when this moment is a new peak. Changes
  * within one event (the two halves of a realloc) make no peak of their own.
@@ -79,8 +86,7 @@ static inline bool sites_settle(struct sites *sites)
 {
 	if (sites->live.bytes <= sites->peak.bytes)
 		return false;
-	sites->peak = sites->live;
-	sites->peak_number++;
+	sites_mark_peak(sites);
 	return true;
 }
 

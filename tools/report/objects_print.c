@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "escape.h"
+#include "moment_print.h"
 #include "report.h"
 
 static const char *text_of(const struct objects *objects, uint32_t text)
@@ -28,16 +29,15 @@ static const char *plural(uint64_t count)
 
 static void put_moment(const struct objects *objects)
 {
-	static const char *const names[] = {
-		[MOMENT_PEAK] = "when most objects were live",
-		[MOMENT_END] = "at the end",
-	};
 	const struct moment *moment = &objects->options.moment;
 
-	if (moment->kind == MOMENT_TIME)
-		printf("Python objects %.3f s after the start", report_seconds(moment->at_ns));
+	fputs("Python objects ", stdout);
+	if (moment->kind == MOMENT_PEAK && objects->process_count > 1)
+		fputs("when most objects of each process were live", stdout);
+	else if (moment->kind == MOMENT_PEAK)
+		fputs("when most objects were live", stdout);
 	else
-		printf("Python objects %s", names[moment->kind]);
+		moment_print(moment, objects->process_count > 1);
 	if (moment->kind != MOMENT_TIME && objects->process_count == 1)
 		printf(", %.3f s after the start", report_seconds(objects->processes[0].moment_ns));
 	puts(":");

@@ -76,6 +76,12 @@ double report_dropped_seconds(const struct reader *reader)
 	return report_seconds(reader_dropped_ns(reader));
 }
 
+bool report_far_apart(uint64_t peak_bytes, uint64_t then_bytes)
+{
+	return then_bytes != 0 && peak_bytes > then_bytes &&
+	       peak_bytes - then_bytes > peak_bytes / 8;
+}
+
 const char *report_python(uint32_t hex, report_buffer buffer)
 {
 	static const char *const levels[16] = {[0xA] = "a", [0xB] = "b", [0xC] = "rc"};

@@ -37,6 +37,9 @@ bool report_hides_blocks(const struct reader *reader);
 double report_seconds(uint64_t time_ns);
 /* Up to when events were dropped, seconds since the start. */
 double report_dropped_seconds(const struct reader *reader);
+/* Whether the resident set at its PEAK is so much larger than THEN that both moments are worth a
+ * look. THEN 0: not known. */
+bool report_far_apart(uint64_t peak_bytes, uint64_t then_bytes);
 /* "3.14.0rc1" from PY_VERSION_HEX; NULL for 0. */
 const char *report_python(uint32_t hex, report_buffer buffer);
 

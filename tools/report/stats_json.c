@@ -154,11 +154,14 @@ static json_t *json_class(uint64_t live_bytes, uint64_t peak_bytes)
 static void put_mappings(json_t *object, const struct stats *stats)
 {
 	const struct sites *blocks = &stats->replay.blocks;
-	const struct sites *mapped = &stats->replay.mapped;
+	const struct replay *replay = &stats->replay;
+	const struct mappings *maps = &replay->mappings;
+	const struct amount *end = replay->has_program_end ? &replay->program_end : &blocks->live;
 	json_t *mappings = json_amount(&stats->mapped);
 
 	report_put_number(mappings, "unmaps", stats->replay.munmaps);
-	json_object_set_new(mappings, "heap", json_class(blocks->live.bytes, blocks->peak.bytes));
+	json_object_set_new(mappings, "heap",
+			    json_class(blocks->live.bytes, replay->heap_peak.bytes));
 	for (int i = 0; i < MAPPING_CLASSES; i++) {
 		const struct mapping_total *total = &stats->replay.mappings.totals[i];
 
@@ -167,15 +170,21 @@ static void put_mappings(json_t *object, const struct stats *stats)
 		json_object_set_new(mappings, mapping_class_names[i],
 				    json_class(total->bytes, total->peak_bytes));
 	}
-	json_object_set_new(mappings, "unreserved",
-			    json_class(mapped->live.bytes, mapped->peak.bytes));
+	json_object_set_new(
+		mappings, "unreserved",
+		json_class(maps->totals[MAPPING_ANONYMOUS].bytes + maps->totals[MAPPING_FILE].bytes,
+			   maps->unreserved_peak));
 	json_object_set_new(object, "mappings", mappings);
-	report_put_number(object, "peak_heap_bytes", blocks->peak.bytes);
-	report_put_number(object, "peak_heap_count", blocks->peak.count);
+	report_put_number(object, "peak_heap_bytes", replay->heap_peak.bytes);
+	report_put_number(object, "peak_heap_count", replay->heap_peak.count);
 	json_object_set_new(object, "peak_heap_time_s",
 			    json_real(report_seconds(stats->replay.blocks_peak_ns)));
 	report_put_number(object, "peak_heap_short_lived_bytes", reader_held_bytes(stats->reader));
-	json_object_set_new(object, "live_at_end", json_amount(&blocks->live));
+	report_put_number(object, "peak_memory_bytes", replay->memory.bytes);
+	json_object_set_new(object, "peak_memory_time_s",
+			    json_real(report_seconds(replay->memory.at_ns)));
+	json_object_set_new(object, "live_at_end", json_amount(end));
+	json_object_set_new(object, "live_at_exit", json_amount(&blocks->live));
 }
 
 static json_t *json_detail(const struct pmt_rss_detail *detail)
@@ -219,6 +228,8 @@ static void put_rss(json_t *object, const struct stats *stats)
 	report_put_number(samples, "own_bytes", stats->own_bytes);
 	report_put_number(samples, "last_own_bytes", rss->last_own_bytes);
 	report_put_number(object, "peak_rss_bytes", stats->peak_rss_bytes);
+	json_object_set_new(object, "peak_sample_time_s",
+			    json_real(report_seconds(stats->replay.rss_peak_ns)));
 	json_object_set_new(object, "rss", samples);
 	if (rss->details == 0) {
 		json_object_set_new(object, "rss_detail", json_null());

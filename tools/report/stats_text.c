@@ -139,9 +139,22 @@ static void print_folded(const struct stats *stats)
 	       events == 0 ? 0 : 200.0 * (double)folded->count / (double)events);
 }
 
+/* With the program's own mappings, where they matter. */
+static void print_memory_peak(const struct stats *stats)
+{
+	const struct replay_peak *peak = &stats->replay.memory;
+
+	if (peak->bytes == stats->replay.heap_peak.bytes)
+		return;
+	print_label("peak with mappings");
+	print_bytes(peak->bytes);
+	printf(" after %.3f s\n", report_seconds(peak->at_ns));
+}
+
 static void print_heap(const struct stats *stats)
 {
 	const struct sites *blocks = &stats->replay.blocks;
+	const struct amount *peak = &stats->replay.heap_peak;
 	report_buffer count;
 
 	puts("\nHeap");
@@ -150,15 +163,18 @@ static void print_heap(const struct stats *stats)
 		print_folded(stats);
 	print_frees(&stats->replay.frees);
 	print_label("peak");
-	print_bytes(blocks->peak.bytes);
-	if (blocks->peak.bytes != 0)
-		printf(" in %s block%s after %.3f s", report_count(blocks->peak.count, count),
-		       blocks->peak.count == 1 ? "" : "s",
-		       report_seconds(stats->replay.blocks_peak_ns));
+	print_bytes(peak->bytes);
+	if (peak->bytes != 0)
+		printf(" in %s block%s after %.3f s", report_count(peak->count, count),
+		       peak->count == 1 ? "" : "s", report_seconds(stats->replay.blocks_peak_ns));
 	if (reader_held_bytes(stats->reader) != 0)
 		printf(" (" REPORT_HELD ")", report_size(reader_held_bytes(stats->reader), count));
 	putchar('\n');
-	print_amount("live at the end", &blocks->live);
+	print_memory_peak(stats);
+	if (stats->replay.has_program_end)
+		print_amount("live at the end", &stats->replay.program_end);
+	print_amount(stats->replay.has_program_end ? "live at exit" : "live at the end",
+		     &blocks->live);
 }
 
 static void print_row(const char *name, const struct amount *amount)
@@ -248,7 +264,15 @@ static void print_rss(const struct stats *stats)
 	print_at_events(stats);
 	if (!sampled)
 		return;
-	print_size("peak", stats->peak_rss_bytes);
+	print_label("peak");
+	print_bytes(stats->peak_rss_bytes);
+	if (rss->samples != 0 && stats->peak_rss_bytes <= rss->peak_bytes)
+		printf(" after %.3f s", report_seconds(stats->replay.rss_peak_ns));
+	else if (rss->samples != 0)
+		printf("; the largest sample, %s, after %.3f s",
+		       report_size(rss->peak_bytes, buffer),
+		       report_seconds(stats->replay.rss_peak_ns));
+	putchar('\n');
 	print_size("of the tracer", stats->own_bytes);
 	print_size("first", rss->first_bytes);
 	print_size("last", rss->last_bytes);
@@ -313,6 +337,13 @@ static void print_notes(const struct stats *stats)
 		begin_note(&first);
 		printf("%s event%s lost\n", report_count(lost, buffer),
 		       lost == 1 ? " was" : "s were");
+	}
+	if (report_far_apart(stats->replay.rss.peak_bytes, stats->replay.memory.rss_bytes)) {
+		begin_note(&first);
+		printf("the peak of heap and mappings, after %.3f s, is not that of the resident "
+		       "set, after %.3f s:\n      see both, top --at peak and --at rss-peak\n",
+		       report_seconds(stats->replay.memory.at_ns),
+		       report_seconds(stats->replay.rss_peak_ns));
 	}
 	if (report_hides_blocks(stats->reader)) {
 		begin_note(&first);

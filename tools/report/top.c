@@ -175,31 +175,41 @@ static struct top_key make_key(struct top *top, const struct site *site, uint32_
 static struct amount site_amount(const struct top *top, const struct sites *sites,
 				 const struct site *site)
 {
-	switch (top->options.what) {
-	case TOP_AT_PEAK:
-		return sites_at_peak(sites, site);
-	case TOP_TEMPORARY:
+	if (top->options.what == TOP_TEMPORARY)
 		return site->temporary;
-	default:
-		return site->live;
-	}
+	if (top->options.what == TOP_AT_MOMENT && top->moments->single_pass)
+		return sites_at_peak(sites, site);
+	return site->live;
+}
+
+/* Whether a report on memory has the site: reserved ranges of which nothing counts are none. */
+static bool is_shown(const struct top *top, const struct site *site, const struct amount *amount)
+{
+	if (site->kind < REPLAY_KIND_MAPPING || top->options.what == TOP_AT_CENSUS)
+		return amount->count != 0 || amount->bytes != 0;
+	return amount->bytes != 0 &&
+	       (top->options.mappings || site->kind != REPLAY_KIND_MAPPING + MAPPING_FILE);
 }
 
 static void add_sites(struct top *top, struct reader *reader, const struct sites *sites,
 		      const struct census *census)
 {
 	struct top_process *process = &top->processes[top->process_count - 1];
+	const struct sites *census_sites = census == NULL ? NULL : &census->sites;
 	struct idmap known = {0};
 
 	for (uint32_t i = 1; i <= sites->count; i++) {
 		const struct site *site = &sites->sites[i];
 		const struct amount amount = site_amount(top, sites, site);
 
-		if (amount.count == 0 && amount.bytes == 0)
+		if (!is_shown(top, site, &amount))
 			continue;
 		const uint32_t stack = frames_stack(&top->frames, reader, &known, site->stack);
 
 		add_amount(&process->amount, &amount);
+		add_amount(&top->all, &amount);
+		if (sites != census_sites && site->kind >= REPLAY_KIND_MAPPING)
+			add_amount(&top->mapped, &amount);
 		if (!wanted(top, innermost(top, stack).file))
 			continue;
 		const struct top_key key = make_key(top, site, stack, census);
@@ -209,7 +219,6 @@ static void add_sites(struct top *top, struct reader *reader, const struct sites
 		add_amount(&top->shown, &amount);
 		add_part(top, row, stack, &amount);
 	}
-	add_amount(&top->all, &process->amount);
 	idmap_fini(&known);
 }
 
@@ -227,19 +236,14 @@ static struct top_process *new_process(struct top *top, const struct reader *rea
 	return process;
 }
 
-static uint64_t until_ns(const struct top *top, const struct pmt_header *header)
-{
-	if (top->options.what != TOP_AT_TIME || top->options.at_ns > UINT64_MAX - header->start_ns)
-		return UINT64_MAX;
-	return header->start_ns + top->options.at_ns;
-}
-
 /* The end of a log that has none is not the end of the process. */
 static void warn(const struct top *top, const struct reader *reader)
 {
+	const struct moment *moment = &top->options.moment;
 	char state[160];
 
-	if (top->options.what == TOP_AT_END && !report_complete(reader))
+	if (top->options.what == TOP_AT_MOMENT &&
+	    (moment->kind == MOMENT_END || moment->kind == MOMENT_EXIT) && !report_complete(reader))
 		error("warning: %s: %s; this is what was live at its last record",
 		      reader_path(reader), report_state(reader, state));
 }
@@ -300,56 +304,92 @@ static int take_census(struct top *top, const struct reader *reader, struct cens
 	return EXIT_OK;
 }
 
-/* The sites that the report is about. */
-static const struct sites *choose_sites(const struct top *top, const struct replay *replay)
+/* Add what the report is about. */
+static void add_all(struct top *top, struct reader *reader, const struct replay *replay)
 {
-	if (top->options.by == TOP_BY_TYPE)
-		return &replay->census->sites;
-	return top->options.mappings ? &replay->mapped : &replay->blocks;
+	if (top->options.by == TOP_BY_TYPE) {
+		add_sites(top, reader, &replay->census->sites, replay->census);
+		return;
+	}
+	if (!top->options.mappings)
+		add_sites(top, reader, &replay->blocks, NULL);
+	if (!top->options.heap && top->options.what == TOP_AT_MOMENT)
+		add_sites(top, reader, &replay->mapped, NULL);
 }
 
-int top_add(struct top *top, const char *path)
+static void begin(const struct top *top, struct replay *replay, const struct moments_log *log)
 {
-	struct reader *reader;
-	struct replay replay;
-	struct census census;
-	int status = EXIT_OK;
-
-	if (open_log(top, path, &reader) != 0)
-		return EXIT_DATA;
-	replay_init(&replay, reader_header(reader));
-	replay.by_stack = true;
+	replay->by_stack = true;
 	if (top->options.what == TOP_TEMPORARY)
-		replay_find_temporary(&replay, top->options.threshold < UINT32_MAX
-						       ? (uint32_t)top->options.threshold
-						       : UINT32_MAX);
-	replay.until_ns = until_ns(top, reader_header(reader));
-	census_init(&census, top->options.census);
-	if (top->options.by == TOP_BY_TYPE)
-		replay.census = &census;
-	const int result = replay_run(&replay, reader);
-	struct top_process *process = new_process(top, reader);
+		replay_find_temporary(replay, top->options.threshold < UINT32_MAX
+						      ? (uint32_t)top->options.threshold
+						      : UINT32_MAX);
+	replay->until_ns = log->until_ns;
+	replay->until_number = log->until_number;
+}
 
-	process->moment_ns = replay.last_ns;
-	if (top->options.what == TOP_AT_PEAK)
-		process->moment_ns =
-			top->options.mappings ? replay.mapped_peak_ns : replay.blocks_peak_ns;
-	if (top->options.by == TOP_BY_TYPE)
-		status = take_census(top, reader, &census);
+/* What is to be said of the moment in this log. */
+static void note_moment(struct top *top, const struct replay *replay)
+{
+	struct top_process *process = &top->processes[top->process_count - 1];
+
+	process->moment_ns = replay->last_ns;
+	process->told_ns = replay->told_ns;
+	process->untold_bytes = replay->mappings.untold_bytes;
+	if (!top->moments->single_pass)
+		return;
+	process->moment_ns = replay->memory.at_ns;
+	process->told_ns = replay->memory.told_ns;
+	process->untold_bytes = replay->memory.untold_bytes;
+	top->rss = (struct top_rss){replay->rss.peak_bytes, replay->rss_peak_ns,
+				    replay->memory.rss_bytes};
+}
+
+static void note_log(struct top *top, const struct reader *reader)
+{
 	top->hides_blocks |= report_hides_blocks(reader);
 	top->dropped |= reader_dropped(reader) != NULL;
 	if (report_dropped_seconds(reader) > top->dropped_seconds)
 		top->dropped_seconds = report_dropped_seconds(reader);
 	top->held_bytes += reader_held_bytes(reader);
-	add_sites(top, reader, choose_sites(top, &replay), &census);
-	warn(top, reader);
-	process->threads = replay.threads;
+}
+
+int top_add(struct top *top, const struct moments *moments, size_t number)
+{
+	const struct moments_log *log = &moments->logs[number];
+	const bool alive = log->alive || top->options.what != TOP_AT_MOMENT;
+	struct reader *reader;
+	struct replay replay;
+	struct census census;
+	int status = EXIT_OK;
+	int result = 0;
+
+	if (open_log(top, log->path, &reader) != 0)
+		return EXIT_DATA;
+	top->moments = moments;
+	replay_init(&replay, reader_header(reader));
+	census_init(&census, top->options.census);
+	begin(top, &replay, log);
+	if (top->options.by == TOP_BY_TYPE)
+		replay.census = &census;
+	if (alive)
+		result = replay_run(&replay, reader);
+	new_process(top, reader)->alive = alive;
+	if (alive)
+		note_moment(top, &replay);
+	if (top->options.by == TOP_BY_TYPE)
+		status = take_census(top, reader, &census);
+	if (alive) {
+		note_log(top, reader);
+		add_all(top, reader, &replay);
+		warn(top, reader);
+	}
+	top->processes[top->process_count - 1].threads = replay.threads;
 	threads_init(&replay.threads);
 	replay_fini(&replay);
 	census_fini(&census);
 	if (result != 0 || damage_status(reader) != EXIT_OK)
 		status = EXIT_DATA;
-
 	reader_close(reader);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "frames.h"
+#include "moments.h"
 #include "sites.h"
 #include "text_list.h"
 #include "threads.h"
@@ -26,9 +27,7 @@ enum top_by {
 #define TOP_BY_WORDS "line|function|file|stack|thread|allocator|process|type"
 
 enum top_what {
-	TOP_AT_PEAK,
-	TOP_AT_END,
-	TOP_AT_TIME,
+	TOP_AT_MOMENT,
 	TOP_TEMPORARY,
 	TOP_AT_CENSUS, /* only by type */
 };
@@ -36,10 +35,11 @@ enum top_what {
 struct top_options {
 	int by; /* enum top_by */
 	enum top_what what;
-	uint64_t at_ns;	    /* TOP_AT_TIME: since the start of each log */
-	const char *census; /* TOP_AT_CENSUS: label or number; NULL: the last one */
+	struct moment moment; /* TOP_AT_MOMENT */
+	const char *census;   /* TOP_AT_CENSUS: label or number; NULL: the last one */
 	uint64_t threshold;
-	bool mappings;	  /* memory mappings in place of the heap's blocks */
+	bool heap;	  /* blocks of the heap only */
+	bool mappings;	  /* memory mappings only, of files, too */
 	bool per_process; /* tell processes apart in whatever BY says */
 	bool hide_imports;
 	struct text_list include; /* globs for the file of the innermost frame */
@@ -67,9 +67,12 @@ struct top_row {
 struct top_process {
 	char *path;
 	uint32_t pid;
-	uint64_t moment_ns;   /* the peak's, or the last event's that counts; since the start */
-	struct amount amount; /* all, also what include and exclude leave out */
-	char *census;	      /* which it was: "the end", "snapshot 2, 'label'"; NULL: none */
+	bool alive;	    /* the process lived at the moment; else nothing of it counts */
+	uint64_t moment_ns; /* the peak's, or the last event's that counts; since the start */
+	uint64_t told_ns;   /* the account that told what of mappings was resident, 0: none had */
+	uint64_t untold_bytes; /* of mappings that no account had told of: they count in full */
+	struct amount amount;  /* all, also what include and exclude leave out */
+	char *census;	       /* which it was: "the end", "snapshot 2, 'label'"; NULL: none */
 	struct threads threads;
 };
 
@@ -90,7 +93,14 @@ struct top {
 	size_t part_room;
 	struct top_process *processes;
 	size_t process_count;
-	struct amount all;   /* of all logs */
+	const struct moments *moments; /* where the logs stand; top_add() */
+	struct amount all;	       /* of all logs */
+	struct amount mapped;	       /* of these, mappings */
+	struct top_rss {
+		uint64_t bytes; /* of a single log: its largest resident set */
+		uint64_t at_ns;
+		uint64_t then_bytes; /* and the one at the moment */
+	} rss;
 	struct amount shown; /* without what include and exclude leave out */
 	uint64_t held_bytes; /* more of them may have been in short-lived blocks, of all logs */
 	bool hides_blocks;   /* see report_hides_blocks() */
@@ -103,9 +113,11 @@ struct top {
 void top_init(struct top *top, const struct top_options *options);
 void top_fini(struct top *top);
 
-/* Read a log and add it. Returns the exit status, after a message when it is not 0; what could be
- * read is added in any case. */
-int top_add(struct top *top, const char *path);
+/*
+ * Read the log NUMBER of MOMENTS, which is readable and stays, and add it. Returns the exit status,
+ * after a message when it is not 0; what could be read is added in any case.
+ */
+int top_add(struct top *top, const struct moments *moments, size_t number);
 
 /*
  * After the last log: sort the rows by bytes, count and name, largest first, and find the stack of

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "escape.h"
+#include "moment_print.h"
 #include "replay.h"
 #include "report.h"
 #include "top.h"
@@ -139,32 +140,41 @@ static void print_rows(const struct top *top, uint64_t limit)
 	}
 }
 
-static void print_amount(const struct amount *amount)
+/* AMOUNT, of which MAPPED are mappings. */
+static void print_amount(const struct amount *amount, const struct amount *mapped)
 {
+	const uint64_t blocks = amount->count - mapped->count;
 	report_buffer size;
 	report_buffer exact;
 	report_buffer count;
 
-	printf("%s (%s bytes) in %s block%s", report_size(amount->bytes, size),
-	       report_count(amount->bytes, exact), report_count(amount->count, count),
-	       amount->count == 1 ? "" : "s");
+	printf("%s (%s bytes) in ", report_size(amount->bytes, size),
+	       report_count(amount->bytes, exact));
+	if (blocks != 0 || mapped->count == 0)
+		printf("%s block%s", report_count(blocks, count), blocks == 1 ? "" : "s");
+	if (mapped->count != 0)
+		printf("%s%s mapping%s", blocks != 0 ? " and " : "",
+		       report_count(mapped->count, count), mapped->count == 1 ? "" : "s");
 }
 
-/* "Live at the peak of the heap": what the table is about. */
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* What the table is about, at a moment. */
+static void print_moment(const struct top *top)
+{
+	fputs(top->options.mappings ? "mapped " : "live ", stdout);
+	moment_print(&top->options.moment, top->process_count > 1);
+}
+
+/* "Live at the peak": what the table is about. */
 static void print_subject(const struct top *top)
 {
-	const char *what = top->options.mappings ? "mapped" : "live";
-
 	switch (top->options.what) {
-	case TOP_AT_PEAK:
-		printf("%s at the peak of the %s", what,
-		       top->options.mappings ? "mappings" : "heap");
-		break;
-	case TOP_AT_END:
-		printf("%s at the end", what);
-		break;
-	case TOP_AT_TIME:
-		printf("%s %.3f s after the start", what, report_seconds(top->options.at_ns));
+	case TOP_AT_MOMENT:
+		print_moment(top);
 		break;
 	case TOP_AT_CENSUS:
 		fputs("live Python objects at ", stdout);
@@ -176,47 +186,128 @@ static void print_subject(const struct top *top)
 		break;
 	case TOP_TEMPORARY:
 		printf("short-lived: freed after at most %" PRIu64 " further allocation%s",
-		       top->options.threshold, top->options.threshold == 1 ? "" : "s");
+		       top->options.threshold, plural(top->options.threshold));
 		break;
 	}
 }
 
-/* At the end all is known. */
+/* Behind the last record of a log nothing is held back. */
+static bool reads_all(const struct top *top)
+{
+	const enum moment_kind kind = top->options.moment.kind;
+	bool all = kind == MOMENT_EXIT || kind == MOMENT_END;
+
+	for (size_t i = 0; i < top->moments->count; i++)
+		all &= !top->moments->logs[i].alive ||
+		       top->moments->logs[i].until_number == UINT64_MAX;
+	return all;
+}
+
 static void print_held(const struct top *top)
 {
-	const bool open = top->options.what == TOP_AT_PEAK || top->options.what == TOP_AT_TIME;
+	const bool open = top->options.what == TOP_AT_MOMENT && !reads_all(top);
 	report_buffer size;
 
 	if (open && !top->options.mappings && top->held_bytes != 0)
 		printf(" (" REPORT_HELD ")", report_size(top->held_bytes, size));
 }
 
+/* When it was. Of several processes only some moments are one. */
+static void print_when(const struct top *top)
+{
+	const enum moment_kind kind = top->options.moment.kind;
+
+	if (top->options.what == TOP_TEMPORARY || top->all.count == 0)
+		return;
+	if (top->process_count == 1 && (top->options.what == TOP_AT_CENSUS || kind != MOMENT_TIME))
+		printf(", %.3f s after the start", report_seconds(top->processes[0].moment_ns));
+	else if (top->options.what == TOP_AT_MOMENT && kind != MOMENT_TIME && kind != MOMENT_END &&
+		 kind != MOMENT_EXIT)
+		printf(", %.3f s after the start of the first process",
+		       report_seconds(top->moments->at_ns));
+}
+
+static void print_processes(const struct top *top)
+{
+	size_t alive = 0;
+	report_buffer logs;
+
+	for (size_t i = 0; i < top->process_count; i++)
+		alive += top->processes[i].alive;
+	if (top->process_count == 1)
+		return;
+	printf("%zu process%s", top->moments->processes, top->moments->processes == 1 ? "" : "es");
+	if (top->moments->processes != top->process_count)
+		printf(" in %s logs", report_count(top->process_count, logs));
+	if (top->options.what != TOP_AT_MOMENT || alive == top->process_count)
+		fputs(", added up", stdout);
+	else if (top->options.moment.kind != MOMENT_END && top->options.moment.kind != MOMENT_EXIT)
+		printf(", %zu of them alive then", alive);
+	putchar('\n');
+}
+
 static void print_head(const struct top *top)
 {
-	const bool at_moment = top->options.what == TOP_AT_PEAK ||
-			       top->options.what == TOP_AT_END ||
-			       top->options.what == TOP_AT_CENSUS;
-
 	print_subject(top);
-	if (top->process_count == 1 && at_moment && top->all.count != 0)
-		printf(", %.3f s after the start", report_seconds(top->processes[0].moment_ns));
+	print_when(top);
 	fputs(":\n", stdout);
-	print_amount(&top->all);
+	print_amount(&top->all, &top->mapped);
 	print_held(top);
 	putchar('\n');
-	if (top->process_count > 1)
-		printf("%zu processes%s\n", top->process_count,
-		       top->options.what == TOP_AT_PEAK ? ", each at its own peak, added up"
-							: ", added up");
+	print_processes(top);
 	if (top->options.include.count != 0 || top->options.exclude.count != 0) {
+		const struct amount none = {0};
+
 		fputs("of these match: ", stdout);
-		print_amount(&top->shown);
+		print_amount(&top->shown, &none);
 		putchar('\n');
 	}
 }
 
+/* How much of mappings counts, and who said so. */
+static void print_mapped_note(const struct top *top)
+{
+	uint64_t untold = 0, told_ns = 0;
+	report_buffer size;
+
+	for (size_t i = 0; i < top->process_count; i++) {
+		untold += top->processes[i].untold_bytes;
+		if (top->processes[i].told_ns > told_ns)
+			told_ns = top->processes[i].told_ns;
+	}
+	if (top->mapped.bytes == 0)
+		return;
+	if (told_ns == 0)
+		puts("\nnote: mappings count in full: the log does not tell what of them was "
+		     "resident");
+	else if (top->process_count == 1)
+		printf("\nnote: mappings count as far as they were resident %.3f s after the "
+		       "start; "
+		       "%s that\n      were mapped later count in full\n",
+		       report_seconds(told_ns), report_size(untold, size));
+	else
+		printf("\nnote: mappings count as far as they were resident when each log told it "
+		       "last; %s\n      that were mapped later count in full\n",
+		       report_size(untold, size));
+}
+
+/* The resident set was largest at another time, and much larger. */
+static void print_rss_note(const struct top *top)
+{
+	const struct top_rss *rss = &top->rss;
+	report_buffer size, then;
+
+	if (report_far_apart(rss->bytes, rss->then_bytes))
+		printf("\nnote: the resident set was largest, %s, %.3f s after the start (see --at "
+		       "rss-peak); at\n      this moment it was %s\n",
+		       report_size(rss->bytes, size), report_seconds(rss->at_ns),
+		       report_size(rss->then_bytes, then));
+}
+
 static void print_notes(const struct top *top)
 {
+	print_mapped_note(top);
+	print_rss_note(top);
 	if (top->hides_blocks && !top->options.mappings && top->options.what != TOP_AT_CENSUS)
 		puts("\nnote: " REPORT_PYTHON_NOTE);
 	if (top->dropped && top->options.what == TOP_TEMPORARY)

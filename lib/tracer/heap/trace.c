@@ -297,3 +297,17 @@ void trace_life(unsigned what, uint64_t value)
 	pmt_put_process(&t->writer.enc, 0, &r);
 	event_end(t);
 }
+
+void trace_program_end(void)
+{
+	struct thread *t = event_begin();
+
+	if (t == NULL)
+		return;
+	if (fold_write_blocks(t) != 0) {
+		thread_stop(t);
+		return;
+	}
+	event_end(t);
+	trace_life(PMT_LIFE_PROGRAM_END, 0);
+}

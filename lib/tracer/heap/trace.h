@@ -68,5 +68,10 @@ int trace_moment(struct thread *t);
 
 /* The process reached a point of its life (PMT_LIFE_*). */
 void trace_life(unsigned what, uint64_t value);
+/*
+ * The program's own code has ended: a point of its life before which this thread's blocks that are
+ * held back are written, so that a report on this moment has them.
+ */
+void trace_program_end(void);
 
 #endif

@@ -126,6 +126,8 @@ static void at_program_end(void)
 {
 	objects_at_end();
 	census_at_end();
+	if (tracing_is_own())
+		trace_program_end();
 }
 
 /* Runs for every audit event, in every thread; must not run Python code. */
@@ -144,8 +146,7 @@ static int on_event(const char *event, void *args, void *data)
 		if (tracing_wants(PMT_TRACED_PYMEM))
 			pymem_check();
 	}
-	if (tracing_wants_types() || tracing_options()->gc_at_end != PMT_GC_AT_END_NONE)
-		ending_arm(at_program_end);
+	ending_arm(at_program_end);
 	if (tracing_wants_events())
 		events_at_audit(event);
 	/* Behind it, because what it makes is not the program's. */
