@@ -37,6 +37,7 @@ def functions(log: Log, *options: str) -> Dict[str, Dict[str, Any]]:
     return {row["function"]: row for row in rows if row["file"] == str(SCRIPT)}
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.parametrize("words", ["calls", "profile", "trace"])
 def test_growth_is_found(tracer: Tracer, python: Python, words: str) -> None:
     rows = functions(trace(tracer, python, words).log)
@@ -51,6 +52,7 @@ def test_growth_is_found(tracer: Tracer, python: Python, words: str) -> None:
     assert rows["main"]["calls"] == 1
 
 
+@pytest.mark.interpreters("3.12")
 def test_parts_are_the_whole(tracer: Tracer, python: Python) -> None:
     """On real logs, too, all exclusive growth is the difference of the resident set."""
     log = trace(tracer, python, "profile").log
@@ -66,6 +68,7 @@ def numbers_of(lines: List[str]) -> List[int]:
     return [int(line.split()[1]) for line in lines]
 
 
+@pytest.mark.interpreters("3.12")
 def test_classic_numbers(tracer: Tracer, python: Python) -> None:
     """Every event has a line, under the next number; LAST is how many there are."""
     log = trace(tracer, python, "profile").log
@@ -79,6 +82,7 @@ def test_classic_numbers(tracer: Tracer, python: Python) -> None:
         assert re.match(r"\w{4}: \d+ +\+\d+ +\d+\.\d{6} +(C_)?(CALL|RETURN|EXCEPT) ", line)
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.parametrize("kind", ["profile", "trace"])
 def test_classic_trigger_of_the_tracer(tracer: Tracer, python: Python, kind: str) -> None:
     """What the tracer left out has numbers, and PREV is the one before NEXT."""

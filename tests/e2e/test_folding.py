@@ -96,6 +96,7 @@ def test_small_chunks(tracer: Tracer, a_python: Python) -> None:
     assert by_site(folded) == by_site(plain)
 
 
+@pytest.mark.interpreters()
 def test_peak_is_bounded(tracer: Tracer, python: Python) -> None:
     folded, plain = young(tracer, python, **ON).stats, young(tracer, python, **OFF).stats
     bound = folded["peak_heap_short_lived_bytes"]
@@ -105,6 +106,7 @@ def test_peak_is_bounded(tracer: Tracer, python: Python) -> None:
     assert folded["peak_heap_bytes"] <= plain["peak_heap_bytes"] <= most
 
 
+@pytest.mark.interpreters()
 @pytest.mark.slow
 @pytest.mark.parametrize("threshold", ["0", "1"])
 def test_temporary(tracer: Tracer, python: Python, threshold: str) -> None:
