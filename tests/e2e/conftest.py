@@ -62,6 +62,12 @@ def tracer(tmp_path: Path) -> harness.Tracer:
     return harness.Tracer(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> harness.Once:
+    folder = tmp_path_factory.getbasetemp()
+    return harness.Once((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "once")
+
+
 @pytest.fixture
 def a_python() -> harness.Python:
     """One interpreter, for what does not depend on the version."""

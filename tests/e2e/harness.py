@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import fcntl
 import functools
 import glob
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -526,6 +528,33 @@ class Tracer:
         assert visible[0] == visible[-1], visible
         found = [Log(p) for p in sorted((folder / "logs").iterdir())]
         return Run(outcome, found, read_report(report), folder)
+
+
+class Once:
+    """Runs that several tests look at. Who of all workers asks first makes one, the others wait for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.known: dict[str, Run] = {}
+
+    def run(self, what: Sequence[Any], make: Callable[[Tracer], Run]) -> Run:
+        """The run that MAKE makes; WHAT tells it from others: program, interpreter, options."""
+        key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+        if key not in self.known:
+            self.known[key] = self._find(self.folder / key, make)
+        return self.known[key]
+
+    def _find(self, place: Path, make: Callable[[Tracer], Run]) -> Run:
+        place.mkdir(parents=True, exist_ok=True)
+        stored = place / "run.pickle"
+        with (place / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+            if not stored.exists():
+                run = make(Tracer(Path(tempfile.mkdtemp(dir=place))))
+                stored.write_bytes(pickle.dumps(run))
+        found = pickle.loads(stored.read_bytes())
+        assert isinstance(found, Run)
+        return found
 
 
 def read_report(path: Path) -> list[dict[str, Any]]:
