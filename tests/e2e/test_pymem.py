@@ -49,7 +49,13 @@ def independent_count(tracer: Tracer, python: Python) -> dict[int, list[int]]:
     """The same program under a small counting wrapper instead of the tracer."""
     library = compile_library("count_pymem.c")
     path = tracer.folder / "count"
-    command = ["/bin/sh", "-c", f'exec "$0" "$1" 9>{path}', python.path, TARGETS / "pymem.py"]
+    command = [
+        "/bin/sh",
+        "-c",
+        f'exec "$0" {BARE[0]} "$1" 9>{path}',
+        python.path,
+        TARGETS / "pymem.py",
+    ]
     # The library counts in the shell too, where there is no Python: then it does nothing.
     env = {"PYTHONHASHSEED": "0", "LD_PRELOAD": str(library)}
     if python.root:
@@ -67,7 +73,8 @@ def independent_count(tracer: Tracer, python: Python) -> dict[int, list[int]]:
 def test_counts_equal_an_independent_count(tracer: Tracer, python: Python) -> None:
     expected = independent_count(tracer, python)
     env = {"PYTHONHASHSEED": "0"}
-    run = tracer.python(python, "pymem.py", env=env, options=ALL, preexec=same_addresses)
+    argv = [*BARE, str(TARGETS / "pymem.py")]
+    run = tracer.python_argv(python, argv, env=env, options=ALL, preexec=same_addresses)
     counted = count(section(run.log))
     assert counted == expected
     assert counted[2][0] > 3000, "the section makes thousands of objects"

@@ -38,7 +38,8 @@ def trace(tracer: Tracer, python: Python, case: str, **keywords) -> Run:
         keywords["options"] = {"FOLD": "on", **keywords.get("options", {})}
     if case in CALLBACKS:
         env["PMT_CALLBACK"] = str(compile_library("callback.c"))
-    return tracer.python(python, "stacks.py", case, env=env, **keywords)
+    # Without site: what an installation imports by itself can be most of the trace.
+    return tracer.python_argv(python, ["-S", str(TARGETS / "stacks.py"), case], env=env, **keywords)
 
 
 @pytest.mark.parametrize("case", CASES)
