@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all tests in Python need: signals as a shell gives them to a program, and second tries."""
+"""What all tests in Python need: markers, signals as a shell gives them to a program, second tries."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from pathlib import Path
 
 import pytest
 
+import interpreters
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Signals are ignored by what is started in the background of a script, or by nohup, and by all
     that it starts; tests send them."""
+    config.addinivalue_line("markers", interpreters.MARKER)
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; not in the quick run")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

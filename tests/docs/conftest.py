@@ -20,7 +20,3 @@ def built() -> None:
     """Without the program nothing can be checked: that is an error, not a skip."""
     for path in (generate.TOOL, generate.TABLES):
         assert os.access(path, os.X_OK), f"{path} does not exist; run ./dev build"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds; not in the quick run")

@@ -12,10 +12,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import harness
+import interpreters
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds; not in the quick run")
     config.addinivalue_line("markers", "python: runs with every interpreter; also on unstable's")
     config.addinivalue_line("markers", "versions(least, below): not with other interpreters")
     harness.pythons()  # before xdist starts its workers, who inherit the list
@@ -32,6 +32,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if marker:
             least, below = marker.args
             found = [p for p in found if least <= p.version < below]
+        marker = metafunc.definition.get_closest_marker("interpreters")
+        if marker:
+            chosen = interpreters.at_changes([p.known for p in found], marker.args)
+            found = [p for p in found if p.name in chosen]
         reason = "no Python interpreter found"
         if harness.pythons():
             reason = "no interpreter of the versions that this is for"
@@ -56,6 +60,12 @@ def built() -> None:
 @pytest.fixture
 def tracer(tmp_path: Path) -> harness.Tracer:
     return harness.Tracer(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> harness.Once:
+    folder = tmp_path_factory.getbasetemp()
+    return harness.Once((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "once")
 
 
 @pytest.fixture

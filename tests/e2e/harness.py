@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import fcntl
 import functools
 import glob
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -27,6 +29,10 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Sequence
 import orjson
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests"))
+
+import interpreters  # noqa: E402
+
 TARGETS = TOP / "tests" / "targets"
 BUILD = Path(os.environ.get("PMT_BUILD", TOP / "build"))
 TOOL = Path(os.environ.get("PMT_TOOL", BUILD / "tools" / "pymemtrace"))
@@ -80,6 +86,10 @@ class Python:
         return text + ("-system" if self.path.startswith("/usr/bin/") else "")
 
     @property
+    def known(self) -> interpreters.Known:
+        return interpreters.Known(self.name, self.version, self.free_threaded)
+
+    @property
     def enter(self) -> list[str]:
         """The command that goes where the interpreter lives."""
         return ["chroot", self.root] if self.root else []
@@ -112,27 +122,39 @@ def ask_python(command: str, root: str = "") -> Python | None:
     )
 
 
+def commands_of_machine() -> list[str]:
+    folders = os.environ["PATH"].split(":")
+    commands = ["python3"]
+    commands += [c for f in folders for c in sorted(glob.glob(f + "/python3.*"))]
+    commands = [c for c in commands if re.fullmatch(r"(.*/)?python3(\.\d+t?)?", c)]
+    commands += ["/usr/bin/python3"]
+    return commands + sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3")))
+
+
+def commands_in(root: str) -> list[str]:
+    commands = [c[len(root) :] for c in sorted(glob.glob(root + "/usr/bin/python3.*"))]
+    return [c for c in commands if re.fullmatch(r".*/python3\.\d+t?", c)]
+
+
 def find_pythons() -> list[Python]:
-    """Every interpreter found, each once. PMT_PYTHONS names others: paths with colons between."""
+    """Every interpreter found, each once. PMT_PYTHONS names others: paths with colons between. With
+    PMT_CHROOT those in that root folder; PMT_BESIDE: behind those of the machine."""
     asked = os.environ.get("PMT_PYTHONS")
     root = os.environ.get("PMT_CHROOT", "")
+    places: list[tuple[str, list[str]]] = []
     if asked:
-        commands = asked.split(":")
-    elif root:
-        commands = sorted(glob.glob(root + "/usr/bin/python3.*"))
-        commands = [c[len(root) :] for c in commands if re.fullmatch(r".*/python3\.\d+t?", c)]
+        places.append((root, asked.split(":")))
     else:
-        folders = os.environ["PATH"].split(":")
-        commands = ["python3"]
-        commands += [c for f in folders for c in sorted(glob.glob(f + "/python3.*"))]
-        commands = [c for c in commands if re.fullmatch(r"(.*/)?python3(\.\d+t?)?", c)]
-        commands += ["/usr/bin/python3"]
-        commands += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin/python3")))
+        if not root or os.environ.get("PMT_BESIDE"):
+            places.append(("", commands_of_machine()))
+        if root:
+            places.append((root, commands_in(root)))
     found: dict[tuple[Any, ...], Python] = {}
-    for command in dict.fromkeys(commands):
-        python = ask_python(command, root)
-        if python:
-            found.setdefault((python.version, python.path), python)
+    for where, commands in places:
+        for command in dict.fromkeys(commands):
+            python = ask_python(command, where)
+            if python:
+                found.setdefault((python.version, python.path, where), python)
     return list(found.values())
 
 
@@ -509,6 +531,33 @@ class Tracer:
         assert visible[0] == visible[-1], visible
         found = [Log(p) for p in sorted((folder / "logs").iterdir())]
         return Run(outcome, found, read_report(report), folder)
+
+
+class Once:
+    """Runs that several tests look at. Who of all workers asks first makes one, the others wait for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.known: dict[str, Run] = {}
+
+    def run(self, what: Sequence[Any], make: Callable[[Tracer], Run]) -> Run:
+        """The run that MAKE makes; WHAT tells it from others: program, interpreter, options."""
+        key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+        if key not in self.known:
+            self.known[key] = self._find(self.folder / key, make)
+        return self.known[key]
+
+    def _find(self, place: Path, make: Callable[[Tracer], Run]) -> Run:
+        place.mkdir(parents=True, exist_ok=True)
+        stored = place / "run.pickle"
+        with (place / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+            if not stored.exists():
+                run = make(Tracer(Path(tempfile.mkdtemp(dir=place))))
+                stored.write_bytes(pickle.dumps(run))
+        found = pickle.loads(stored.read_bytes())
+        assert isinstance(found, Run)
+        return found
 
 
 def read_report(path: Path) -> list[dict[str, Any]]:

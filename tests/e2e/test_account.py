@@ -300,6 +300,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.interpreters("3.10")
 @pytest.mark.slow
 def test_all_versions(tracer: Tracer, python: Python) -> None:
     run = tracer.python(python, "arenas.py", options={"TRACE": "malloc,mmap,rss,pymem"})

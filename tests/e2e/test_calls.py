@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from harness import TARGETS, Log, Python, Run, Tracer, need, tool
+from harness import TARGETS, Log, Once, Python, Run, Tracer, need, tool
 
 SCRIPT = TARGETS / "growth.py"
 MIB = 1 << 20
@@ -25,8 +25,13 @@ GROWN = {
 }
 
 
-def trace(tracer: Tracer, python: Python, words: str) -> Run:
-    run = tracer.python(python, SCRIPT.name, options={"TRACE": words, "RSS": "exact"})
+def trace(once: Once, python: Python, words: str) -> Run:
+    options = {"TRACE": words, "RSS": "exact"}
+
+    def make(tracer: Tracer) -> Run:
+        return tracer.python(python, SCRIPT.name, options=options)
+
+    run = once.run((python, SCRIPT.name, options), make)
     need(run.log.stats["python_events"], "this tracer makes no events of the interpreter")
     return run
 
@@ -37,9 +42,10 @@ def functions(log: Log, *options: str) -> Dict[str, Dict[str, Any]]:
     return {row["function"]: row for row in rows if row["file"] == str(SCRIPT)}
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.parametrize("words", ["calls", "profile", "trace"])
-def test_growth_is_found(tracer: Tracer, python: Python, words: str) -> None:
-    rows = functions(trace(tracer, python, words).log)
+def test_growth_is_found(once: Once, python: Python, words: str) -> None:
+    rows = functions(trace(once, python, words).log)
     for name, (own, whole, calls) in GROWN.items():
         row = rows[name]
         if words != "profile":  # there the C function that maps may have a row of its own
@@ -51,9 +57,10 @@ def test_growth_is_found(tracer: Tracer, python: Python, words: str) -> None:
     assert rows["main"]["calls"] == 1
 
 
-def test_parts_are_the_whole(tracer: Tracer, python: Python) -> None:
+@pytest.mark.interpreters("3.12")
+def test_parts_are_the_whole(once: Once, python: Python) -> None:
     """On real logs, too, all exclusive growth is the difference of the resident set."""
-    log = trace(tracer, python, "profile").log
+    log = trace(once, python, "profile").log
     told = json.loads(tool("calls", "--json", "-n", "100000", log.path).out)
     [process] = told["processes"]
     moved = process["last_rss_bytes"] - process["first_rss_bytes"]
@@ -66,9 +73,10 @@ def numbers_of(lines: List[str]) -> List[int]:
     return [int(line.split()[1]) for line in lines]
 
 
-def test_classic_numbers(tracer: Tracer, python: Python) -> None:
+@pytest.mark.interpreters("3.12")
+def test_classic_numbers(once: Once, python: Python) -> None:
     """Every event has a line, under the next number; LAST is how many there are."""
-    log = trace(tracer, python, "profile").log
+    log = trace(once, python, "profile").log
     lines = tool("text", "--style=classic", "--kind=profile", log.path).text.splitlines()
     labels = [line.split(":")[0] for line in lines]
     assert labels[:3] == ["SOF", "HDR", "FRST"] and labels[-2:] == ["LAST", "EOF"]
@@ -79,6 +87,7 @@ def test_classic_numbers(tracer: Tracer, python: Python) -> None:
         assert re.match(r"\w{4}: \d+ +\+\d+ +\d+\.\d{6} +(C_)?(CALL|RETURN|EXCEPT) ", line)
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.parametrize("kind", ["profile", "trace"])
 def test_classic_trigger_of_the_tracer(tracer: Tracer, python: Python, kind: str) -> None:
     """What the tracer left out has numbers, and PREV is the one before NEXT."""

@@ -71,6 +71,7 @@ def test_changed(tracer: Tracer, python: Python, how: str) -> None:
     assert len(lines) == 3
 
 
+@pytest.mark.interpreters("3.12", "3.13")
 @pytest.mark.parametrize("how", ["preloaded", "loaded"])
 def test_refused(tracer: Tracer, python: Python, how: str) -> None:
     done = run(tracer, python, how, "refused")
@@ -83,6 +84,7 @@ def test_refused(tracer: Tracer, python: Python, how: str) -> None:
     tool("stats", log.path)
 
 
+@pytest.mark.interpreters("3.12", "3.13")
 def test_malloc_needs_preload(tracer: Tracer, python: Python) -> None:
     done = run(tracer, python, "loaded", "malloc")
     assert [r["rc"] for r in done.report] == [-1]
@@ -90,12 +92,14 @@ def test_malloc_needs_preload(tracer: Tracer, python: Python) -> None:
     assert run(tracer, python, "preloaded", "malloc").report[0]["rc"] == 0
 
 
+@pytest.mark.interpreters("3.12", "3.13")
 def test_signal(tracer: Tracer, python: Python) -> None:
     done = run(tracer, python, "preloaded", "toggled", SIGNAL=12, TRACE="calls")
     assert [calls(log)["step"] for log in done.logs] == [3, 3]
     assert done.outcome.err == b""
 
 
+@pytest.mark.interpreters("3.12", "3.13")
 def test_dormant_leaves_nothing(tracer: Tracer, python: Python) -> None:
     if python.root:
         pytest.skip("preloaded by other tests there")
@@ -104,12 +108,14 @@ def test_dormant_leaves_nothing(tracer: Tracer, python: Python) -> None:
     assert done.logs == []
 
 
+@pytest.mark.interpreters("3.12", "3.13")
 @pytest.mark.parametrize("how", ["preloaded", "loaded"])
 def test_fork(tracer: Tracer, python: Python, how: str) -> None:
     done = run(tracer, python, how, "forks")
     assert sorted(calls(log)["step"] for log in done.logs) == [2, 7]
 
 
+@pytest.mark.interpreters("3.12", "3.13")
 @pytest.mark.parametrize("how", ["preloaded", "loaded"])
 def test_left_open(tracer: Tracer, python: Python, how: str) -> None:
     [log] = run(tracer, python, how, "left_open").logs

@@ -87,6 +87,7 @@ def test_ends(tracer: Tracer, python: Python, scenario: str) -> None:
     assert calls(run)["marked"] == 1
 
 
+@pytest.mark.interpreters("3.11", "3.12")
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
@@ -124,6 +125,7 @@ def test_filters(
     assert lines["step"] == wanted["step"]
 
 
+@pytest.mark.interpreters("3.12")
 def test_trigger(tracer: Tracer, python: Python) -> None:
     """Events at which the resident set has jumped, with the one before, and the count of the rest."""
     options = {"TRACE": "profile", "RSS": "exact", "RSS_TRIGGER": "4M"}

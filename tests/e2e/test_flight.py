@@ -170,6 +170,9 @@ last = [bytearray(70001 + i) for i in range(50)]
 """
 
 
+TURNS = "6"  # of PROGRAM: more events than test_python's limit has room for, by tens of thousands
+
+
 def by_site(log: Log) -> dict[Any, list[int]]:
     """Allocations and their bytes, by stack and allocator, from events and totals."""
     sums: dict[Any, list[int]] = {}
@@ -193,6 +196,7 @@ def by_site(log: Log) -> dict[Any, list[int]]:
     return sums
 
 
+@pytest.mark.interpreters("3.11")
 @pytest.mark.slow
 @FOLDS
 def test_python(tracer: Tracer, python: Python, fold: str) -> None:
@@ -202,7 +206,7 @@ def test_python(tracer: Tracer, python: Python, fold: str) -> None:
         options = {"FOLD": fold, "MAX_SIZE": limit, "TRACE": "malloc,pymem"}
         run = tracer.python_argv(
             python,
-            ["-S", "-c", PROGRAM, "", "10"],
+            ["-S", "-c", PROGRAM, "", TURNS],
             options=options,
             traced_only=True,
             preexec=same_addresses,

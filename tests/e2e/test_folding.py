@@ -17,7 +17,9 @@ from harness import (
     LIBRARY,
     TARGETS,
     Log,
+    Once,
     Python,
+    Run,
     Tracer,
     clean_env,
     compile_target,
@@ -31,10 +33,14 @@ OFF = {"FOLD": "off"}
 WORDS = {"TRACE": "malloc,mmap,pymem,rss"}
 
 
-def young(tracer: Tracer, python: Python, **options: str) -> Log:
+def young(once: Once, python: Python, **options: str) -> Log:
     words = {**WORDS, **options}
     argv = ["-S", str(TARGETS / "young.py")]  # packages installed there do as they like
-    return tracer.python_argv(python, argv, options=words, preexec=same_addresses).log
+
+    def make(tracer: Tracer) -> Run:
+        return tracer.python_argv(python, argv, options=words, preexec=same_addresses)
+
+    return once.run((python, argv, words), make).log
 
 
 def totals(log: Log) -> dict[str, Any]:
@@ -67,8 +73,8 @@ def live(log: Log) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-def test_same_totals(tracer: Tracer, python: Python) -> None:
-    folded, plain = young(tracer, python, **ON), young(tracer, python, **OFF)
+def test_same_totals(once: Once, python: Python) -> None:
+    folded, plain = young(once, python, **ON), young(once, python, **OFF)
     assert totals(folded) == totals(plain)
     assert by_site(folded) == by_site(plain)
     assert live(folded) == live(plain)
@@ -80,24 +86,25 @@ def test_same_totals(tracer: Tracer, python: Python) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("window", [16, 512])
-def test_window(tracer: Tracer, a_python: Python, window: int) -> None:
-    folded = young(tracer, a_python, **ON, FOLD_WINDOW=f"{window:03}")
-    plain = young(tracer, a_python, **OFF, FOLD_WINDOW=f"{window:03}")
+def test_window(once: Once, a_python: Python, window: int) -> None:
+    folded = young(once, a_python, **ON, FOLD_WINDOW=f"{window:03}")
+    plain = young(once, a_python, **OFF, FOLD_WINDOW=f"{window:03}")
     assert totals(folded) == totals(plain)
     assert by_site(folded) == by_site(plain)
 
 
 @pytest.mark.slow
-def test_small_chunks(tracer: Tracer, a_python: Python) -> None:
+def test_small_chunks(once: Once, a_python: Python) -> None:
     """The least room for counts: many records of counts."""
     more = {"CHUNK_SIZE": "32K", "FOLD_WINDOW": "512"}
-    folded, plain = young(tracer, a_python, **ON, **more), young(tracer, a_python, **OFF, **more)
+    folded, plain = young(once, a_python, **ON, **more), young(once, a_python, **OFF, **more)
     assert totals(folded) == totals(plain)
     assert by_site(folded) == by_site(plain)
 
 
-def test_peak_is_bounded(tracer: Tracer, python: Python) -> None:
-    folded, plain = young(tracer, python, **ON).stats, young(tracer, python, **OFF).stats
+@pytest.mark.interpreters()
+def test_peak_is_bounded(once: Once, python: Python) -> None:
+    folded, plain = young(once, python, **ON).stats, young(once, python, **OFF).stats
     bound = folded["peak_heap_short_lived_bytes"]
     assert 0 < bound <= 128 * 16384
     assert plain["peak_heap_short_lived_bytes"] == 0
@@ -105,14 +112,15 @@ def test_peak_is_bounded(tracer: Tracer, python: Python) -> None:
     assert folded["peak_heap_bytes"] <= plain["peak_heap_bytes"] <= most
 
 
+@pytest.mark.interpreters()
 @pytest.mark.slow
 @pytest.mark.parametrize("threshold", ["0", "1"])
-def test_temporary(tracer: Tracer, python: Python, threshold: str) -> None:
+def test_temporary(once: Once, python: Python, threshold: str) -> None:
     """Also of large blocks and of those that left the table."""
     options = ("--temporary", "--threshold", threshold, "--by", "stack")
     tables = []
     for words in (ON, OFF):
-        rows = young(tracer, python, **words).top(*options)
+        rows = young(once, python, **words).top(*options)
         # Without what comes before the program, where the interpreter keeps things by address.
         rows = [r for r in rows if r["stack"] and r["stack"][-1]["file"].endswith("young.py")]
         tables.append(sorted((r["bytes"], r["count"], str(r["stack"])) for r in rows))
@@ -120,8 +128,8 @@ def test_temporary(tracer: Tracer, python: Python, threshold: str) -> None:
     assert len(tables[0]) > 5
 
 
-def test_higher_threshold_needs_every_event(tracer: Tracer, a_python: Python) -> None:
-    log = young(tracer, a_python, **ON)
+def test_higher_threshold_needs_every_event(once: Once, a_python: Python) -> None:
+    log = young(once, a_python, **ON)
     outcome = tool("top", "--temporary", "--threshold", "2", log.path, status=None)
     assert outcome.status != 0
     assert b"PYMEMTRACE_FOLD=off" in outcome.err

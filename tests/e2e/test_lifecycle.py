@@ -139,8 +139,8 @@ def test_pythonmalloc(tracer: Tracer, python: Python, variable: str) -> None:
     """PYTHONMALLOC changes Python's allocators: stacks and counts stay right."""
     if python.free_threaded:
         pytest.skip("refused by free-threaded builds")
-    run = tracer.python(python, "stacks.py", "generators", env={"PYTHONMALLOC": variable})
-    check_notes(run, 10)
+    argv = ["-S", str(TARGETS / "stacks.py"), "generators"]
+    check_notes(tracer.python_argv(python, argv, env={"PYTHONMALLOC": variable}), 10)
 
 
 @pytest.mark.parametrize(

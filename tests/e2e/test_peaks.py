@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import TARGETS, Python, Run, Tracer, marks
+from harness import TARGETS, Once, Python, Run, Tracer, marks
 
 pytestmark = pytest.mark.slow
 
@@ -14,9 +14,14 @@ FILE = str(TARGETS / "peaks.py")
 AT = {line: name for name, line in marks("peaks.py").items()}
 
 
-def trace(tracer: Tracer, python: Python, case: str) -> Run:
+def trace(once: Once, python: Python, case: str) -> Run:
     """Without Python's own blocks, which the same lines take beside those of the case."""
-    return tracer.python(python, "peaks.py", case, options={"TRACE": "malloc,mmap,rss"})
+    options = {"TRACE": "malloc,mmap,rss"}
+
+    def make(tracer: Tracer) -> Run:
+        return tracer.python(python, "peaks.py", case, options=options)
+
+    return once.run((python, "peaks.py", case, options), make)
 
 
 def held(run: Run, *options: str) -> dict[str, tuple[int, int]]:
@@ -47,8 +52,8 @@ PEAKS = {
 
 
 @pytest.mark.parametrize("case", PEAKS)
-def test_peak(tracer: Tracer, a_python: Python, case: str) -> None:
-    assert held(trace(tracer, a_python, case)) == PEAKS[case]
+def test_peak(once: Once, a_python: Python, case: str) -> None:
+    assert held(trace(once, a_python, case)) == PEAKS[case]
 
 
 LEAKS = {
@@ -65,21 +70,21 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("case", LEAKS)
-def test_left_at_the_end(tracer: Tracer, a_python: Python, case: str) -> None:
-    assert held(trace(tracer, a_python, case), "--at", "exit") == LEAKS[case]
+def test_left_at_the_end(once: Once, a_python: Python, case: str) -> None:
+    assert held(trace(once, a_python, case), "--at", "exit") == LEAKS[case]
 
 
-def test_peak_of_stats_is_the_sum_of_top(tracer: Tracer, a_python: Python) -> None:
-    log = trace(tracer, a_python, "several").log
+def test_peak_of_stats_is_the_sum_of_top(once: Once, a_python: Python) -> None:
+    log = trace(once, a_python, "several").log
     assert sum(r["bytes"] for r in log.top()) == log.stats["peak_heap_bytes"]
     left = log.top("--at", "exit")
     assert sum(r["bytes"] for r in left) == log.stats["live_at_exit"]["bytes"]
     assert sum(r["count"] for r in left) == log.stats["live_at_exit"]["count"]
 
 
-def test_moments(tracer: Tracer, a_python: Python) -> None:
+def test_moments(once: Once, a_python: Python) -> None:
     """Between the moments, blocks come and go: --at TIME shows each state."""
-    run = trace(tracer, a_python, "moments")
+    run = trace(once, a_python, "moments")
     start = run.log.header["start_s"]
     times = [t - start for t in run.report[-1]["times"]]
     states = [held(run, "--at", f"{t:.6f}") for t in times]
@@ -87,36 +92,36 @@ def test_moments(tracer: Tracer, a_python: Python) -> None:
     assert states == [{}, {"moment_one": one}, {"moment_two": two}, {}]
 
 
-def test_time_of_the_peak(tracer: Tracer, a_python: Python) -> None:
-    run = trace(tracer, a_python, "moments")
+def test_time_of_the_peak(once: Once, a_python: Python) -> None:
+    run = trace(once, a_python, "moments")
     start = run.log.header["start_s"]
     times = [t - start for t in run.report[-1]["times"]]
     assert times[1] < run.log.stats["peak_heap_time_s"] < times[2]
 
 
-def test_allocators_at_one_site_are_told_apart(tracer: Tracer, a_python: Python) -> None:
-    log = trace(tracer, a_python, "two_allocators").log
+def test_allocators_at_one_site_are_told_apart(once: Once, a_python: Python) -> None:
+    log = trace(once, a_python, "two_allocators").log
     rows = {r.get("allocator"): r["bytes"] for r in log.top("--by", "allocator")}
     assert rows["valloc"] == rows["memalign"] == 10 * MB
     assert rows["malloc"] >= 10 * MB
 
 
-def test_threads_are_told_apart(tracer: Tracer, a_python: Python) -> None:
-    log = trace(tracer, a_python, "per_thread").log
+def test_threads_are_told_apart(once: Once, a_python: Python) -> None:
+    log = trace(once, a_python, "per_thread").log
     rows = log.top("--by", "thread")
     assert len([r for r in rows if r["bytes"] >= 10 * MB]) == 5
 
 
-def test_aggregation_by_stack(tracer: Tracer, a_python: Python) -> None:
+def test_aggregation_by_stack(once: Once, a_python: Python) -> None:
     """Ten rounds of one line are one row, other lines are others."""
-    log = trace(tracer, a_python, "loop").log
+    log = trace(once, a_python, "loop").log
     rows = [r for r in log.top("--by", "stack") if r["bytes"] >= MB and r["file"] == FILE]
     assert sorted((r["bytes"], r["count"]) for r in rows) == [(MB, 1), (MB, 1), (10 * MB, 10)]
 
 
-def test_temporary(tracer: Tracer, a_python: Python) -> None:
+def test_temporary(once: Once, a_python: Python) -> None:
     """Freed before the next allocation (0), or the next but one (1, the default), or later (N)."""
-    run = trace(tracer, a_python, "temporary")
+    run = trace(once, a_python, "temporary")
     at_once = held(run, "--temporary", "--threshold", "0")
     assert at_once.get("short_lived", (0, 0)) == (100 * MB, 50)
     assert "one_between" not in at_once and "long_lived" not in at_once
@@ -135,7 +140,7 @@ def test_temporary_vector(tracer: Tracer, how: str) -> None:
     assert row == (14 if how == "grow" else 1)
 
 
-def test_filters(tracer: Tracer, a_python: Python) -> None:
-    log = trace(tracer, a_python, "single").log
+def test_filters(once: Once, a_python: Python) -> None:
+    log = trace(once, a_python, "single").log
     assert log.top("--include", "*/peaks.py")[0]["bytes"] == 50 * MB
     assert all(r["file"] != FILE for r in log.top("--exclude", "*/peaks.py"))

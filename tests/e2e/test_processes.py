@@ -167,6 +167,7 @@ FOLLOWED = """fork fork_normal_exit pool_fork pool_spawn pool_forkserver pool_cl
 spawn_child other_child exec_python exec_other profile_in_child fork_in_thread""".split()
 
 
+@pytest.mark.interpreters("3.12", "3.14")
 @pytest.mark.parametrize("case", FOLLOWED)
 def test_python_processes(tracer: Tracer, python: Python, case: str) -> None:
     """Every task's blocks are in the log of its process, all of them, with the right stacks."""
@@ -193,6 +194,7 @@ def test_other_programs_stay_inert(tracer: Tracer, a_python: Python) -> None:
     assert len(run.logs) == 1
 
 
+@pytest.mark.interpreters("3.12")
 def test_raw_fork_of_python(tracer: Tracer, python: Python) -> None:
     """The C library's fork(), called without Python's own preparations."""
     run = tracer.python(python, "procs.py", "raw_fork")

@@ -8,6 +8,7 @@ import pytest
 from harness import TARGETS, Log, Python, Tracer, compile_library, only, same_addresses
 
 ALL = {"TRACE": "malloc,mmap,pymem,rss"}
+BARE = ["-S"]  # what an installation imports by itself can be most of a small program's blocks
 
 
 def domain(name: str) -> int | None:
@@ -48,7 +49,13 @@ def independent_count(tracer: Tracer, python: Python) -> dict[int, list[int]]:
     """The same program under a small counting wrapper instead of the tracer."""
     library = compile_library("count_pymem.c")
     path = tracer.folder / "count"
-    command = ["/bin/sh", "-c", f'exec "$0" "$1" 9>{path}', python.path, TARGETS / "pymem.py"]
+    command = [
+        "/bin/sh",
+        "-c",
+        f'exec "$0" {BARE[0]} "$1" 9>{path}',
+        python.path,
+        TARGETS / "pymem.py",
+    ]
     # The library counts in the shell too, where there is no Python: then it does nothing.
     env = {"PYTHONHASHSEED": "0", "LD_PRELOAD": str(library)}
     if python.root:
@@ -66,22 +73,25 @@ def independent_count(tracer: Tracer, python: Python) -> dict[int, list[int]]:
 def test_counts_equal_an_independent_count(tracer: Tracer, python: Python) -> None:
     expected = independent_count(tracer, python)
     env = {"PYTHONHASHSEED": "0"}
-    run = tracer.python(python, "pymem.py", env=env, options=ALL, preexec=same_addresses)
+    argv = [*BARE, str(TARGETS / "pymem.py")]
+    run = tracer.python_argv(python, argv, env=env, options=ALL, preexec=same_addresses)
     counted = count(section(run.log))
     assert counted == expected
     assert counted[2][0] > 3000, "the section makes thousands of objects"
 
 
+@pytest.mark.interpreters("3.10")
 @pytest.mark.slow
 def test_large_block_is_counted_once(tracer: Tracer, python: Python) -> None:
     """pymalloc hands a large request on to malloc: one block, of Python's domain."""
     program = "x = [bytes(100_003 + i) for i in range(7)]"
-    run = tracer.python_argv(python, ["-c", program], options=ALL)
+    run = tracer.python_argv(python, [*BARE, "-c", program], options=ALL)
     sizes = Counter(e["allocator"] for e in run.log.of("alloc") if 100_003 <= e["size"] < 100_100)
     assert sum(sizes.values()) == 7
     assert {domain(name) for name in sizes} == {2}
 
 
+@pytest.mark.interpreters()
 def test_absent_without_the_word(tracer: Tracer, python: Python) -> None:
     run = tracer.python_argv(python, ["-c", "pass"], options={"TRACE": "malloc,mmap,rss"})
     assert all(domain(name) is None for name in run.log.stats["by_allocator"])
@@ -96,23 +106,25 @@ def test_domains_are_seen_from_the_first_block(tracer: Tracer, python: Python) -
     assert names == {0, 1, 2}
 
 
+@pytest.mark.interpreters("3.10")
 @pytest.mark.slow
 def test_arenas_are_marked(tracer: Tracer, python: Python) -> None:
     program = "x = [object() for _ in range(200_000)]"
-    run = tracer.python_argv(python, ["-c", program], options=ALL)
+    run = tracer.python_argv(python, [*BARE, "-c", program], options=ALL)
     arenas = [e for e in run.log.of("mmap") if e["arena"] == 1]
     assert sum(e["size"] for e in arenas) > 200_000 * 16
 
 
+@pytest.mark.interpreters()
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ("fork", "subprocess"))
 def test_traced_in_children(tracer: Tracer, python: Python, how: str) -> None:
     child = "x = [bytes(77_777) for _ in range(5)]"
     program = {
         "fork": f"import os\nif os.fork() == 0:\n    {child}\n    os._exit(0)\nos.wait()",
-        "subprocess": f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])",
+        "subprocess": f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}])",
     }[how]
-    run = tracer.python_argv(python, ["-c", program], options=ALL, traced_only=True)
+    run = tracer.python_argv(python, [*BARE, "-c", program], options=ALL, traced_only=True)
     assert len(run.logs) == 2
     counts = [
         sum(77_777 <= e["size"] < 77_900 and domain(e["allocator"]) == 2 for e in log.of("alloc"))
@@ -121,11 +133,12 @@ def test_traced_in_children(tracer: Tracer, python: Python, how: str) -> None:
     assert sorted(counts) == [0, 5]
 
 
+@pytest.mark.interpreters("3.11", "3.13")
 @pytest.mark.slow
 def test_stack_of_a_small_block(tracer: Tracer, python: Python, tmp_path) -> None:
     script = tmp_path / "small.py"
     script.write_text("def make():\n    return bytes(347)\n\n\nkeep = make()\n")
-    run = tracer.python(python, str(script), options=ALL)
+    run = tracer.python_argv(python, [*BARE, str(script)], options=ALL)
     made = [
         e
         for e in run.log.of("alloc")

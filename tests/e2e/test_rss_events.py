@@ -89,6 +89,7 @@ def check_amounts(said: List[Dict[str, Any]], least: int) -> None:
     assert checked >= least, said
 
 
+@pytest.mark.interpreters("3.12")
 def test_steps(tracer: Tracer, python: Python, mode: str) -> None:
     """Mappings, Python's blocks, malloc's: growing and shrinking, one thread."""
     run = trace(tracer, python, "steps", MODES[mode], RSS=mode)
@@ -110,6 +111,7 @@ def test_without_sampler(tracer: Tracer, a_python: Python, mode: str) -> None:
     compare(at_calls(run.log, "marker"), run.report)
 
 
+@pytest.mark.interpreters("3.12")
 def test_four_threads(tracer: Tracer, python: Python, mode: str) -> None:
     """In turns: who does something sees it at once, the others after a while."""
     run = trace(tracer, python, "threads", MODES[mode], RSS=mode)
@@ -201,6 +203,7 @@ def memories(log: Log) -> List[Event]:
     return found
 
 
+@pytest.mark.interpreters("3.12")
 def test_uss_at_each_line(tracer: Tracer, python: Python) -> None:
     """At every execution of a line, and it grows as the program does.
 

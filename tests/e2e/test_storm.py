@@ -61,6 +61,7 @@ def test_c(tmp_path: Path, threads: int, reports: int) -> None:
     check(Log(log), storm(argv, log, reports), "malloc")
 
 
+@pytest.mark.interpreters()
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 4])
 def test_python(tmp_path: Path, python: Python, threads: int) -> None:

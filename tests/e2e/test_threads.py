@@ -120,6 +120,7 @@ def test_thread_names(tracer: Tracer) -> None:
     assert seen[20001] in (None, "before")
 
 
+@pytest.mark.interpreters("3.14")
 def test_python_thread_names(tracer: Tracer, python: Python) -> None:
     """Each Python thread's blocks are its own; names as far as Python tells the system."""
     run = tracer.python(python, "names.py")

@@ -14,6 +14,7 @@ import pytest
 from harness import LIBRARY, Log, Python, Run, Tracer, compile_extension, compile_target, need, tool
 
 TYPED = {"TRACE": "malloc,mmap,pymem,rss"}
+BARE = ["-S"]  # what an installation imports by itself can be most of a small program's blocks
 KINDS = ("<no object>", "<free list>")
 
 # A snapshot by a program that also runs untraced.
@@ -115,6 +116,7 @@ keep = [[t() for _ in range(n)] for t, n in ((typed.Static, 111), (typed.FromSpe
     assert rows["__main__.Python"]["count"] == 333
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.slow
 def test_snapshots(tracer: Tracer, python: Python) -> None:
     program = (
@@ -131,7 +133,7 @@ snapshot(b"caf\\xc3\\xa9 \\x1b[31m")
 del late
 """
     )
-    log = tracer.python_argv(python, ["-c", program], options=TYPED).log
+    log = tracer.python_argv(python, [*BARE, "-c", program], options=TYPED).log
     assert of_main(by_type(log, "--census", "one")) == {"Early": 100}
     assert of_main(by_type(log, "--census", "two")) == {"Early": 10, "Late": 50}
     assert of_main(by_type(log, "--census", "2")) == {"Early": 10, "Late": 50}
@@ -149,18 +151,20 @@ del late
     assert "\x1b" not in text and "caf" in text
 
 
+@pytest.mark.interpreters("3.12")
 def test_snapshot_without_the_lock_is_refused(tracer: Tracer, python: Python) -> None:
     program = (
         "import ctypes\n"
         "f = ctypes.CDLL(None).pymemtrace_snapshot\n"
         "print(f(b'no'), ctypes.PyDLL(None).pymemtrace_snapshot(b'x' * 1001))"
     )
-    run = tracer.python_argv(python, ["-c", program], options=TYPED, traced_only=True)
+    run = tracer.python_argv(python, [*BARE, "-c", program], options=TYPED, traced_only=True)
     assert run.outcome.text == "-1 -1\n"
     assert [c["moment"] for c in run.log.of("census")] == ["end"]
     assert [m["text"] for m in run.log.of("mark")] == ["no"]
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.slow
 @pytest.mark.parametrize("options", ({"TRACE": "malloc"}, {**TYPED, "TYPES": "off"}))
 def test_absent_when_not_asked_for(tracer: Tracer, python: Python, options: dict) -> None:
@@ -169,7 +173,7 @@ def test_absent_when_not_asked_for(tracer: Tracer, python: Python, options: dict
         "f = getattr(ctypes.PyDLL(None), 'pymemtrace_snapshot', None)\n"
         "assert f is None or f(b'here') == -1"
     )
-    log = tracer.python_argv(python, ["-c", program], options=options).log
+    log = tracer.python_argv(python, [*BARE, "-c", program], options=options).log
     assert not log.of("census", "type_live", "type_name")
     assert [m["text"] for m in log.of("mark")] == ["here"]
     assert b"not told by type" in tool("top", "--by", "type", log.path, status=1).err
@@ -194,7 +198,7 @@ ENDS = {
 def test_every_end_has_its_census(tracer: Tracer, python: Python, how: str) -> None:
     code, status = ENDS[how]
     program = "class Kept: pass\nkeep = [Kept() for _ in range(77)]\n" + code
-    run = tracer.python_argv(python, ["-c", program], options=TYPED)
+    run = tracer.python_argv(python, [*BARE, "-c", program], options=TYPED)
     assert run.outcome.status == status
     assert of_main(by_type(run.log)) == {"Kept": 77}
     assert [c["moment"] for c in run.log.of("census")] == ["end"]
@@ -208,14 +212,15 @@ keep = []
 atexit.register(lambda: keep.extend(Kept() for _ in range(5)))
 atexit.register(lambda: keep.append(Kept()))
 """
-    run = tracer.python_argv(python, ["-c", program], options=TYPED)
+    run = tracer.python_argv(python, [*BARE, "-c", program], options=TYPED)
     assert of_main(by_type(run.log)) == {"Kept": 6}
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.slow
 def test_none_after_a_kill_or_a_clear(tracer: Tracer, python: Python) -> None:
     for code in ("import os; os.kill(os.getpid(), 9)", "import atexit; atexit._clear()"):
-        run = tracer.python_argv(python, ["-c", code], options=TYPED)
+        run = tracer.python_argv(python, [*BARE, "-c", code], options=TYPED)
         assert run.outcome.status in (-signal.SIGKILL, 0)
         assert not run.log.of("census")
 
@@ -254,6 +259,7 @@ def test_program_does_not_see_it(tracer: Tracer, python: Python, what: str) -> N
     tracer.python_argv(python, [*options, "-c", code], options=TYPED)
 
 
+@pytest.mark.interpreters("3.12")
 def test_verbose_output_is_the_same(tracer: Tracer, python: Python) -> None:
     """No module comes or goes for the census; -v says so. Addresses differ in any two runs."""
     said = []
@@ -266,6 +272,7 @@ def test_verbose_output_is_the_same(tracer: Tracer, python: Python) -> None:
     assert len(said[0]) > 20
 
 
+@pytest.mark.interpreters("3.12")
 def test_forked_children_have_their_own(tracer: Tracer, python: Python) -> None:
     program = """
 import os, sys, warnings
@@ -281,7 +288,7 @@ else:
     os.wait()
 """
     for how in ("_exit", "return"):
-        run = tracer.python_argv(python, ["-c", program, how], options=TYPED)
+        run = tracer.python_argv(python, [*BARE, "-c", program, how], options=TYPED)
         assert len(run.logs) == 2
         counts = [of_main(by_type(log)) for log in run.logs]
         # The child's log has no blocks of the parent.
@@ -291,6 +298,7 @@ else:
         assert (rows["__main__.Child"], rows["__main__.Parent"]) == (45, 123)
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.slow
 def test_threads_that_go_on(tracer: Tracer, python: Python) -> None:
     """Snapshots while other threads make and drop objects: each count is one that there was."""
@@ -324,6 +332,7 @@ for t in threads: t.join()
             assert "<not looked at>" not in rows
 
 
+@pytest.mark.interpreters("3.12")
 def test_by_site_of_the_objects(tracer: Tracer, python: Python, tmp_path: Path) -> None:
     """The types of what one file made, and where most of a type was made."""
     script = tmp_path / "made.py"
@@ -353,6 +362,7 @@ keep += [Kept() for _ in range(5)]
     assert of_main(by_type(run.log)).get("Kept") == 55
 
 
+@pytest.mark.interpreters("3.12")
 def test_allocator_taken_out_by_the_program(tracer: Tracer, python: Python) -> None:
     """Blocks that we never hear of again, whose memory has gone back to the kernel."""
     program = """
@@ -369,11 +379,12 @@ if "PYMEMTRACE_OUTPUT" in os.environ:  # what it calls is at its context
 del large
 print("done", flush=True)
 """
-    run = tracer.python_argv(python, ["-c", program], options=TYPED)
+    run = tracer.python_argv(python, [*BARE, "-c", program], options=TYPED)
     assert run.outcome.text == "done\n"
     assert of_main(by_type(run.log))["Kept"] == 50
 
 
+@pytest.mark.interpreters("3.12")
 def test_multiprocessing(tracer: Tracer, python: Python) -> None:
     """Children that end by os._exit(), after their own run of the functions of atexit."""
     program = """
@@ -392,6 +403,7 @@ if __name__ == "__main__":
     assert sorted(c.get("Made", 0) for c in counts) == [0, 11, 22]
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.slow
 def test_cost_of_a_census(tracer: Tracer, python: Python) -> None:
     """Not a measurement: a census of a million objects must not take as long as a syscall for each."""
@@ -408,7 +420,7 @@ for _ in range(3):
 assert min(times) < 0.5, times
 """
     )
-    tracer.python_argv(python, ["-c", program], options=TYPED)
+    tracer.python_argv(python, [*BARE, "-c", program], options=TYPED)
 
 
 def test_embedded_and_loaded_late(tracer: Tracer, python: Python) -> None:

@@ -10,22 +10,22 @@ from typing import Callable
 
 import pytest
 
+import interpreters
 from installed import execute
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds; not in the quick run")
-    config.addinivalue_line(
-        "markers", "once: does not depend on the interpreter; run by one of all"
-    )
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("PMT_ONCE"):
-        return
-    once = [item for item in items if item.get_closest_marker("once")]
-    config.hook.pytest_deselected(items=once)
-    items[:] = [item for item in items if item not in once]
+    """Leaves to other interpreters what is theirs; all is run where nobody says which there are."""
+    found = interpreters.from_text(os.environ.get("PMT_INTERPRETERS", "[]"))
+    others = []
+    for item in items if found else []:
+        marker = item.get_closest_marker("interpreters")
+        if marker and os.environ["PMT_INTERPRETER"] not in interpreters.at_changes(
+            found, marker.args
+        ):
+            others.append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Install the Python package into every interpreter found, as a user would, and test it there.
 
-usage: run.py RESULTS [ARG...]
+usage: run.py [--set-up | --test] RESULTS [ARG...]
 
-RESULTS gets a JUnit file an interpreter, or NAME.skipped with the reason. ARGs go to pytest. Each
+RESULTS gets a JUnit file an interpreter, or NAME.skipped with the reason. ARGs go to pytest. --set-up
+only installs, one interpreter after the other, beside something else; --test only tests. Each
 interpreter has a virtual environment in .cache/python, with what requirements.txt pins, made again
 when that changes. PMT_QUICK: one interpreter, and no test that is slow. `./dev test` runs this.
 """
@@ -26,6 +27,9 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "e2e"))
 
 import harness  # noqa: E402
+import interpreters  # noqa: E402
+
+SET_UP, TEST = "--set-up", "--test"
 
 HERE = TOP / "tests" / "python"
 PINS = HERE / "requirements.txt"
@@ -153,11 +157,14 @@ class Environment:
             other = shutil.ignore_patterns("meson-*", "build.ninja", "python_shim")
             shutil.copytree(builds[self.python.root], build, symlinks=True, ignore=other)
 
-    def test(self, results: Path, args: Sequence[str], once: bool) -> str:
+    def test(self, results: Path, args: Sequence[str]) -> str:
         """The last line of pytest."""
         [wheel] = self.wheel.glob("*.whl")
         variables = {"PMT_WHEEL": str(wheel), "PMT_RESULTS": str(results)}
-        variables.update({"PMT_ONCE": "1"} if once else {})
+        known = [python.known for python in harness.pythons()]
+        variables["PMT_INTERPRETERS"] = interpreters.text_of(known)
+        variables["PMT_INTERPRETER"] = self.python.name
+        variables.update({"PMT_ALL": "1"} if interpreters.everything() else {})
         if harness.QUICK:
             args = ["-m", "not slow", *args]
         report = results / f"python-{self.python.name}.xml"
@@ -184,26 +191,52 @@ def note_failure(path: Path, name: str, text: str) -> None:
         path.write_text(f"<testsuites><testsuite>{case}</testcase></testsuite></testsuites>\n")
 
 
-def run_one(python: harness.Python, results: Path, args: Sequence[str]) -> bool:
-    """Whether all went well with this interpreter."""
-    environment = Environment(python)
+def set_up(environment: Environment, results: Path) -> bool:
+    """Whether something can be tested in it; if not, RESULTS has the reason."""
+    name = environment.python.name
     started = time.monotonic()
     reason = environment.missing()
     if reason:
-        (results / f"python-{python.name}.skipped").write_text(reason + "\n")
-        print(f"{python.name}: skipped: {reason}", flush=True)
-        return True
+        (results / f"python-{name}.skipped").write_text(reason + "\n")
+        print(f"{name}: skipped: {reason}", flush=True)
+        return False
     try:
         environment.prepare()
         environment.install()
-        installed = time.monotonic()
-        line = environment.test(results, args, python == harness.pythons()[0] and not python.root)
     except Failure as failure:
-        print(f"{python.name}: {failure}", flush=True)
-        note_failure(results / f"python-{python.name}.xml", python.name, str(failure))
+        print(f"{name}: {failure}", flush=True)
+        note_failure(results / f"python-{name}.xml", name, str(failure))
         return False
-    print(f"{python.name}: set up in {installed - started:.0f} s; {line}", flush=True)
+    print(f"{name}: set up in {time.monotonic() - started:.0f} s", flush=True)
     return True
+
+
+def has_result(python: harness.Python, results: Path) -> bool:
+    return any((results / f"python-{python.name}.{end}").exists() for end in ("xml", "skipped"))
+
+
+def run_tests(environment: Environment, results: Path, args: Sequence[str]) -> bool:
+    name = environment.python.name
+    try:
+        print(f"{name}: {environment.test(results, args)}", flush=True)
+    except Failure as failure:
+        print(f"{name}: {failure}", flush=True)
+        note_failure(results / f"python-{name}.xml", name, str(failure))
+        return False
+    return True
+
+
+def run_one(
+    python: harness.Python, results: Path, args: Sequence[str], steps: Sequence[str]
+) -> bool:
+    """Whether all went well with this interpreter."""
+    environment = Environment(python)
+    skipped = results / f"python-{python.name}.skipped"
+    if SET_UP in steps and not set_up(environment, results):
+        return skipped.exists()
+    if TEST in steps and (SET_UP in steps or not has_result(python, results)):
+        return run_tests(environment, results, args)
+    return TEST not in steps or skipped.exists()
 
 
 def selected(args: Sequence[str]) -> list[str] | None:
@@ -215,7 +248,7 @@ def selected(args: Sequence[str]) -> list[str] | None:
     return [*(a for a in args if a not in paths), *(ours or [str(HERE)])]
 
 
-def main(results: Path, args: Sequence[str]) -> int:
+def main(results: Path, args: Sequence[str], steps: Sequence[str]) -> int:
     chosen = selected(args)
     if chosen is None:
         return 0
@@ -224,10 +257,13 @@ def main(results: Path, args: Sequence[str]) -> int:
         return 0
     fetch_wheels()
     # One more than there are cores: some of the tests wait.
-    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-        good = list(pool.map(lambda p: run_one(p, results, chosen), harness.pythons()))
+    workers = (os.cpu_count() or 1) + 1 if TEST in steps else 1
+    with ThreadPoolExecutor(workers) as pool:
+        good = list(pool.map(lambda p: run_one(p, results, chosen, steps), harness.pythons()))
     return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))
+    words = sys.argv[1:]
+    only = [words.pop(0)] if words[0] in (SET_UP, TEST) else [SET_UP, TEST]
+    sys.exit(main(Path(words[0]).resolve(), words[1:], only))

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import watched
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 psutil = pytest.importorskip("psutil")
 from pymemtrace import process, process_tree  # noqa: E402
 

@@ -14,6 +14,8 @@ from typing import List, Tuple
 import pymemtrace
 import pytest
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 PACKAGES = Path(pymemtrace.__file__).resolve().parents[1]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = ["debug_malloc_stats", "redirect_stdout", "trace_malloc", "util"]

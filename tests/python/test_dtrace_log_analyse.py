@@ -20,6 +20,8 @@ import pymemtrace
 import pytest
 from pymemtrace.util import dtrace_log_analyse as dla
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 PACKAGES = Path(pymemtrace.__file__).resolve().parents[1]
 
 

@@ -264,7 +264,7 @@ def test_installed_anywhere(wheel: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.once
+@pytest.mark.interpreters("one")
 def test_row_88_sdist(tmp_path: Path) -> None:
     """The archive of the source has all that a wheel is built from, and the tests."""
     if not (TOP / ".git").exists():
@@ -284,7 +284,7 @@ def test_row_88_sdist(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.once
+@pytest.mark.interpreters("one")
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_row_88_builds_without_warnings(tmp_path: Path, compiler: str) -> None:
     try:

@@ -21,6 +21,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 import watched
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 psutil = pytest.importorskip("psutil")
 from pymemtrace import process  # noqa: E402
 

@@ -21,6 +21,8 @@ from typing import IO, Any, Callable, Dict, Iterator, List, Optional
 import pytest
 import watched
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 psutil = pytest.importorskip("psutil")
 from pymemtrace import _proc, _terminal, _tree_columns, _tree_watch, process_tree  # noqa: E402
 from pymemtrace._tree_model import ColumnWidthFormat, Sample, WriteSummaryColumn  # noqa: E402

@@ -19,6 +19,8 @@ import pytest
 
 from installed import TOP, execute
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 GOLDEN = TOP / "tests" / "golden" / "logs"
 GOOD = sorted(p.name for p in GOLDEN.iterdir() if p.name.startswith("good-"))
 REFUSED = {

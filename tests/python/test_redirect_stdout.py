@@ -20,6 +20,8 @@ import pymemtrace
 import pytest
 from pymemtrace import redirect_stdout
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 PACKAGES = Path(pymemtrace.__file__).resolve().parents[1]
 LIBC = ctypes.CDLL(None)
 

@@ -23,6 +23,8 @@ import pymemtrace
 import pytest
 from pymemtrace.util import ref_trace_analyse as rta
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 PACKAGES = Path(pymemtrace.__file__).resolve().parents[1]
 LIBC = ctypes.CDLL(None)
 FORMAT = b"%s: %12.6f %16p %16ld %-32s %-80s %4d %-40s %16zd %16ld\n"

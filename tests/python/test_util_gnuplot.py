@@ -13,6 +13,8 @@ from typing import Any, List
 import pytest
 from pymemtrace.util import gnuplot
 
+pytestmark = pytest.mark.interpreters()  # nothing of an interpreter's inside
+
 needs_gnuplot = pytest.mark.skipif(shutil.which("gnuplot") is None, reason="no gnuplot")
 
 TABLE: List[List[Any]] = [["#t", "a", "long-name"], [0.5, 1, 2], [1.5, 1 << 40, "NaN"]]

@@ -120,6 +120,9 @@ def step_from_c(i):
     step(i)
 
 
+INTERPRETERS = 300
+
+
 def many_interpreters():
     """More interpreters, one after the other, than any table has room for."""
     try:
@@ -130,9 +133,9 @@ def many_interpreters():
         except ImportError:
             print("none")
             return
-    for _ in range(300):
+    for _ in range(INTERPRETERS):
         one = module.create()
-        module.run_string(one, "def one_of_300():\n    return 1\none_of_300()\n")
+        module.run_string(one, "def one_of_many():\n    return 1\none_of_many()\n")
         module.destroy(one)
 
 
