@@ -21,7 +21,7 @@ static size_t whole_pages(size_t size)
 	return (size + page - 1) & ~(page - 1);
 }
 
-static void mapped(void *p, size_t size, int prot, int flags, off64_t offset)
+static void trace_mapped(void *p, size_t size, int prot, int flags, off64_t offset)
 {
 	struct pmt_mmap r = {
 		.addr = (uintptr_t)p,
@@ -31,7 +31,9 @@ static void mapped(void *p, size_t size, int prot, int flags, off64_t offset)
 		.offset = flags & MAP_ANONYMOUS ? 0 : (uint64_t)offset,
 	};
 
-	/* In the place of something, or with its pages at once. */
+	/*
+	 * A mapping that replaces another one, or has its pages at once, changes the resident set.
+	 */
 	if (flags & (MAP_FIXED | MAP_POPULATE | MAP_LOCKED))
 		rss_gave_back();
 	if (p != MAP_FAILED && tracing_wants(PMT_TRACED_MMAP))
@@ -42,7 +44,7 @@ PMT_EXPORT void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_
 {
 	void *p = real.mmap(addr, size, prot, flags, fd, offset);
 
-	mapped(p, size, prot, flags, offset);
+	trace_mapped(p, size, prot, flags, offset);
 	return p;
 }
 
@@ -50,7 +52,7 @@ PMT_EXPORT void *mmap64(void *addr, size_t size, int prot, int flags, int fd, of
 {
 	void *p = real.mmap64(addr, size, prot, flags, fd, offset);
 
-	mapped(p, size, prot, flags, offset);
+	trace_mapped(p, size, prot, flags, offset);
 	return p;
 }
 

@@ -540,7 +540,10 @@ static void find(void *place, const char *name)
 	memcpy(place, &symbol, sizeof(symbol));
 }
 
-/* Is the count where the layout has it? Asked by a function that is set and taken back. */
+/*
+ * Checks that the count of tracing functions lies where the layout says: sets a function of ours,
+ * looks whether the count has grown, and takes the function back.
+ */
 static int check_count(void)
 {
 	void *state = python.current();
