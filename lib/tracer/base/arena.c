@@ -11,7 +11,10 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-/* More ranges than this are counted, but not found again. */
+/*
+ * At most so many ranges are remembered. The bytes of further ones count, but arena_owns() does
+ * not know them.
+ */
 #define RANGES 512
 
 /*
@@ -41,7 +44,10 @@ void arena_remember(const void *pages, size_t size)
 
 	while (i < RANGES && !atomic_compare_exchange_weak(&ranges_used, &i, i + 1))
 		;
-	/* Then in place of one that is gone: a byte of nothing while it is being written. */
+	/*
+	 * If there is no free entry, take one whose pages are gone. Its size is 1 while it is
+	 * being written, so that no other thread takes it.
+	 */
 	if (i >= RANGES) {
 		for (i = 0; i < RANGES; i++) {
 			uint64_t none = 0;

@@ -59,7 +59,7 @@ static int matches_one(const char **p, const char *end, const char *last, char b
 
 /* The pattern from P to END against all of TEXT: after a mismatch the last star takes a byte more.
  */
-static int matches(const char *p, const char *end, const char *text)
+static int pattern_matches(const char *p, const char *end, const char *text)
 {
 	const char *star = NULL, *retry = NULL, *last = end;
 
@@ -91,7 +91,7 @@ int glob_list_match(const char *patterns, const char *text)
 	while (*patterns != '\0') {
 		const size_t size = strcspn(patterns, ",");
 
-		if (size != 0 && matches(patterns, patterns + size, text))
+		if (size != 0 && pattern_matches(patterns, patterns + size, text))
 			return 1;
 		patterns += size + (patterns[size] == ',');
 	}

@@ -84,7 +84,7 @@ static void write_line(const struct text *t)
 	(void)SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof(before));
 }
 
-static void say(const char *a, const char *b, const char *c)
+static void write_message(const char *a, const char *b, const char *c)
 {
 	struct text t = {.used = 0};
 
@@ -99,17 +99,17 @@ static void say(const char *a, const char *b, const char *c)
 void say_problem(const char *a, const char *b, const char *c)
 {
 	if (verbosity >= 1)
-		say(a, b, c);
+		write_message(a, b, c);
 }
 
 void say_note(const char *a, const char *b, const char *c)
 {
 	if (verbosity >= 2)
-		say(a, b, c);
+		write_message(a, b, c);
 }
 
 void say_decision(const char *a, const char *b, const char *c)
 {
 	if (verbosity >= 3)
-		say(a, b, c);
+		write_message(a, b, c);
 }

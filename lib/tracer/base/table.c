@@ -10,7 +10,7 @@
 
 #define FIRST_ENTRIES 1024
 
-static struct table_body *make(uint64_t entries)
+static struct table_body *make_body(uint64_t entries)
 {
 	size_t bytes = sizeof(struct table_body) + entries * sizeof(struct table_entry);
 
@@ -25,7 +25,7 @@ static struct table_body *make(uint64_t entries)
 }
 
 /* The place of KEY, or the free one where it belongs. */
-static struct table_entry *place(struct table_body *body, uint64_t key)
+static struct table_entry *find_place(struct table_body *body, uint64_t key)
 {
 	for (uint64_t i = table_hash(key);; i++) {
 		struct table_entry *e = &body->entries[i & body->mask];
@@ -36,7 +36,7 @@ static struct table_entry *place(struct table_body *body, uint64_t key)
 	}
 }
 
-static void put(struct table_body *body, struct table_entry *e, uint64_t key, uint64_t value)
+static void put_entry(struct table_body *body, struct table_entry *e, uint64_t key, uint64_t value)
 {
 	atomic_store_explicit(&e->value, value, memory_order_release);
 	if (atomic_load_explicit(&e->key, memory_order_relaxed) == 0) {
@@ -45,9 +45,9 @@ static void put(struct table_body *body, struct table_entry *e, uint64_t key, ui
 	}
 }
 
-static struct table_body *grow(struct table *table, struct table_body *old)
+static struct table_body *grow_body(struct table *table, struct table_body *old)
 {
-	struct table_body *body = make(old == NULL ? FIRST_ENTRIES : (old->mask + 1) * 2);
+	struct table_body *body = make_body(old == NULL ? FIRST_ENTRIES : (old->mask + 1) * 2);
 
 	if (body == NULL)
 		return NULL;
@@ -56,7 +56,7 @@ static struct table_body *grow(struct table *table, struct table_body *old)
 		uint64_t value = atomic_load_explicit(&old->entries[i].value, memory_order_relaxed);
 
 		if (key != 0 && value != 0)
-			put(body, place(body, key), key, value);
+			put_entry(body, find_place(body, key), key, value);
 	}
 	atomic_store_explicit(&table->body, body, memory_order_release);
 	/*
@@ -75,10 +75,10 @@ int table_set(struct table *table, uint64_t key, uint64_t value)
 	struct table_body *body = atomic_load_explicit(&table->body, memory_order_relaxed);
 
 	if (body == NULL || body->used * 3 >= body->mask * 2)
-		body = grow(table, body);
+		body = grow_body(table, body);
 	if (body == NULL)
 		return -1;
-	put(body, place(body, key), key, value);
+	put_entry(body, find_place(body, key), key, value);
 	return 0;
 }
 

@@ -18,7 +18,9 @@
 /* Room for a record with all that may precede it. */
 #define EVENT_ROOM (5 * PMT_RECORD_MAX)
 
-/* The thread with room for an event, or NULL when it is not to be recorded. */
+/*
+ * Returns the thread, with room for an event in its chunk, or NULL when the event is not recorded.
+ */
 static inline struct thread *event_begin(void)
 {
 	struct thread *t = thread_enter();
@@ -30,7 +32,7 @@ static inline struct thread *event_begin(void)
 	return t;
 }
 
-/* What a signal handler inside the tracer lost. */
+/* Record how many events were lost because a signal handler raised them inside the tracer. */
 static inline void event_put_lost(struct thread *t)
 {
 	struct pmt_lost r = {t->lost, PMT_LOST_NESTED};

@@ -14,7 +14,7 @@ static int is_mine(const struct thread *t, uint64_t stamp)
 }
 
 /* Take the number ORDER, which is larger than the present one, and say so in the log. */
-static void take(struct thread *t, uint64_t order)
+static void take_number(struct thread *t, uint64_t order)
 {
 	struct pmt_order r = {order};
 
@@ -23,7 +23,7 @@ static void take(struct thread *t, uint64_t order)
 	pmt_put_order(&t->writer.enc, 0, &r);
 }
 
-/* A number above that of a stamp of another thread. */
+/* Returns a number of at least ORDER, and above that of STAMP if another thread left it. */
 static uint64_t above(const struct thread *t, uint64_t order, uint64_t stamp)
 {
 	uint64_t other = stamp >> ORDER_SLOT_BITS;
@@ -50,8 +50,8 @@ static uint64_t claim(struct thread *t, uint64_t order)
 	return wanted;
 }
 
-/* Leave the stamp whatever others do; for an entry that many threads fight for. */
-static void force(struct thread *t, _Atomic uint64_t *place)
+/* Leave the stamp even if other threads keep changing the entry: try until it succeeds. */
+static void force_stamp(struct thread *t, _Atomic uint64_t *place)
 {
 	uint64_t stamp = atomic_load_explicit(place, memory_order_acquire);
 	uint64_t order;
@@ -62,7 +62,7 @@ static void force(struct thread *t, _Atomic uint64_t *place)
 		place, &stamp, order_stamp(order, t->writer.slot), memory_order_acq_rel,
 		memory_order_acquire));
 	if (order != t->order)
-		take(t, order);
+		take_number(t, order);
 	order_put_time(t);
 }
 
@@ -78,14 +78,14 @@ void order_pass_slow(struct thread *t, unsigned entry)
 		uint64_t order = claim(t, above(t, t->order, stamp));
 
 		if (order != t->order)
-			take(t, order);
+			take_number(t, order);
 		order_put_time(t);
 		if (stamp == t->stamp ||
 		    atomic_compare_exchange_strong_explicit(
 			    place, &stamp, t->stamp, memory_order_acq_rel, memory_order_acquire))
 			return;
 	}
-	force(t, place);
+	force_stamp(t, place);
 }
 
 /* The highest number that any other thread has left so far. */
@@ -123,7 +123,7 @@ void order_pass_all(struct thread *t)
 	const int several = atomic_load_explicit(&order_shared.several, memory_order_relaxed);
 
 	if (several)
-		take(t, highest(t) + AHEAD);
+		take_number(t, highest(t) + AHEAD);
 	order_put_time(t);
 	if (!several)
 		return;

@@ -134,7 +134,7 @@ void thread_more_memos(struct thread *t)
 	t->memos_mask = count * THREAD_MEMOS_STEP - 1;
 }
 
-static struct thread *make(void)
+static struct thread *make_thread(void)
 {
 	struct thread *t = arena_pages((sizeof(*t) + 4095) & ~(size_t)4095, 1);
 
@@ -169,7 +169,7 @@ void thread_put_name(struct thread *t, uint32_t number, const char *name)
 #define FOLDS_AT_ONCE 16U
 
 /* The first records of a thread. Returns -1 when the log cannot grow. */
-static int introduce(struct thread *t)
+static int put_introduction(struct thread *t)
 {
 	struct pmt_thread r = {t->number, (uint64_t)t->tid};
 	char name[16] = "";
@@ -192,7 +192,7 @@ static int introduce(struct thread *t)
 	return 0;
 }
 
-static struct thread *start(void)
+static struct thread *start_thread(void)
 {
 	struct thread *t;
 	int tid = sys_gettid();
@@ -200,7 +200,7 @@ static struct thread *start(void)
 	lock_take(&threads.lock);
 	t = is_stale(thread_self) ? thread_self : take_over(tid);
 	if (t == NULL)
-		t = make();
+		t = make_thread();
 	if (t != NULL && is_stale(t)) {
 		writer_init(&t->writer, PMT_CHUNK_EVENTS, writer_new_slot());
 		/* These know numbers of the earlier log. */
@@ -229,7 +229,7 @@ static struct thread *start(void)
 		atomic_store(&order_shared.several, 1);
 	atomic_store_explicit(&t->state, THREAD_BUSY, memory_order_relaxed);
 	thread_self = t;
-	if (introduce(t) != 0) {
+	if (put_introduction(t) != 0) {
 		thread_stop(t);
 		return NULL;
 	}
@@ -237,7 +237,7 @@ static struct thread *start(void)
 }
 
 /* Destructors run only for threads with a value; no heap is needed for the first 32 keys. */
-static void arm(struct thread *t)
+static void arm_destructor(struct thread *t)
 {
 	if (threads.has_key)
 		(void)pthread_setspecific(threads.key, t);
@@ -271,9 +271,9 @@ struct thread *thread_enter_slow(void)
 	starting = 1;
 	if (!tracing_is_same_process())
 		threads.duties->start_child();
-	made = tracing_is_on() ? start() : NULL;
+	made = tracing_is_on() ? start_thread() : NULL;
 	if (made != NULL)
-		arm(made);
+		arm_destructor(made);
 	starting = 0;
 	return made;
 }

@@ -30,8 +30,9 @@ void fold_flush(struct thread *t);
 void fold_close(struct thread *t);
 
 /*
- * Write BLOCK, which gives way. The caller empties its place. Under the time of the last record:
- * the one of a realloc may follow, which happened then.
+ * Write BLOCK, which gives way to a younger one; the caller empties its place. No `time` record is
+ * put before it, because the record of a realloc may follow, which happened at the time of the
+ * last record.
  */
 void fold_put_late(struct thread *t, const struct pmt_fold_block *block);
 /* A site for KEY in place of what is at SITE. */
@@ -101,7 +102,10 @@ static inline void fold_note(struct thread *t, uintptr_t addr)
 	t->fold.recent[0] = addr;
 }
 
-/* Keep a new block back. 0: it must be written. Its place in the order has been taken. */
+/*
+ * Keep a new block back. Returns 1; or 0 if the caller must write the event. The caller has taken
+ * the block's place in the order.
+ */
 static inline int fold_alloc(struct thread *t, uintptr_t addr, size_t size, unsigned allocator,
 			     uint32_t stack)
 {
@@ -161,7 +165,7 @@ static inline void fold_count(struct thread *t, struct pmt_fold_block *block)
 		fold_put_site(t, site);
 }
 
-/* A block dies: 1 if it was counted, 0: the event must be written. */
+/* A block dies. Returns 1 if it was counted, 0 if the caller must write the event. */
 static inline int fold_free(struct thread *t, uintptr_t addr)
 {
 	struct pmt_fold_block *block;

@@ -16,30 +16,30 @@ void *valloc(size_t size);
 void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t alignment, size_t size);
 
-static inline int wanted(void)
+static inline int is_wanted(void)
 {
 	return tracing_wants(PMT_TRACED_MALLOC);
 }
 
 /* A block, or NULL, was handed out. */
-static inline void *took(void *p, size_t size, unsigned allocator)
+static inline void *trace_taken(void *p, size_t size, unsigned allocator)
 {
-	if (__builtin_expect(p != NULL, 1) && wanted())
+	if (__builtin_expect(p != NULL, 1) && is_wanted())
 		trace_alloc(p, size, allocator);
 	return p;
 }
 
 PMT_EXPORT void *malloc(size_t size)
 {
-	return took(real.malloc(size), size, PMT_ALLOCATOR_MALLOC);
+	return trace_taken(real.malloc(size), size, PMT_ALLOCATOR_MALLOC);
 }
 
 PMT_EXPORT void *calloc(size_t count, size_t size)
 {
-	return took(real.calloc(count, size), count * size, PMT_ALLOCATOR_CALLOC);
+	return trace_taken(real.calloc(count, size), count * size, PMT_ALLOCATOR_CALLOC);
 }
 
-/* A block so large that the resident set may be smaller without it. */
+/* Free a block so large that this may shrink the resident set: the next event reads that anew. */
 static void free_large(void *block)
 {
 	real.free(block);
@@ -50,7 +50,7 @@ PMT_EXPORT void free(void *block)
 {
 	if (block == NULL || real_is_boot(block))
 		return;
-	if (wanted())
+	if (is_wanted())
 		trace_free(block, PMT_DEALLOCATOR_FREE);
 	if (rss_is_large(block))
 		free_large(block);
@@ -58,10 +58,10 @@ PMT_EXPORT void free(void *block)
 		real.free(block);
 }
 
-/* What the C library may build on free() is no second event. */
+/* The C library may implement this function by calling free(), which must not be a second event. */
 static struct thread *giving_back(void *block, unsigned deallocator)
 {
-	return wanted() ? trace_inside_free(block, deallocator) : NULL;
+	return is_wanted() ? trace_inside_free(block, deallocator) : NULL;
 }
 
 PMT_EXPORT void free_sized(void *block, size_t size)
@@ -95,11 +95,12 @@ PMT_EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
 }
 
 /* What a call of realloc or reallocarray did, from its arguments and result. */
-static void *resized(void *block, void *p, size_t size, unsigned reallocator, unsigned allocator)
+static void *trace_resized(void *block, void *p, size_t size, unsigned reallocator,
+			   unsigned allocator)
 {
 	if (block == NULL)
-		return took(p, size, allocator);
-	if (!wanted())
+		return trace_taken(p, size, allocator);
+	if (!is_wanted())
 		return p;
 	if (p != NULL)
 		trace_realloc(block, p, size, reallocator);
@@ -110,9 +111,9 @@ static void *resized(void *block, void *p, size_t size, unsigned reallocator, un
 }
 
 /* BLOCK may be given back by what follows. Returns whether rss_gave_back() must follow, too. */
-static inline int resizing(void *block)
+static inline int prepare_resize(void *block)
 {
-	if (block != NULL && wanted())
+	if (block != NULL && is_wanted())
 		trace_leaving(order_entry((uintptr_t)block));
 	return block != NULL && rss_is_large(block);
 }
@@ -124,11 +125,11 @@ PMT_EXPORT void *realloc(void *block, size_t size)
 
 	if (block != NULL && real_is_boot(block))
 		return real_boot_move(block, size);
-	large = resizing(block);
+	large = prepare_resize(block);
 	p = real.realloc(block, size);
 	if (large)
 		rss_gave_back();
-	return resized(block, p, size, PMT_REALLOCATOR_REALLOC, PMT_ALLOCATOR_REALLOC);
+	return trace_resized(block, p, size, PMT_REALLOCATOR_REALLOC, PMT_ALLOCATOR_REALLOC);
 }
 
 PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
@@ -138,18 +139,19 @@ PMT_EXPORT void *reallocarray(void *block, size_t count, size_t size)
 	int large;
 	void *p;
 
-	/* Too much: the real function says so, and nothing happens. */
+	/* The product overflows: the real function will fail and leave the block as it is. */
 	if (__builtin_mul_overflow(count, size, &whole))
 		return real.reallocarray(block, count, size);
 	if (block != NULL && real_is_boot(block))
 		return real_boot_move(block, whole);
-	large = resizing(block);
+	large = prepare_resize(block);
 	t = thread_inside();
 	p = real.reallocarray(block, count, size);
 	thread_outside(t);
 	if (large)
 		rss_gave_back();
-	return resized(block, p, whole, PMT_REALLOCATOR_REALLOCARRAY, PMT_ALLOCATOR_REALLOCARRAY);
+	return trace_resized(block, p, whole, PMT_REALLOCATOR_REALLOCARRAY,
+			     PMT_ALLOCATOR_REALLOCARRAY);
 }
 
 PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
@@ -159,7 +161,7 @@ PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
 
 	thread_outside(t);
 	if (rc == 0)
-		(void)took(*result, size, PMT_ALLOCATOR_POSIX_MEMALIGN);
+		(void)trace_taken(*result, size, PMT_ALLOCATOR_POSIX_MEMALIGN);
 	return rc;
 }
 
@@ -171,7 +173,7 @@ PMT_EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
 		void *p = real.name arguments;                                                     \
                                                                                                    \
 		thread_outside(t);                                                                 \
-		return took(p, size, (allocator));                                                 \
+		return trace_taken(p, size, (allocator));                                          \
 	}
 
 ALIGNED(aligned_alloc, (size_t alignment, size_t size), (alignment, size),

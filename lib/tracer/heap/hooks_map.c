@@ -23,11 +23,13 @@ static size_t whole_pages(size_t size)
 }
 
 /* GIVEN is the call, CALLER who made it. */
-static void mapped(const struct pmt_mmap *given, const void *caller)
+static void trace_mapped(const struct pmt_mmap *given, const void *caller)
 {
 	struct pmt_mmap r = *given;
 
-	/* In the place of something, or with its pages at once. */
+	/*
+	 * A mapping that replaces another one, or has its pages at once, changes the resident set.
+	 */
 	if (r.flags & (MAP_FIXED | MAP_POPULATE | MAP_LOCKED))
 		rss_gave_back();
 	if ((void *)(uintptr_t)r.addr == MAP_FAILED || !tracing_wants(PMT_TRACED_MMAP))
@@ -48,7 +50,7 @@ PMT_EXPORT void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_
 				   .flags = (unsigned)flags,
 				   .offset = (uint64_t)offset};
 
-	mapped(&r, __builtin_return_address(0));
+	trace_mapped(&r, __builtin_return_address(0));
 	return p;
 }
 
@@ -61,7 +63,7 @@ PMT_EXPORT void *mmap64(void *addr, size_t size, int prot, int flags, int fd, of
 				   .flags = (unsigned)flags,
 				   .offset = (uint64_t)offset};
 
-	mapped(&r, __builtin_return_address(0));
+	trace_mapped(&r, __builtin_return_address(0));
 	return p;
 }
 

@@ -117,7 +117,7 @@ static void wrap_free(void *ctx, void *block)
 	thread_outside(t);
 }
 
-static void wrap(unsigned domain)
+static void wrap_domain(unsigned domain)
 {
 	struct layer *layer;
 	struct pymem_allocator ours = {NULL, wrap_malloc, wrap_calloc, wrap_realloc, wrap_free};
@@ -141,7 +141,7 @@ int pymem_start(void)
 	if (python.get_allocator == NULL)
 		return -1;
 	for (unsigned domain = 0; domain < PYMEM_DOMAINS; domain++)
-		wrap(domain);
+		wrap_domain(domain);
 	return 0;
 }
 
@@ -167,6 +167,6 @@ void pymem_check(void)
 	for (unsigned domain = 0; domain < PYMEM_DOMAINS; domain++) {
 		python.get_allocator(domain, &top);
 		if (!is_wrapped(&top))
-			wrap(domain);
+			wrap_domain(domain);
 	}
 }

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A stand-in returns what the real function returns, nothing included. */
+/* A stand-in returns what the real function returns, also where that is void. */
 #pragma GCC diagnostic ignored "-Wpedantic"
 
 _Alignas(16) char real_boot_memory[REAL_BOOT_BYTES];
@@ -149,7 +149,7 @@ static void lacking_free_aligned_sized(void *block, size_t alignment, size_t siz
 
 /* The stand-in for a function that the C library may lack, NULL for one that it always has. */
 #define LACKING(function) {#function, (void *)lacking_##function},
-static void *lacking(const char *name)
+static void *find_substitute(const char *name)
 {
 	static const struct {
 		const char *name;
@@ -167,7 +167,7 @@ static void *lacking(const char *name)
 #define BOOT_OTHER(result, name, parameters, arguments)                                            \
 	static result boot_##name parameters                                                       \
 	{                                                                                          \
-		look_up(&real.name, #name, lacking(#name));                                        \
+		look_up(&real.name, #name, find_substitute(#name));                                \
 		return real.name arguments;                                                        \
 	}
 #define PMT_HOOK(result, name, parameters, arguments, room)                                        \
@@ -186,7 +186,7 @@ void real_look_up_all(void)
 #define LOOK_UP_HEAP(name)
 #define LOOK_UP_OTHER(name)                                                                        \
 	if (real.name == boot_##name)                                                              \
-		look_up(&real.name, #name, lacking(#name));
+		look_up(&real.name, #name, find_substitute(#name));
 #define PMT_HOOK(result, name, parameters, arguments, room) LOOK_UP_##room(name)
 	if (real.malloc == boot_malloc)
 		look_up_heap();

@@ -44,7 +44,7 @@ struct drop {
  * A lock that knows its owner: a signal handler that ends the process may find it held by its own
  * thread. Returns 0 with the lock; -1 when this thread holds it, or its owner is gone.
  */
-static int take(void)
+static int take_totals(void)
 {
 	const struct timespec rest = {0, 100000000};
 	const int self = sys_gettid(), pid = sys_getpid();
@@ -61,13 +61,13 @@ static int take(void)
 	return 0;
 }
 
-static void release(void)
+static void release_totals(void)
 {
 	atomic_store(&totals.owner, 0);
 	(void)SYS3(SYS_futex, &totals.owner, FUTEX_WAKE_PRIVATE, 1);
 }
 
-static struct pmt_totals *body(uint32_t i)
+static struct pmt_totals *totals_body(uint32_t i)
 {
 	return (struct pmt_totals *)(totals.chunks[i] + 1);
 }
@@ -91,7 +91,7 @@ static int more_sites(void)
 	chunk->sequence = totals.count;
 	chunk->committed = room;
 	totals.chunks[totals.count] = chunk;
-	body(totals.count)->sites =
+	totals_body(totals.count)->sites =
 		(uint32_t)((room - sizeof(struct pmt_totals)) / sizeof(struct pmt_totals_site));
 	totals.count++;
 	totals.used = 0;
@@ -106,18 +106,18 @@ static uint64_t key_of(uint64_t stack, uint64_t allocator)
 }
 
 /* Make the site of KEY, if there is none; it counts nothing yet. Returns 0, or -1. */
-static int reserve(uint64_t key)
+static int reserve_site(uint64_t key)
 {
 	struct pmt_totals *last;
 	struct pmt_totals_site *site;
 
 	if (table_get(&totals.sites, key) != 0)
 		return 0;
-	last = body(totals.count - 1);
+	last = totals_body(totals.count - 1);
 	if (totals.used == last->sites) {
 		if (more_sites() != 0)
 			return -1;
-		last = body(totals.count - 1);
+		last = totals_body(totals.count - 1);
 	}
 	site = (struct pmt_totals_site *)(last + 1) + totals.used;
 	if (table_set(&totals.sites, key, (uintptr_t)site) != 0)
@@ -146,7 +146,7 @@ static uint64_t record_key(const struct pmt_record *r)
 	}
 }
 
-static void add(const struct drop *drop, uint64_t key, uint64_t count, uint64_t bytes)
+static void add_blocks(const struct drop *drop, uint64_t key, uint64_t count, uint64_t bytes)
 {
 	struct pmt_totals_site *site =
 		(struct pmt_totals_site *)(uintptr_t)table_get(&totals.sites, key);
@@ -167,7 +167,7 @@ static void add_folded(struct drop *drop, const struct pmt_folded *r)
 	const uint64_t count = r->count0 + r->count1 + r->count;
 	const uint64_t bytes = r->bytes0 + r->bytes1 + r->bytes;
 
-	add(drop, key_of(r->stack, r->allocator), count, bytes);
+	add_blocks(drop, key_of(r->stack, r->allocator), count, bytes);
 	drop->numbers.frees += count;
 	drop->numbers.folded += count;
 	drop->numbers.folded_bytes += bytes;
@@ -182,11 +182,11 @@ static void add_record(struct drop *drop, const struct pmt_record *r)
 	case PMT_REC_soon:
 		break;
 	case PMT_REC_alloc:
-		add(drop, record_key(r), 1, r->alloc.size);
+		add_blocks(drop, record_key(r), 1, r->alloc.size);
 		break;
 	case PMT_REC_realloc:
 		if (r->realloc.addr != 0)
-			add(drop, record_key(r), 1, r->realloc.size);
+			add_blocks(drop, record_key(r), 1, r->realloc.size);
 		drop->numbers.frees += r->realloc.old_addr != 0;
 		drop->numbers.reallocs += r->realloc.old_addr != 0 && r->realloc.addr != 0;
 		drop->frees |= r->realloc.old_addr != 0;
@@ -227,19 +227,19 @@ static struct pmt_decoder decoder_of(const struct pmt_chunk *chunk)
 }
 
 /* Make all sites that CHUNK needs. Readers see no change. Returns 0, or -1. */
-static int prepare(const struct pmt_chunk *chunk)
+static int prepare_sites(const struct pmt_chunk *chunk)
 {
 	struct pmt_decoder decoder = decoder_of(chunk);
 	struct pmt_record r;
 
 	if (totals.count == 0 && more_sites() != 0)
 		return -1;
-	if (body(0)->dropped == UINT32_MAX)
+	if (totals_body(0)->dropped == UINT32_MAX)
 		return -1;
 	while (pmt_get_record(&decoder, &r) > 0) {
 		const uint64_t key = record_key(&r);
 
-		if (key != 0 && reserve(key) != 0)
+		if (key != 0 && reserve_site(key) != 0)
 			return -1;
 	}
 	return 0;
@@ -256,9 +256,9 @@ static void note_frees(struct pmt_totals_numbers *numbers, uint32_t slot)
 }
 
 /* Add what CHUNK holds to the totals; nothing here can fail. */
-static void count(const struct pmt_chunk *chunk)
+static void count_chunk(const struct pmt_chunk *chunk)
 {
-	struct pmt_totals *first = body(0);
+	struct pmt_totals *first = totals_body(0);
 	struct pmt_decoder decoder = decoder_of(chunk);
 	struct drop drop = {
 		.number = (uint32_t)first->dropped + 1,
@@ -282,8 +282,8 @@ static void count(const struct pmt_chunk *chunk)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* No chunk is here any more, whatever else stands in it. */
-static void clear(struct pmt_chunk *chunk)
+/* Clear the head's magic number first, so that a reader that comes now finds no chunk here. */
+static void clear_chunk(struct pmt_chunk *chunk)
 {
 	__atomic_store_n(&chunk->magic, 0, __ATOMIC_RELEASE);
 	atomic_signal_fence(memory_order_seq_cst);
@@ -291,7 +291,7 @@ static void clear(struct pmt_chunk *chunk)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* The same, with the lock. */
+/* Drop the oldest chunk; the caller holds the lock. */
 static struct pmt_chunk *drop_oldest(uint64_t keep, uint64_t *number)
 {
 	struct pmt_chunk *chunk;
@@ -302,13 +302,13 @@ static struct pmt_chunk *drop_oldest(uint64_t keep, uint64_t *number)
 	chunk = logfile_map(*number);
 	if (chunk == NULL)
 		return NULL;
-	if (prepare(chunk) != 0) {
+	if (prepare_sites(chunk) != 0) {
 		places_add(*number, chunk);
 		logfile_unmap(chunk);
 		return NULL;
 	}
-	count(chunk);
-	clear(chunk);
+	count_chunk(chunk);
+	clear_chunk(chunk);
 	return chunk;
 }
 
@@ -317,14 +317,14 @@ struct pmt_chunk *recycle_chunk(uint64_t keep, uint64_t *number)
 	struct pmt_chunk *chunk;
 	int say;
 
-	if (take() != 0)
+	if (take_totals() != 0)
 		return NULL;
 	chunk = drop_oldest(keep, number);
 	say = chunk != NULL && !totals.said;
 	totals.said |= say;
 	if (say)
 		logfile_flag(PMT_FLAG_RECYCLED);
-	release();
+	release_totals();
 	if (say)
 		say_problem("size limit reached, older events are dropped from now on: ",
 			    logfile_path(), NULL);
@@ -333,12 +333,12 @@ struct pmt_chunk *recycle_chunk(uint64_t keep, uint64_t *number)
 
 void recycle_finish(void)
 {
-	if (take() != 0)
+	if (take_totals() != 0)
 		return;
 	if (!atomic_exchange(&totals.closed, 1))
 		for (uint32_t i = 0; i < totals.count; i++)
 			logfile_seal(totals.chunks[i], 0, logfile_header()->chunk_bytes);
-	release();
+	release_totals();
 }
 
 void recycle_reset(void)

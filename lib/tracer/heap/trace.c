@@ -9,7 +9,7 @@
 #include "stack.h"
 #include "thread.h"
 
-/* From inside an allocator back to recording: the thread with room, or NULL. */
+/* Leave the state INSIDE and record again. Returns the thread, with room for an event, or NULL. */
 static inline struct thread *come_out(struct thread *t)
 {
 	if (t == NULL)
@@ -154,7 +154,7 @@ static void put_realloc(struct thread *t, void *old, void *block, size_t size, u
 		fold_put_soon(t, gone.addr, 1);
 		fold_note(t, r.addr);
 		pmt_put_realloc(&t->writer.enc, reallocator, &r);
-		order_pass(t, entry); /* for the new address's stamp */
+		order_pass(t, entry); /* leaves the stamp of the new address */
 	} else {
 		fold_put_soon(t, gone.addr, 1);
 		pmt_put_free(&t->writer.enc, halves[reallocator].free, &gone);
@@ -231,7 +231,7 @@ void trace_mmap(const struct pmt_mmap *given)
 	end_mapping(t, inside);
 }
 
-/* These two have had their place in the order since trace_leaving_mapping(). */
+/* The next two take no place in the order: trace_leaving_mapping() took it before the real call. */
 void trace_munmap(const struct pmt_munmap *r)
 {
 	int inside;
@@ -264,7 +264,10 @@ void trace_thread_name(pthread_t handle, const char *name)
 	if (t == NULL)
 		return;
 	number = thread_number_of(handle);
-	/* As after a mapping: a later name, given by another thread, gets a later place. */
+	/*
+	 * Names share the entry of the mappings, so that a later name that another thread gives
+	 * has a later place in the order.
+	 */
 	order_pass(t, ORDER_MAPPINGS);
 	if (number != 0)
 		thread_put_name(t, number, name);

@@ -16,7 +16,7 @@ static struct {
 } types;
 
 /* The place of KEY, or the free one where it belongs; NULL when the table is full. */
-static struct types_region *place(uintptr_t key)
+static struct types_region *find_place(uintptr_t key)
 {
 	for (uintptr_t i = 0; i < TYPES_REGIONS; i++) {
 		struct types_region *region = &types.regions[(key + i) % TYPES_REGIONS];
@@ -28,7 +28,7 @@ static struct types_region *place(uintptr_t key)
 	return NULL;
 }
 
-/* The fast path may know a region that is in its own place. */
+/* The fast path may find only a region that lies in the place that its address hashes to. */
 static void make_quick(const struct types_region *region, uintptr_t key)
 {
 	struct types_region *quick = &types_shared.quick[key % TYPES_REGIONS];
@@ -39,13 +39,13 @@ static void make_quick(const struct types_region *region, uintptr_t key)
 	atomic_store_explicit(&quick->key, key, memory_order_release);
 }
 
-static void make(uintptr_t key)
+static void make_map(uintptr_t key)
 {
 	struct types_region *region;
 
 	lock_take(&types.lock);
-	/* Another thread may have been here first. */
-	region = place(key);
+	/* Another thread may have made the map meanwhile. */
+	region = find_place(key);
 	if (region != NULL && atomic_load(&region->key) == 0) {
 		region->bits = arena_pages(TYPES_REGION_BYTES, 1);
 		if (region->bits != NULL) {
@@ -61,7 +61,7 @@ static void make(uintptr_t key)
 static _Atomic uint8_t *byte_of(uintptr_t addr)
 {
 	const uintptr_t key = types_key(addr);
-	const struct types_region *region = place(key);
+	const struct types_region *region = find_place(key);
 
 	if (region == NULL || atomic_load_explicit(&region->key, memory_order_acquire) != key)
 		return NULL;
@@ -73,7 +73,7 @@ void types_change(uintptr_t addr, int live)
 	_Atomic uint8_t *byte = byte_of(addr);
 
 	if (byte == NULL && live) {
-		make(types_key(addr));
+		make_map(types_key(addr));
 		byte = byte_of(addr);
 	}
 	if (byte == NULL)

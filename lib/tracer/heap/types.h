@@ -89,7 +89,7 @@ static inline void types_died(const void *block)
 				      memory_order_relaxed);
 }
 
-/* From now on several threads may call at the same time. */
+/* From now on several threads may call these functions at the same time. */
 void types_several(void);
 int types_are_several(void);
 
@@ -98,7 +98,7 @@ uint64_t types_bits(uintptr_t addr);
 
 int types_is_live(uintptr_t addr);
 
-/* No block is live in the 4096 bytes at ADDR: what said so is out of date. */
+/* The 4096 bytes at ADDR hold no live block: clear the bits that still say so. */
 void types_forget(uintptr_t addr);
 
 /* Where the regions that there are begin, in order, into STARTS; returns how many. */

@@ -46,25 +46,25 @@ struct census {
 };
 
 /* Room for a record with SIZE bytes of texts. Returns 0, or -1 when the log cannot grow. */
-static int room(struct census *c, size_t size)
+static int make_room(struct census *c, size_t size)
 {
 	if (!c->failed && writer_room(&c->thread->writer, 5 * PMT_RECORD_MAX + size) != 0)
 		c->failed = 1;
 	return c->failed ? -1 : 0;
 }
 
-static void flush(struct census *c)
+static void flush_blocks(struct census *c)
 {
 	struct pmt_type_live r = {censuses.number, c->first, c->packed, {c->bytes, c->used}};
 
-	if (c->first != 0 && room(c, c->used) == 0) {
+	if (c->first != 0 && make_room(c, c->used) == 0) {
 		pmt_put_type_live(&c->thread->writer.enc, 0, &r);
 		writer_commit(&c->thread->writer);
 	}
 	c->first = 0;
 }
 
-static void pack(struct census *c, uint64_t value)
+static void pack_block(struct census *c, uint64_t value)
 {
 	struct pmt_encoder e = {.cur = c->bytes + c->used};
 
@@ -75,14 +75,14 @@ static void pack(struct census *c, uint64_t value)
 static void put_block(struct census *c, uintptr_t addr, uint32_t type)
 {
 	if (c->first != 0 && c->used >= PACKED_MAX)
-		flush(c);
+		flush_blocks(c);
 	if (c->first == 0) {
 		c->first = c->last = addr;
 		c->packed = c->used = c->last_type = 0;
 	}
-	pack(c, (addr - c->last) >> 4 << 1 | (type == c->last_type));
+	pack_block(c, (addr - c->last) >> 4 << 1 | (type == c->last_type));
 	if (type != c->last_type)
-		pack(c, type);
+		pack_block(c, type);
 	c->last = addr;
 	c->last_type = type;
 	c->packed++;
@@ -92,7 +92,7 @@ static void put_block(struct census *c, uintptr_t addr, uint32_t type)
  * Bytes of the block at bit I of WORD up to the next block, at most TYPEINFO_HEAD: the bits behind
  * it say where that begins. NEXT is the word that follows.
  */
-static size_t extent(uint64_t word, uint64_t next, unsigned i)
+static size_t find_extent(uint64_t word, uint64_t next, unsigned i)
 {
 	const uint64_t behind = (i == 63 ? 0 : word >> (i + 1)) | next << (63 - i);
 
@@ -128,7 +128,8 @@ struct page {
  * in which it begins. The next one is when there are blocks in it as well, else the kernel is
  * asked.
  */
-static const void *look(struct census *c, const struct page *page, uintptr_t addr, size_t *size)
+static const void *look_at_block(struct census *c, const struct page *page, uintptr_t addr,
+				 size_t *size)
 {
 	const uint64_t *next = &page->words[4];
 	const size_t left = PAGE - addr % PAGE;
@@ -150,8 +151,8 @@ static void count_page(struct census *c, const struct page *page)
 		for (uint64_t left = page->words[i]; left != 0; left &= left - 1) {
 			const unsigned bit = (unsigned)__builtin_ctzll(left);
 			const uintptr_t block = page->addr + i * 1024 + bit * 16;
-			size_t size = extent(page->words[i], page->words[i + 1], bit);
-			const void *head = look(c, page, block, &size);
+			size_t size = find_extent(page->words[i], page->words[i + 1], bit);
+			const void *head = look_at_block(c, page, block, &size);
 
 			count_block(c, block, head, size);
 		}
@@ -175,7 +176,7 @@ static void read_bits(uint64_t words[4], uintptr_t addr)
 }
 
 /* Forget those of the SIZE bytes at ADDR that are not mapped. */
-static void ask(struct census *c, uintptr_t addr, size_t size)
+static void ask_kernel(struct census *c, uintptr_t addr, size_t size)
 {
 	if (size == 0 || sys_is_mapped(addr, size, c->page))
 		return;
@@ -198,10 +199,10 @@ static void check_region(struct census *c, uintptr_t start)
 		if ((words[0] | words[1] | words[2] | words[3]) != 0 &&
 		    at - first < PAGES_AT_ONCE * PAGE)
 			continue;
-		ask(c, first, at - first);
+		ask_kernel(c, first, at - first);
 		first = (words[0] | words[1] | words[2] | words[3]) != 0 ? at : at + PAGE;
 	}
-	ask(c, first, at - first);
+	ask_kernel(c, first, at - first);
 }
 
 static void count_region(struct census *c, uintptr_t start)
@@ -224,7 +225,7 @@ static void put_type(struct census *c, uint64_t id, unsigned kind, uint64_t coun
 	const struct pmt_type_name r = {
 		id, kind, count, {name->module, name->module_size}, {name->name, name->name_size}};
 
-	if (count == 0 || room(c, name->module_size + name->name_size) != 0)
+	if (count == 0 || make_room(c, name->module_size + name->name_size) != 0)
 		return;
 	pmt_put_type_name(&c->thread->writer.enc, 0, &r);
 	writer_commit(&c->thread->writer);
@@ -252,7 +253,7 @@ static void put_census(struct census *c, unsigned moment, const char *label)
 	const struct pmt_mark mark = {text};
 	const struct pmt_census r = {censuses.number, moment, text};
 
-	if (room(c, 2 * (size_t)text.size) != 0)
+	if (make_room(c, 2 * (size_t)text.size) != 0)
 		return;
 	if (moment == PMT_MOMENT_SNAPSHOT)
 		pmt_put_mark(&c->thread->writer.enc, 0, &mark);
@@ -277,7 +278,7 @@ static int count_all(struct census *c, unsigned moment, const char *label)
 		check_region(c, c->regions[i]);
 	for (unsigned i = 0; i < regions && !c->failed; i++)
 		count_region(c, c->regions[i]);
-	flush(c);
+	flush_blocks(c);
 	put_types(c);
 	typeinfo_fini(&c->info);
 	return c->failed ? -1 : 0;

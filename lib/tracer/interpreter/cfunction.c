@@ -100,7 +100,7 @@ static struct pmt_bytes type_name(const void *type)
 }
 
 /* Is METHOD in the table of methods that TYPE brings itself? */
-static int brings(const void *type, const void *method)
+static int brings_method(const void *type, const void *method)
 {
 	const char *methods = pointer_at(type, cfunctions.head + TYPE_METHODS);
 
@@ -119,7 +119,7 @@ static const void *home_of(const void *type, const void *method)
 	const void *base = type;
 
 	for (int i = 0; i < BASES_MAX && base != NULL; i++) {
-		if (brings(base, method))
+		if (brings_method(base, method))
 			return base;
 		base = pointer_at(base, cfunctions.head + TYPE_BASE);
 	}
@@ -160,7 +160,7 @@ static uint32_t define(struct writer *w, const void *method, const void *callabl
 	return ++cfunctions.count;
 }
 
-/* The rest of cfunction_number(): not one of those that this thread has called lately. */
+/* The slow part of cfunction_number(), for a function that this thread has not called lately. */
 static uint32_t look_up(uint64_t key, const struct cfunction *function)
 {
 	uint32_t number = (uint32_t)table_get(&cfunctions.numbers, key);

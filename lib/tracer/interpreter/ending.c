@@ -72,7 +72,7 @@ static void *get_pointer(const void *object, uint32_t offset)
 	return p;
 }
 
-static void *called(void *self, void *args, void *keywords)
+static void *on_call(void *self, void *args, void *keywords)
 {
 	(void)self;
 	(void)args;
@@ -95,7 +95,7 @@ static void make_object(const void *type_type)
 {
 	const uint32_t head = python.layout.ob_type + 8;
 	const uint64_t size = head;
-	void *(*call)(void *, void *, void *) = called;
+	void *(*call)(void *, void *, void *) = on_call;
 
 	make_head(ending.type, type_type);
 	put_pointer(ending.type, head + TYPE_NAME, "pymemtrace");
@@ -122,7 +122,7 @@ static int find_api(void)
 	return 0;
 }
 
-static void drop(void *object)
+static void drop_reference(void *object)
 {
 	if (object != NULL)
 		api.Py_DecRef(object);
@@ -133,8 +133,9 @@ static void register_in(void *module)
 	void *function = api.PyObject_GetAttrString(module, "register");
 
 	if (function != NULL)
-		drop(api.PyObject_CallFunctionObjArgs(function, (void *)ending.object, NULL));
-	drop(function);
+		drop_reference(
+			api.PyObject_CallFunctionObjArgs(function, (void *)ending.object, NULL));
+	drop_reference(function);
 	api.PyErr_Clear();
 }
 
@@ -146,7 +147,7 @@ static void *call_method(void *module, const char *name, void *object)
 
 	if (function != NULL)
 		result = api.PyObject_CallFunctionObjArgs(function, object, NULL);
-	drop(function);
+	drop_reference(function);
 	return result;
 }
 
@@ -161,9 +162,9 @@ static void *make_spec(void)
 	if (like != NULL && none != NULL && words != NULL && name != NULL &&
 	    api.PyDict_SetItemString(words, "name", name) == 0)
 		spec = api.PyObject_Call(get_pointer(like, python.layout.ob_type), none, words);
-	drop(none);
-	drop(words);
-	drop(name);
+	drop_reference(none);
+	drop_reference(words);
+	drop_reference(name);
 	return spec;
 }
 
@@ -174,7 +175,7 @@ static int is_verbose(void)
 	void *verbose = flags == NULL ? NULL : api.PyObject_GetAttrString(flags, "verbose");
 	const int is = verbose == NULL || api.PyObject_IsTrue(verbose) != 0;
 
-	drop(verbose);
+	drop_reference(verbose);
 	return is;
 }
 
@@ -189,15 +190,15 @@ static void register_by_new_module(void)
 	void *module = spec == NULL ? NULL : call_method(imp, "create_builtin", spec);
 
 	if (module != NULL) {
-		drop(call_method(imp, "exec_builtin", module));
+		drop_reference(call_method(imp, "exec_builtin", module));
 		register_in(module);
 		if (!is_verbose()) {
 			/* Its functions refer to it. */
 			api.PyDict_Clear(api.PyModule_GetDict(module));
-			drop(module);
+			drop_reference(module);
 		}
 	}
-	drop(spec);
+	drop_reference(spec);
 	api.PyErr_Clear();
 }
 
@@ -206,7 +207,10 @@ static int exec_atexit(void *module)
 {
 	const int rc = ending.exec(module);
 
-	/* Another interpreter has functions and an end of its own. */
+	/*
+	 * Another interpreter has its own functions and its own end, so ours is registered there,
+	 * too.
+	 */
 	if (rc == 0 && ending.interpreter() == ending.first_interpreter())
 		register_in(module);
 	return rc;

@@ -118,8 +118,11 @@ int events_thread_wanted(struct thread *t)
 	return t->events.wanted == 1;
 }
 
-/* This thread's turn, or NULL when it is not one of those that are wanted. */
-static inline struct thread *begin(void)
+/*
+ * Returns the thread, with room for an event, or NULL when the events of this thread are not
+ * wanted.
+ */
+static inline struct thread *begin_event(void)
 {
 	struct thread *t = event_begin();
 
@@ -133,7 +136,7 @@ static inline struct thread *begin(void)
 }
 
 /* An event as it goes into the log. */
-static inline void put(struct thread *t, const struct thread_previous *e)
+static inline void put_event(struct thread *t, const struct thread_previous *e)
 {
 	struct pmt_encoder *enc = &t->writer.enc;
 
@@ -156,12 +159,12 @@ static void put_skipped(struct thread *t)
 	if (t->events.skipped == 0)
 		return;
 	pmt_put_skipped(&t->writer.enc, 1, &r);
-	put(t, &t->events.previous);
+	put_event(t, &t->events.previous);
 	t->events.skipped = 0;
 }
 
 /* Does an event at this resident set pass? */
-static inline int triggers(uint64_t resident)
+static inline int passes_trigger(uint64_t resident)
 {
 	const uint64_t last = atomic_load_explicit(&events.last, memory_order_relaxed);
 
@@ -177,8 +180,8 @@ static int has_events(struct thread *t, const void *code)
 }
 
 /*
- * The thread's first event in the log. The functions that it is in have begun before; but for the
- * one that a call enters, which is there already.
+ * At the thread's first event, note the functions that it is in, because they began before. The
+ * function that a call has just entered is left out, although its frame is there already.
  */
 static void begin_thread(struct thread *t, const struct thread_previous *e)
 {
@@ -192,13 +195,13 @@ static void begin_thread(struct thread *t, const struct thread_previous *e)
 	pmt_put_events_begin(&t->writer.enc, 0, &r);
 }
 
-static inline void record(struct thread *t, struct thread_previous *e)
+static inline void record_event(struct thread *t, struct thread_previous *e)
 {
 	if (__builtin_expect(!t->events.begun, 0))
 		begin_thread(t, e);
 	e->resident = rss_at_event(t);
 	if (__builtin_expect(events.trigger != 0, 0)) {
-		if (!triggers(e->resident)) {
+		if (!passes_trigger(e->resident)) {
 			t->events.previous = *e;
 			t->events.skipped++;
 			return;
@@ -211,12 +214,13 @@ static inline void record(struct thread *t, struct thread_previous *e)
 	if (__builtin_expect(events.memory != PMT_LINES_RSS, 0) && e->type == PMT_REC_line &&
 	    (events.memory == PMT_LINES_USS || rss_first_line(t, e->code, e->place)))
 		rss_put_memory(t);
-	put(t, e);
+	put_event(t, e);
 }
 
 /*
- * Events at a depth that is not wanted have no record. The frames are counted each time: calls and
- * returns do not say it where the program switches between stacks, or was not listened to.
+ * Events deeper than the option allows have no record. The frames are counted at each event,
+ * because counting calls and returns would go wrong where the program switches between stacks, or
+ * where events were not heard for a while.
  */
 static inline int is_deep(void)
 {
@@ -232,7 +236,7 @@ static inline unsigned word_of(unsigned what)
 
 enum events_fate events_py(unsigned what, const void *code, uint32_t position)
 {
-	struct thread *t = begin();
+	struct thread *t = begin_event();
 	enum events_fate fate = EVENTS_GO_ON;
 
 	if (t == NULL)
@@ -242,7 +246,7 @@ enum events_fate events_py(unsigned what, const void *code, uint32_t position)
 	if (e.code == UNWANTED)
 		fate = EVENTS_NEVER;
 	else if (is_traced(word_of(what)) && !is_deep())
-		record(t, &e);
+		record_event(t, &e);
 	event_end(t);
 	return fate;
 }
@@ -250,7 +254,7 @@ enum events_fate events_py(unsigned what, const void *code, uint32_t position)
 enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 			  const struct cfunction *function)
 {
-	struct thread *t = begin();
+	struct thread *t = begin_event();
 	enum events_fate fate = EVENTS_GO_ON;
 
 	if (t == NULL)
@@ -261,7 +265,7 @@ enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 		fate = EVENTS_NEVER;
 	} else if (is_traced(PMT_TRACED_C_CALLS) && !is_deep()) {
 		e.function = cfunction_number(t, function);
-		record(t, &e);
+		record_event(t, &e);
 	}
 	event_end(t);
 	return fate;
@@ -269,7 +273,7 @@ enum events_fate events_c(unsigned what, const void *code, uint32_t position,
 
 enum events_fate events_line(const void *code, uint32_t line)
 {
-	struct thread *t = begin();
+	struct thread *t = begin_event();
 	enum events_fate fate = EVENTS_GO_ON;
 
 	if (t == NULL)
@@ -279,7 +283,7 @@ enum events_fate events_line(const void *code, uint32_t line)
 	if (e.code == UNWANTED) {
 		fate = EVENTS_NEVER;
 	} else if (is_traced(PMT_TRACED_LINES) && !is_deep()) {
-		record(t, &e);
+		record_event(t, &e);
 	}
 	event_end(t);
 	return fate;

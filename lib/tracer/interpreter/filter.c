@@ -23,8 +23,11 @@ int filter_is_open(void)
 	       filter->include_functions[0] == '\0' && filter->exclude_functions[0] == '\0';
 }
 
-/* Exclusion wins; without a list to include, all are. */
-static int passes(const char *include, const char *exclude, const char *text)
+/*
+ * A text that is excluded never passes; where there is no list of what to include, every other
+ * text passes.
+ */
+static int passes_lists(const char *include, const char *exclude, const char *text)
 {
 	if (exclude[0] != '\0' && glob_list_match(exclude, text))
 		return 0;
@@ -60,7 +63,7 @@ int filter_code(const void *code)
 	char name[TEXT_MAX + 8], other[TEXT_MAX + 8];
 
 	read_text(code, l->filename, other);
-	if (!passes(filter->include_files, filter->exclude_files, other))
+	if (!passes_lists(filter->include_files, filter->exclude_files, other))
 		return 0;
 	read_text(code, l->name, name);
 	read_text(code, l->qualname != 0 ? l->qualname : l->name, other);

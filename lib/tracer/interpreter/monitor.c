@@ -74,7 +74,10 @@ static struct {
 	int state;	       /* 0 not looked up, 1 usable, 2 not */
 } monitor;
 
-/* This thread is installing: what that raises is not for us. */
+/*
+ * This thread is installing the tool: the events that this raises are the tracer's own, and are
+ * passed over.
+ */
 static __thread int installing __attribute__((tls_model("initial-exec")));
 
 /* An int of the interpreter that is small and not negative, as all offsets and lines are. */
@@ -91,7 +94,7 @@ static inline uint32_t small_int(const void *object)
 	return low | high << 30;
 }
 
-static inline void *result(enum events_fate fate)
+static inline void *make_result(enum events_fate fate)
 {
 	return __builtin_expect(fate == EVENTS_NEVER, 0)
 		       ? atomic_load_explicit(&monitor.disable, memory_order_relaxed)
@@ -111,7 +114,7 @@ static inline uint32_t position(const void *offset)
 		(void)self;                                                                        \
 		(void)count;                                                                       \
 		(void)names;                                                                       \
-		return result(events_py(what, args[0], position(args[1])));                        \
+		return make_result(events_py(what, args[0], position(args[1])));                   \
 	}
 /* Of an exception the frame says where it was raised first, the offset where it is raised again. */
 #define PY_EVENT_ALWAYS(name, what)                                                                \
@@ -137,7 +140,7 @@ static void *on_line(void *self, void *const *args, size_t count, void *names)
 	(void)self;
 	(void)count;
 	(void)names;
-	return result(events_line(args[0], small_int(args[1])));
+	return make_result(events_line(args[0], small_int(args[1])));
 }
 
 /*
@@ -153,11 +156,11 @@ static void *on_jump(void *self, void *const *args, size_t count, void *names)
 	(void)count;
 	(void)names;
 	if (to > from)
-		return result(EVENTS_NEVER);
+		return make_result(EVENTS_NEVER);
 	line = monitor.line(args[0], (int)from);
 	if (line < 0 || monitor.line(args[0], (int)to) != line)
-		return result(EVENTS_NEVER);
-	return result(events_line(args[0], (uint32_t)line));
+		return make_result(EVENTS_NEVER);
+	return make_result(events_line(args[0], (uint32_t)line));
 }
 
 static inline enum events_fate c_event(unsigned what, void *const *args)
@@ -174,7 +177,7 @@ static void *on_c_call(void *self, void *const *args, size_t count, void *names)
 	(void)self;
 	(void)count;
 	(void)names;
-	return result(c_event(PMT_CEVENT_CALL, args));
+	return make_result(c_event(PMT_CEVENT_CALL, args));
 }
 
 static void *on_c_return(void *self, void *const *args, size_t count, void *names)
@@ -271,7 +274,7 @@ static long long_attribute(void *object, const char *name)
 }
 
 /* Drop the result of a call. Returns 0, or -1 for NULL. */
-static int drop(void *object)
+static int drop_result(void *object)
 {
 	if (object == NULL)
 		return -1;
@@ -280,7 +283,7 @@ static int drop(void *object)
 }
 
 /* Have FUNCTION called for event number EVENT of the tool. */
-static int listen(void *module, void *type, long tool, size_t i, long event)
+static int listen_to_event(void *module, void *type, long tool, size_t i, long event)
 {
 	void *callback = monitor.make(type, 0);
 	vectorcall *function = wanted[i].function;
@@ -289,7 +292,7 @@ static int listen(void *module, void *type, long tool, size_t i, long event)
 	if (callback == NULL)
 		return -1;
 	memcpy((char *)callback + monitor.head, &function, sizeof(function));
-	rc = drop(monitor.call(module, "register_callback", "llO", tool, event, callback));
+	rc = drop_result(monitor.call(module, "register_callback", "llO", tool, event, callback));
 	monitor.release(callback);
 	return rc;
 }
@@ -300,7 +303,8 @@ static long take_tool(void *module)
 	static const long order[] = {4, 3, 5, 2, 1, 0};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		if (drop(monitor.call(module, "use_tool_id", "ls", order[i], "pymemtrace")) == 0)
+		if (drop_result(
+			    monitor.call(module, "use_tool_id", "ls", order[i], "pymemtrace")) == 0)
 			return order[i];
 		monitor.clear();
 	}
@@ -315,12 +319,12 @@ static int register_all(void *module, void *events, void *type, long tool)
 		long event;
 
 		event = long_attribute(events, wanted[i].event);
-		if (event <= 0 || listen(module, type, tool, i, event) != 0)
+		if (event <= 0 || listen_to_event(module, type, tool, i, event) != 0)
 			return -1;
 		if (events_wants(wanted[i].word))
 			set_of |= event;
 	}
-	return drop(monitor.call(module, "set_events", "ll", tool, set_of));
+	return drop_result(monitor.call(module, "set_events", "ll", tool, set_of));
 }
 
 static uint64_t this_interpreter(void)
@@ -328,7 +332,7 @@ static uint64_t this_interpreter(void)
 	return (uint64_t)monitor.interpreter_id(monitor.interpreter()) + 1;
 }
 
-static void note(uint64_t interpreter, uint64_t known)
+static void note_state(uint64_t interpreter, uint64_t known)
 {
 	const uint64_t turn = atomic_load(&monitor.turn);
 
@@ -339,8 +343,8 @@ static void note(uint64_t interpreter, uint64_t known)
 	lock_release(&monitor.lock);
 }
 
-/* Take it upon this thread to install in an interpreter that nobody has seen to. */
-static int claim(uint64_t interpreter)
+/* Claim for this thread the installing in an interpreter where no thread has begun it. */
+static int claim_interpreter(uint64_t interpreter)
 {
 	int claimed;
 
@@ -360,14 +364,14 @@ static void set_events(uint64_t interpreter, long tool)
 
 	if (module == NULL)
 		return;
-	note(interpreter, HAS_TOOL + (uint64_t)tool);
+	note_state(interpreter, HAS_TOOL + (uint64_t)tool);
 	events = monitor.attribute(module, "events");
 	for (size_t i = 0; events != NULL && i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (events_wants(wanted[i].word))
 			set_of |= long_attribute(events, wanted[i].event);
-	(void)drop(monitor.call(module, "set_events", "ll", tool, set_of));
+	(void)drop_result(monitor.call(module, "set_events", "ll", tool, set_of));
 	/* Places that earlier filters passed over may be wanted now. */
-	(void)drop(monitor.call(module, "restart_events", NULL));
+	(void)drop_result(monitor.call(module, "restart_events", NULL));
 	monitor.clear();
 	if (events != NULL)
 		monitor.release(events);
@@ -376,7 +380,7 @@ static void set_events(uint64_t interpreter, long tool)
 /*
  * In the interpreter of this thread. Returns 0 and TOOL, -1 when it cannot be done, 1 when not yet.
  */
-static int install(long *out)
+static int install_tool(long *out)
 {
 	void *module = monitor.get("monitoring"); /* borrowed */
 	void *events, *type, *disable, *missing;
@@ -396,7 +400,7 @@ static int install(long *out)
 		tool = take_tool(module);
 		rc = tool < 0 ? -1 : register_all(module, events, type, tool);
 		if (rc != 0 && tool >= 0)
-			(void)drop(monitor.call(module, "free_tool_id", "l", tool));
+			(void)drop_result(monitor.call(module, "free_tool_id", "l", tool));
 	}
 	*out = rc == 0 ? tool : -1;
 	monitor.clear();
@@ -415,17 +419,17 @@ static void install_in(uint64_t interpreter)
 	long tool;
 	int rc;
 
-	if (!claim(interpreter))
+	if (!claim_interpreter(interpreter))
 		return;
-	rc = install(&tool);
-	note(interpreter, rc > 0 ? UNKNOWN : rc < 0 ? HAS_NONE : HAS_TOOL + (uint64_t)tool);
+	rc = install_tool(&tool);
+	note_state(interpreter, rc > 0 ? UNKNOWN : rc < 0 ? HAS_NONE : HAS_TOOL + (uint64_t)tool);
 	if (rc >= 0)
 		return;
 	say_problem("calls, lines and exceptions are not traced: ", problem, NULL);
 	events_notice(PMT_NOTICE_FOREIGN, problem);
 }
 
-/* This thread's interpreter raises what it is to raise. */
+/* The interpreter of this thread raises the events that are wanted. */
 static void see_to_interpreter(void)
 {
 	const uint64_t interpreter = this_interpreter();
@@ -468,7 +472,10 @@ void monitor_at_audit(int ready)
 			say_problem("this Python's calls and lines cannot be traced: ", python.text,
 				    NULL);
 	}
-	/* Also at other events: not each version tells of a new interpreter. */
+	/*
+	 * This is done at every audit event, because not every version raises one for a new
+	 * interpreter.
+	 */
 	if (monitor.state != 1 || python.current() == NULL)
 		return;
 	installing = 1;

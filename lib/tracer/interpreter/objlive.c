@@ -22,7 +22,7 @@ static struct {
 } maps;
 
 /* The place of KEY, or the free one where it belongs; NULL when the table is full. */
-static struct objlive_region *place(uintptr_t key)
+static struct objlive_region *find_place(uintptr_t key)
 {
 	for (uintptr_t i = 0; i < OBJLIVE_REGIONS; i++) {
 		struct objlive_region *region = objlive_place(key + i);
@@ -36,7 +36,7 @@ static struct objlive_region *place(uintptr_t key)
 
 _Atomic uint32_t *objlive_search(uintptr_t block)
 {
-	const struct objlive_region *region = place(objlive_key(block));
+	const struct objlive_region *region = find_place(objlive_key(block));
 
 	if (region == NULL || atomic_load_explicit(&region->key, memory_order_acquire) == 0)
 		return NULL;
@@ -44,7 +44,7 @@ _Atomic uint32_t *objlive_search(uintptr_t block)
 }
 
 /* A map of zeros, or NULL. */
-static void *make(void)
+static void *make_map(void)
 {
 	const unsigned count = maps.made < SINGLE ? 1 : BATCH;
 	char *map = maps.spare;
@@ -53,7 +53,7 @@ static void *make(void)
 		map = arena_pages(count * MAP_BYTES, 1);
 		if (map == NULL)
 			return NULL;
-		/* Else a few objects could make all of it resident. */
+		/* Without this, huge pages would make all of a map resident for a few objects. */
 		(void)sys_madvise(map, count * MAP_BYTES, MADV_NOHUGEPAGE);
 		maps.spares = count;
 	}
@@ -68,10 +68,10 @@ _Atomic uint32_t *objlive_add(uintptr_t block)
 	struct objlive_region *region;
 
 	lock_take(&maps.lock);
-	/* Another thread may have been here first. */
-	region = place(objlive_key(block));
+	/* Another thread may have made the map meanwhile. */
+	region = find_place(objlive_key(block));
 	if (region != NULL && atomic_load(&region->key) == 0) {
-		region->cells = make();
+		region->cells = make_map();
 		if (region->cells == NULL)
 			region = NULL;
 		else

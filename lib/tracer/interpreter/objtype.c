@@ -158,7 +158,10 @@ static int is_builtin(const void *type, const char *name)
 	return 0;
 }
 
-/* Frames and code objects are what positions are made of: never. */
+/*
+ * Frames and code objects are never wanted: the tracer itself reads them to say where an event
+ * was.
+ */
 static int is_wanted(const void *type, const char *name, int builtin)
 {
 	const struct pmt_options *o = tracing_options();
@@ -215,7 +218,7 @@ static uint64_t describe(const void *type)
  * If the end of the type is not told, that of its memory is. A cell without a number says so; there
  * is one already when types are recorded as objects.
  */
-static void watch(const void *type)
+static void watch_type(const void *type)
 {
 	const uint64_t meta = describe((const void *)word_in(type, python.layout.ob_type));
 	_Atomic uint32_t *cell;
@@ -252,7 +255,7 @@ uint64_t objtype_learn(const void *type)
 		word = known;
 	}
 	stack_definitions_done();
-	watch(type);
+	watch_type(type);
 	return word;
 }
 

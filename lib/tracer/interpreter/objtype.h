@@ -45,10 +45,16 @@ static inline uint64_t objtype_find(const void *type)
 	return table_get(&objtype_words, (uintptr_t)type);
 }
 
-/* Look at it. 0: it cannot be put into the log. Between enter and leave. */
+/*
+ * Read the type at TYPE and give it a word. Returns 0 when it cannot be put into the log. Between
+ * enter and leave.
+ */
 uint64_t objtype_learn(const void *type);
 
-/* What is at TYPE is a type no more, or another one. Not between enter and leave. */
+/*
+ * The type at TYPE has died, or another type is at its address: forget it. Not between enter and
+ * leave.
+ */
 void objtype_gone(const void *type);
 
 static inline uint32_t objtype_number(uint64_t word)

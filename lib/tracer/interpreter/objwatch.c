@@ -33,7 +33,7 @@ static void *watch_realloc(void *ctx, void *block, size_t size)
 	void *p = below.realloc(below.ctx, block, size);
 
 	(void)ctx;
-	/* If it fails the object is still there. */
+	/* If the call fails, the old block and its object are still there. */
 	if (p != NULL && block != NULL)
 		objects_freed(block);
 	objects_block(p, size);

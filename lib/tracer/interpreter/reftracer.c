@@ -22,7 +22,7 @@ struct reftracer_shared reftracer_shared;
 static struct {
 	set_function *set;
 	get_function *get;
-	/* Whom ours calls; never changed once in use. */
+	/* The function that ours calls in turn; it never changes once the slot is in use. */
 	struct reftracer_slot links[LINKS];
 	_Atomic unsigned count;
 	_Atomic int busy; /* being put in front, which may call the other one */
@@ -47,11 +47,12 @@ static struct reftracer_slot *link_to(reftracer_function function, void *data)
 }
 
 /*
- * By the interpreter's function another tracer would be told, from 3.15 on, that it is thrown out,
- * which is not so. Without the interpreter's lock there is no other way: there the function may
- * race with itself up to 3.14 (gh-137992).
+ * From 3.15 on the interpreter's own function would tell the other tracer that it has been thrown
+ * out, though ours goes on calling it. So the pointers are written directly, where the
+ * interpreter's lock makes that safe; without that lock the function is the only way, and there it
+ * may race with itself up to 3.14 (gh-137992).
  */
-static void put(reftracer_function function, void *data)
+static void put_function(reftracer_function function, void *data)
 {
 	struct reftracer_slot *slot = reftracer_shared.slot;
 
@@ -77,7 +78,7 @@ void reftracer_check(void)
 	before = atomic_load(&tracer.count);
 	link = link_to(function, data);
 	if (link != NULL)
-		put(reftracer_shared.ours, link);
+		put_function(reftracer_shared.ours, link);
 	atomic_store(&tracer.busy, 0);
 	if (link == NULL && !tracer.full) {
 		tracer.full = 1;
@@ -89,7 +90,10 @@ void reftracer_check(void)
 	}
 }
 
-/* The interpreter's place in its own memory, where ours and its data lie side by side. */
+/*
+ * Find the place for the tracer in the interpreter's memory: there the function that was just
+ * installed and its data lie side by side.
+ */
 static struct reftracer_slot *find_slot(const struct reftracer_slot *link)
 {
 	const reftracer_function ours = reftracer_shared.ours;
@@ -138,7 +142,7 @@ void reftracer_stop(void)
 
 	if (tracer.get(&data) == reftracer_shared.ours) {
 		link = data;
-		put(link->function, link->data);
+		put_function(link->function, link->data);
 	}
 	reftracer_shared.slot = NULL;
 }

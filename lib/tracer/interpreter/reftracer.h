@@ -36,10 +36,13 @@ extern struct reftracer_shared {
  */
 int reftracer_start(reftracer_function ours);
 
-/* Put back what is there behind ours, if ours is there. It may be called all the same. */
+/*
+ * If our function has the place, give the place back to the function that ours calls. The
+ * interpreter may still call ours afterwards: the program may have saved it, and put it back.
+ */
 void reftracer_stop(void);
 
-/* Is ours still there? Puts it in front again if it is not. The thread is attached. */
+/* Puts our function in front again if another one has taken its place. The thread is attached. */
 void reftracer_check(void);
 
 /* The same for where it has to be quick, and only where the interpreter's lock makes it safe. */

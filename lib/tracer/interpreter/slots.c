@@ -428,8 +428,8 @@ static int on_trace(void *object, void *frame, int what, void *arg)
 }
 
 /*
- * Is the count where the layout has it? This function sets a trace function, sees whether the count
- * goes up, and takes the function back.
+ * Checks that the count of tracing functions lies where the layout says: sets a function of ours,
+ * looks whether the count has grown, and takes the function back.
  */
 static int check_count(void)
 {

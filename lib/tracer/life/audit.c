@@ -35,7 +35,7 @@ static struct {
 	struct pymem_allocator last; /* the raw allocator in the end */
 } audit;
 
-/* This thread registers the hook. */
+/* Set while this thread registers the hook. */
 static __thread int catching __attribute__((tls_model("initial-exec")));
 
 static void *catch_malloc(void *ctx, size_t size)
@@ -76,7 +76,7 @@ static void last_free(void *ctx, void *block)
 	audit.last.free(audit.last.ctx, block);
 }
 
-/* The last event: what follows is the end of all entries. */
+/* This is the last audit event: the interpreter frees the entries of all hooks next. */
 static void at_end(void)
 {
 	struct pymem_allocator ours = {NULL, last_malloc, last_calloc, last_realloc, last_free};
@@ -149,7 +149,10 @@ static int on_event(const char *event, void *args, void *data)
 	ending_arm(at_program_end);
 	if (tracing_wants_events())
 		events_at_audit(event);
-	/* Behind it, because what it makes is not the program's. */
+	/*
+	 * This comes after the events above, because the objects that their installation makes are
+	 * not the program's.
+	 */
 	if (tracing_wants(PMT_TRACED_OBJECTS))
 		objects_check();
 	if (event[0] == 'c' && strncmp(event, "cpython.", 8) == 0)

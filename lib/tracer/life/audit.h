@@ -12,7 +12,10 @@
  */
 int audit_start(void);
 
-/* This thread may have entered another interpreter than the one that has ended. Any time. */
+/*
+ * Call it when this thread may have entered a new interpreter after the first one ended: registers
+ * the hook there. Any time.
+ */
 void audit_again(void);
 
 #endif

@@ -34,7 +34,7 @@ static struct {
 	int (*add_call)(int (*function)(void *), void *argument); /* of the interpreter */
 } control;
 
-static int refuse(const char *why)
+static int refuse_call(const char *why)
 {
 	control.problem.used = 0;
 	text_add(&control.problem, why);
@@ -56,7 +56,7 @@ static char *find_kept(const char *text)
 }
 
 /* A copy of TEXT that stays, or NULL when there is no room. */
-static const char *keep(const char *text)
+static const char *keep_text(const char *text)
 {
 	const size_t size = strlen(text) + 1;
 	char *copy = find_kept(text);
@@ -80,14 +80,15 @@ PMT_EXPORT int pymemtrace_start(const char *const *settings)
 	size_t count = 0;
 
 	if (!is_attached())
-		return refuse("the caller does not hold the lock of a Python that is understood");
+		return refuse_call(
+			"the caller does not hold the lock of a Python that is understood");
 	if (tracing_is_on())
-		return refuse("this process is traced already");
+		return refuse_call("this process is traced already");
 	control.used = 0;
 	for (; settings != NULL && settings[count] != NULL; count++) {
-		kept[count] = count < SETTINGS_MAX ? keep(settings[count]) : NULL;
+		kept[count] = count < SETTINGS_MAX ? keep_text(settings[count]) : NULL;
 		if (kept[count] == NULL)
-			return refuse("the options are too long");
+			return refuse_call("the options are too long");
 	}
 	control.problem.used = 0;
 	return process_begin(kept, &control.problem);
@@ -96,7 +97,7 @@ PMT_EXPORT int pymemtrace_start(const char *const *settings)
 PMT_EXPORT int pymemtrace_stop(void)
 {
 	if (!is_attached() || !tracing_is_own())
-		return refuse("this process is not traced");
+		return refuse_call("this process is not traced");
 	process_end();
 	return 0;
 }
@@ -104,15 +105,15 @@ PMT_EXPORT int pymemtrace_stop(void)
 PMT_EXPORT int pymemtrace_set(const char *setting)
 {
 	if (!is_attached() || !tracing_is_own())
-		return refuse("this process is not traced");
+		return refuse_call("this process is not traced");
 	control.problem.used = 0;
 	return process_change(setting, &control.problem);
 }
 
-static int suspend(int suspended)
+static int suspend_log(int suspended)
 {
 	if (!is_attached() || !tracing_is_own())
-		return refuse("this process is not traced");
+		return refuse_call("this process is not traced");
 	if (suspended)
 		events_notice(PMT_NOTICE_TOLD, "suspended");
 	process_suspend(suspended);
@@ -123,12 +124,12 @@ static int suspend(int suspended)
 
 PMT_EXPORT int pymemtrace_suspend(void)
 {
-	return suspend(1);
+	return suspend_log(1);
 }
 
 PMT_EXPORT int pymemtrace_resume(void)
 {
-	return suspend(0);
+	return suspend_log(0);
 }
 
 /*
@@ -147,12 +148,12 @@ PMT_EXPORT int pymemtrace_mark(const char *text)
 	struct pmt_mark r = {{(const uint8_t *)text, (uint32_t)size}};
 
 	if (t == NULL)
-		return refuse(size > MARK_MAX ? "the text is too long"
-					      : "nothing is recorded at present");
+		return refuse_call(size > MARK_MAX ? "the text is too long"
+						   : "nothing is recorded at present");
 	if ((is_asked_for(text) && trace_moment(t) != 0) ||
 	    writer_room(&t->writer, EVENT_ROOM + size) != 0) {
 		thread_stop(t);
-		return refuse("the log cannot grow");
+		return refuse_call("the log cannot grow");
 	}
 	order_pass(t, ORDER_MAPPINGS);
 	pmt_put_mark(&t->writer.enc, 0, &r);
@@ -183,7 +184,7 @@ PMT_EXPORT const char *pymemtrace_problem(void)
 }
 
 /* In the main thread, between two instructions of the program. */
-static int toggle(void *unused)
+static int toggle_log(void *unused)
 {
 	(void)unused;
 	if (tracing_is_own())
@@ -198,7 +199,7 @@ static void on_signal(int signal)
 	const int error = errno;
 
 	(void)signal;
-	(void)control.add_call(toggle, NULL);
+	(void)control.add_call(toggle_log, NULL);
 	errno = error;
 }
 

@@ -93,7 +93,7 @@ EXEC(fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp)
  * The list that begins with FIRST, up to and with its NULL; in FEW if it fits. LIST is moved behind
  * it. NULL without memory, errno then says so.
  */
-static char **gather(char **few, const char *first, va_list *list)
+static char **gather_arguments(char **few, const char *first, va_list *list)
 {
 	char **argv = few;
 	const char *word = first;
@@ -121,8 +121,8 @@ static char **gather(char **few, const char *first, va_list *list)
 	return argv;
 }
 
-/* Only after an exec that failed does anybody come here: errno stays. */
-static void scatter(char **argv, char *const *few)
+/* This runs only after an exec that failed, so errno must stay. */
+static void free_arguments(char **argv, char *const *few)
 {
 	size_t n = 1;
 
@@ -143,16 +143,16 @@ static void scatter(char **argv, char *const *few)
 		int rc;                                                                            \
                                                                                                    \
 		va_start(list, first);                                                             \
-		argv = gather(few, first, &list);                                                  \
+		argv = gather_arguments(few, first, &list);                                        \
 		rc = argv == NULL ? -1 : (call);                                                   \
 		va_end(list);                                                                      \
-		scatter(argv, few);                                                                \
+		free_arguments(argv, few);                                                         \
 		return rc;                                                                         \
 	}
 
 EXEC_LIST(execl, execv(path, argv))
 EXEC_LIST(execlp, execvp(path, argv))
-/* Here the environment stands behind the NULL. */
+/* The environment is the argument after the NULL. */
 EXEC_LIST(execle, execve(path, argv, va_arg(list, char *const *)))
 
 PMT_EXPORT pid_t fork(void)
@@ -188,8 +188,9 @@ PMT_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 }
 
 /*
- * A thread that enters the interpreter keeps its thread state so. The header says that what VALUE
- * points to is not read, and gcc takes that for VALUE itself.
+ * A thread that enters the interpreter stores its thread state by this function, which is how the
+ * tracer hears of new thread states. The C library's header says that what VALUE points to is not
+ * read, and gcc takes that for VALUE itself.
  */
 #pragma GCC diagnostic push
 #if defined(__GNUC__) && !defined(__clang__)

@@ -47,7 +47,10 @@ static int find_object(const char *name, Dl_info *info)
 	void *symbol = dlsym(RTLD_DEFAULT, name);
 	Dl_info program;
 
-	/* In the program it may be but a stub of the linker, which says nothing. */
+	/*
+	 * A symbol in the program itself may be a stub of the linker, which does not show whose
+	 * function runs.
+	 */
 	return symbol != NULL && dladdr(symbol, info) != 0 &&
 	       (dladdr((void *)getauxval(AT_ENTRY), &program) == 0 ||
 		program.dli_fbase != info->dli_fbase);

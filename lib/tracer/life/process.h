@@ -13,12 +13,18 @@ struct text;
 void process_start(void);
 /* The first event in a forked child: starts its log, or leaves it untraced. */
 void process_start_child(void);
-/* os.exec*() is about to be called; and: it has returned, so it failed. */
+/*
+ * process_before_exec() runs before an exec, process_still_here() after one that has returned, so
+ * failed.
+ */
 void process_before_exec(void);
 void process_still_here(void);
 /* In the parent, after fork() returned CHILD. */
 void process_forked(int child);
-/* The process ends now without destructors; and: by a call from CALLER (_exit). */
+/*
+ * The process ends without running destructors: process_exit_from() where CALLER called _exit(),
+ * process_exit_now() elsewhere.
+ */
 void process_exit_now(void);
 void process_exit_from(const void *caller);
 /* End tracing for good, for REASON (PMT_STOP_*). */

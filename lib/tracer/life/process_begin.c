@@ -21,7 +21,9 @@
 #include "thread.h"
 #include "tracing.h"
 
-/* What only a preloaded library sees is left out where the standard has it, refused if asked for.
+/*
+ * Only a preloaded library sees malloc and mmap. Without preloading they are dropped from the
+ * default words of TRACE, and refused where the caller asked for them.
  */
 static int check_words(int asked, struct text *problem)
 {
@@ -109,7 +111,7 @@ int process_change(const char *setting, struct text *problem)
 
 	if (settings_set(&changed, setting, problem) != 0)
 		return -1;
-	/* What else there is, is decided when the log begins. */
+	/* Only the words for events can change: the others are decided when the log begins. */
 	tracing_shared.options.trace =
 		(tracing_shared.options.trace & ~events) | (changed.trace & events);
 	tracing_shared.options.rss_trigger = changed.rss_trigger;

@@ -49,7 +49,7 @@ static int under_valgrind(void)
 	return preloaded != NULL && strstr(preloaded, "/vgpreload_core") != NULL;
 }
 
-/* No interval, no thread, whatever is traced. */
+/* How the sampler works. The interval 0 means that there is no thread, whatever is traced. */
 static unsigned sampler_way(void)
 {
 	return (under_valgrind() ? SAMPLER_NO_THREAD : 0) |

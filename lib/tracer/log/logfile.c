@@ -122,7 +122,7 @@ static long check_limit(uint64_t size)
 }
 
 /* Real disk space for a piece of the file: a full disk must be an error here, not SIGBUS later. */
-static long allocate(int fd, uint64_t offset, uint64_t size)
+static long allocate_space(int fd, uint64_t offset, uint64_t size)
 {
 	static const char zeros[4096];
 	long rc = check_limit(offset + size);
@@ -142,8 +142,11 @@ static long allocate(int fd, uint64_t offset, uint64_t size)
 	return 0;
 }
 
-/* PLACE: instead of what is there, NULL: anywhere. */
-static void *map(void *place, int fd, uint64_t offset, uint64_t size)
+/*
+ * Map SIZE bytes of the file from OFFSET on. PLACE is the address of a mapping that this one
+ * replaces, or NULL.
+ */
+static void *map_file(void *place, int fd, uint64_t offset, uint64_t size)
 {
 	const int flags = MAP_SHARED | (place == NULL ? 0 : MAP_FIXED);
 	void *p = (void *)sys_call(SYS_mmap, (long)(intptr_t)place, (long)size,
@@ -158,7 +161,7 @@ static void *map(void *place, int fd, uint64_t offset, uint64_t size)
 }
 
 /* The pages of a header at FROM take the place of those at TO, at once. Returns 0 or an error. */
-static long move(void *from, void *to)
+static long move_header(void *from, void *to)
 {
 	return sys_call(SYS_mremap, (long)from, (long)file.header_bytes, (long)file.header_bytes,
 			MREMAP_MAYMOVE | MREMAP_FIXED, (long)to, 0) == (long)to
@@ -193,14 +196,14 @@ static long map_header(const struct pmt_options *options)
 	file.header_bytes = page > PMT_HEADER_BYTES ? page : PMT_HEADER_BYTES;
 	file.chunk_bytes = options->chunk_size > page ? options->chunk_size : page;
 	file.max_chunks = max_chunks(options->max_size);
-	rc = allocate(fd, 0, file.header_bytes);
+	rc = allocate_space(fd, 0, file.header_bytes);
 	if (rc != 0)
 		return rc;
 	/*
 	 * Where the last log had it: another thread may be about to write into that, so it cannot
 	 * just go, and a program that begins logs without end must not run out of mappings.
 	 */
-	void *p = map(file.place, fd, 0, file.header_bytes);
+	void *p = map_file(file.place, fd, 0, file.header_bytes);
 
 	if (!sys_failed(p) && file.place == NULL)
 		arena_account((long)file.header_bytes);
@@ -305,7 +308,7 @@ void logfile_find_parent(int pid, char *data, uint64_t size)
 		data[0] = '\0';
 }
 
-static int stop(unsigned reason, const char *what, long error)
+static int stop_log(unsigned reason, const char *what, long error)
 {
 	if (atomic_exchange(&file.stopped, 1) != 0)
 		return -1;
@@ -321,7 +324,7 @@ static int stop(unsigned reason, const char *what, long error)
 
 void logfile_stop(unsigned reason)
 {
-	(void)stop(reason, "tracing stopped, the program enters a sandbox: ", 0);
+	(void)stop_log(reason, "tracing stopped, the program enters a sandbox: ", 0);
 }
 
 /*
@@ -347,8 +350,8 @@ static long check_descriptor(int *fd)
 
 static int cannot_extend(long error)
 {
-	return stop(error == -ENOMEM ? PMT_STOP_MEMORY : PMT_STOP_DISK,
-		    "tracing stopped, cannot extend the log ", error);
+	return stop_log(error == -ENOMEM ? PMT_STOP_MEMORY : PMT_STOP_DISK,
+			"tracing stopped, cannot extend the log ", error);
 }
 
 /*
@@ -364,9 +367,9 @@ static struct pmt_chunk *map_chunk(uint64_t number, uint64_t new)
 
 	if (rc == 0) {
 		if (new != 0)
-			rc = allocate(fd, offset, new);
+			rc = allocate_space(fd, offset, new);
 		if (rc == 0)
-			chunk = map(NULL, fd, offset, file.chunk_bytes);
+			chunk = map_file(NULL, fd, offset, file.chunk_bytes);
 		if (rc == 0 && sys_failed(chunk))
 			rc = (long)chunk;
 		if (fd != kept_number(&file.kept))
@@ -420,7 +423,7 @@ uint64_t logfile_extend(uint64_t number, uint64_t bytes, uint64_t more)
 		return bytes;
 	rc = check_descriptor(&fd);
 	if (rc == 0) {
-		rc = allocate(fd, file.header_bytes + number * file.chunk_bytes + bytes,
+		rc = allocate_space(fd, file.header_bytes + number * file.chunk_bytes + bytes,
 			      wanted - bytes);
 		if (fd != kept_number(&file.kept))
 			(void)sys_close(fd);
@@ -445,7 +448,10 @@ struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number, uint64_t *bytes
 		if (atomic_compare_exchange_weak(&file.next_chunk, number, *number + 1))
 			return map_chunk(*number, *bytes);
 	*bytes = file.chunk_bytes;
-	/* What is no event may take the place of events, but not of all. */
+	/*
+	 * Chunks of other kinds may replace chunks of events, but a quarter of the log stays for
+	 * events.
+	 */
 	chunk = file.reuse(kind == PMT_CHUNK_EVENTS ? 0 : file.max_chunks / 4, number);
 	return chunk != NULL || !is_open() ? chunk : logfile_grow(number);
 }
@@ -504,7 +510,7 @@ void logfile_let_go(void)
 	if (sys_failed(copy))
 		return;
 	memcpy(copy, file.header, file.header_bytes);
-	if (move(copy, file.header) != 0)
+	if (move_header(copy, file.header) != 0)
 		(void)sys_munmap(copy, file.header_bytes);
 	else
 		file.place = file.header;

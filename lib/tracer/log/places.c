@@ -28,7 +28,7 @@ static struct {
 	uint32_t count;		/* in the heap */
 } places;
 
-static struct place *place(uint32_t number)
+static struct place *find_place(uint32_t number)
 {
 	return atomic_load_explicit(&places.blocks[number / BLOCK_PLACES], memory_order_acquire) +
 	       number % BLOCK_PLACES;
@@ -51,18 +51,18 @@ static struct place *make_place(uint64_t number)
 			arena_give_back(made, BLOCK_BYTES);
 		}
 	}
-	return place((uint32_t)number);
+	return find_place((uint32_t)number);
 }
 
 /* Heap entries lie in the places from 0 on, which are made as it grows. */
 static uint32_t *entry(uint32_t i)
 {
-	return &place(i)->heap;
+	return &find_place(i)->heap;
 }
 
-static int before(uint32_t a, uint32_t b)
+static int is_before(uint32_t a, uint32_t b)
 {
-	const struct place *x = place(a), *y = place(b);
+	const struct place *x = find_place(a), *y = find_place(b);
 
 	if (x->time_ns != y->time_ns)
 		return x->time_ns < y->time_ns;
@@ -78,7 +78,7 @@ static void heap_push(uint32_t number)
 	if (make_place(i) == NULL)
 		return;
 	places.count++;
-	for (; i != 0 && before(number, *entry((i - 1) / 2)); i = (i - 1) / 2)
+	for (; i != 0 && is_before(number, *entry((i - 1) / 2)); i = (i - 1) / 2)
 		*entry(i) = *entry((i - 1) / 2);
 	*entry(i) = number;
 }
@@ -93,9 +93,9 @@ static uint32_t heap_pop(void)
 
 		if (child >= places.count)
 			break;
-		if (child + 1 < places.count && before(*entry(child + 1), *entry(child)))
+		if (child + 1 < places.count && is_before(*entry(child + 1), *entry(child)))
 			child++;
-		if (!before(*entry(child), moved))
+		if (!is_before(*entry(child), moved))
 			break;
 		*entry(i) = *entry(child);
 		i = child;
@@ -126,7 +126,7 @@ uint64_t places_count(void)
 	while (next != 0) {
 		const uint32_t number = next - 1;
 
-		next = place(number)->next;
+		next = find_place(number)->next;
 		heap_push(number);
 	}
 	return places.count;

@@ -27,7 +27,10 @@ void writer_finish(struct writer *w)
 {
 	struct pmt_chunk *chunk = w->chunk;
 
-	/* First, for a signal handler that ends the process meanwhile. */
+	/*
+	 * The writer forgets its chunk first: a signal handler that ends the process now must not
+	 * seal it, too.
+	 */
 	w->chunk = NULL;
 	w->limit = w->enc.cur = NULL;
 	atomic_signal_fence(memory_order_seq_cst);

@@ -114,8 +114,8 @@ static int put_code(struct writer *w, struct pmt_code *r, struct pmt_bytes lines
 
 /*
  * From 3.12 on a specialised call of a class runs __init__() on top of a static code object that
- * cleans up behind it. It says nothing: one text is its name and its file, and it has no first
- * line.
+ * cleans up afterwards. This glue is known by having one text as its name and its file, and no
+ * first line.
  */
 int code_is_glue(const void *code)
 {
@@ -152,7 +152,10 @@ uint32_t code_define(struct writer *w, const void *code)
 		r.qualname = code_define_string(w, read_text(pointer_at(code, l->qualname)));
 	if (r.name == 0 || r.file == 0)
 		return 0;
-	/* A code object that says the same as an earlier one is the same to every report. */
+	/*
+	 * Reports cannot tell code objects with the same texts and line table apart, so these
+	 * share a number.
+	 */
 	const uint64_t said[] = {r.name, r.file, r.qualname, r.first_line};
 
 	key = key_of(pmt_hash(lines.data, lines.size, pmt_hash(said, sizeof(said), 0)));
@@ -166,7 +169,7 @@ uint32_t code_define(struct writer *w, const void *code)
 	return numbered(code, number);
 }
 
-/* In place of PyCode_Type.tp_dealloc. */
+/* Replaces PyCode_Type.tp_dealloc: notes the death of a code object, then calls the original. */
 static void code_dealloc(void *code)
 {
 	if (table_get(&code_shared.numbers, (uintptr_t)code) != 0)

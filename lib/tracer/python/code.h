@@ -15,12 +15,12 @@
 #include "table.h"
 #include "writer.h"
 
-/* In place of a number: the interpreter's own glue, which no stack shows. */
+/* Stands for a number where the code object is the interpreter's own glue, which no stack shows. */
 #define CODE_LEFT_OUT UINT32_MAX
 
 struct code_shared {
 	struct table numbers;	  /* address of the code object -> number */
-	_Atomic uint64_t deaths;  /* numbered code objects that died: older walks prove nothing */
+	_Atomic uint64_t deaths;  /* numbered code objects that died since the start */
 	const void *_Atomic glue; /* the code object that was left out last: there is but one */
 };
 

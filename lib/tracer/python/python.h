@@ -70,7 +70,10 @@ static inline void *python_attached_state(uintptr_t thread)
 	return *(const uintptr_t *)(current + python.layout.thread_id) == thread ? (void *)current
 										 : NULL;
 }
-/* The interpreter is ready, this thread may use it: do without marks where it compiles code. */
+/*
+ * Call it once the interpreter is ready, in a thread that may use it: where the just-in-time
+ * compiler is on, the tracer does without marks.
+ */
 void python_check_compiler(void);
 
 #endif

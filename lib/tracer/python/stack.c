@@ -31,7 +31,10 @@ int stack_init(uint64_t depth)
 {
 	stacks.depth = 0;
 	writer_init(&stacks.writer, PMT_CHUNK_DEFINITIONS, writer_new_slot());
-	/* The interpreter's events name code objects, too. */
+	/*
+	 * Events of the interpreter name code objects, so these are numbered even where no stacks
+	 * are wanted.
+	 */
 	if (!python.walkable || (depth == 0 && !tracing_wants_events()))
 		return 0;
 	if (code_init() != 0)
@@ -171,7 +174,8 @@ static inline int is_interpreters(const struct python_layout *l, enum shape shap
 }
 
 /* What a frame says of itself; CODE is NULL for the interpreter's own frames. */
-static inline void look(const struct python_layout *l, const char *frame, struct thread_frame *out)
+static inline void look_at_frame(const struct python_layout *l, const char *frame,
+				 struct thread_frame *out)
 {
 	out->code = NULL;
 	if (is_interpreters(l, SHAPE_ANY, frame))
@@ -180,13 +184,14 @@ static inline void look(const struct python_layout *l, const char *frame, struct
 	out->position = raw_position(l, frame, out->code);
 }
 
-/* A walk: the frames in t->walked, innermost first, with `frame` and `place` alone. */
+/* A walk. The frames are in t->walked, innermost first; only their `frame` and `place` are set. */
 struct walk {
 	uint32_t count; /* t->frames_room: there may be more */
 	uint32_t kept;	/* so many of t->frames, from the outermost on, are around them */
 };
 
-static inline char *innermost(const struct python_layout *l, enum shape shape, const char *tstate)
+static inline char *innermost_frame(const struct python_layout *l, enum shape shape,
+				    const char *tstate)
 {
 	char *frame = (char *)word_at(tstate, l->tstate_frame);
 
@@ -207,7 +212,7 @@ static inline __attribute__((always_inline)) struct walk walk(struct thread *t, 
 	struct walk w = {0, 0};
 	char *previous;
 
-	for (char *frame = innermost(l, shape, tstate); frame != NULL; frame = previous) {
+	for (char *frame = innermost_frame(l, shape, tstate); frame != NULL; frame = previous) {
 		char *place;
 
 		previous = (char *)word_at(frame, l->previous);
@@ -218,7 +223,9 @@ static inline __attribute__((always_inline)) struct walk walk(struct thread *t, 
 		seen->frame = frame;
 		seen->place = NULL;
 		place = mark_place(l, mark_kind(l, shape), frame, inner);
-		/* Glue waits for a call from the start, before anything is put on its value stack.
+		/*
+		 * The interpreter's own glue is waiting for a call from its start on, when nothing
+		 * is on its value stack yet, so its mark would prove nothing.
 		 */
 		if (place != NULL && code_of(l, frame) != glue) {
 			uint32_t index = mark_index(t, mark_kind(l, shape), frame, place);
@@ -417,7 +424,7 @@ static uint32_t outer_stack(struct thread *t, uint32_t count)
 	return count == 0 ? 0 : t->frames[count - 1].stack;
 }
 
-/* The stack of OUTER, a gap, and COUNT frames from FIRST on, inwards. */
+/* The id of the stack that consists of OUTER, a gap, and the COUNT frames from FIRST on inwards. */
 static uint32_t gap_stack(uint32_t outer, const struct thread_frame *first, uint32_t count,
 			  int step)
 {
@@ -435,7 +442,7 @@ static uint32_t too_deep(struct thread *t, uint32_t walked)
 
 	half = half < walked ? half : walked;
 	for (uint32_t i = 0; i < half; i++)
-		look(&python.layout, t->walked[i].frame, &t->walked[i]);
+		look_at_frame(&python.layout, t->walked[i].frame, &t->walked[i]);
 	t->frames_used = 0;
 	t->stacks_used = 0;
 	t->quick.frame = NULL;
@@ -497,7 +504,7 @@ static inline int is_quick(const struct thread *t, const struct python_layout *l
 	return mark == q->mark;
 }
 
-/* The whole way: walk, compare, number. */
+/* The slow way: walk the frames, compare them with those of the last walk, number what differs. */
 static inline __attribute__((always_inline)) uint32_t find(struct thread *t, const char *tstate,
 							   int attached, enum shape shape)
 {
@@ -595,12 +602,12 @@ static __attribute__((noinline)) uint32_t move_to(struct thread *t, uintptr_t po
 	return t->stack;
 }
 
-/* All that is_quick() does not know. */
+/* Find the stack where is_quick() could not tell that it is the last one. */
 static __attribute__((noinline)) uint32_t current(struct thread *t, const char *tstate,
 						  int attached)
 {
 	const struct python_layout *l = &python.layout;
-	char *frame = innermost(l, SHAPE_ANY, tstate);
+	char *frame = innermost_frame(l, SHAPE_ANY, tstate);
 	const struct thread_frame *last;
 	uintptr_t position;
 
@@ -639,7 +646,7 @@ uint32_t stack_current(struct thread *t, int held)
 	tstate = python_attached_state((uintptr_t)t->handle);
 	if (__builtin_expect(tstate == NULL, 0))
 		return current_anyhow(t, 0);
-	frame = innermost(l, SHAPE_ANY, tstate);
+	frame = innermost_frame(l, SHAPE_ANY, tstate);
 	if (!is_quick(t, l, frame))
 		return current(t, tstate, 1);
 	position = word_at(frame, l->position);
@@ -668,7 +675,7 @@ static const char *attached_frame(void)
 {
 	const char *state = python.current();
 
-	return state == NULL ? NULL : innermost(&python.layout, SHAPE_ANY, state);
+	return state == NULL ? NULL : innermost_frame(&python.layout, SHAPE_ANY, state);
 }
 
 uint32_t stack_innermost(const void *code, uint32_t otherwise)
@@ -678,7 +685,7 @@ uint32_t stack_innermost(const void *code, uint32_t otherwise)
 
 	if (frame == NULL)
 		return otherwise;
-	look(&python.layout, frame, &seen);
+	look_at_frame(&python.layout, frame, &seen);
 	return seen.code == code ? stack_position(code, seen.position) : otherwise;
 }
 
@@ -689,7 +696,7 @@ int stack_is_deeper(uint32_t frames)
 
 	for (const char *frame = attached_frame(); frame != NULL && count <= frames;
 	     frame = (const char *)word_at(frame, python.layout.previous)) {
-		look(&python.layout, frame, &seen);
+		look_at_frame(&python.layout, frame, &seen);
 		count += seen.code != NULL &&
 			 (void *)word_at(seen.code, python.layout.ob_type) == python.code_type &&
 			 !code_is_glue(seen.code);

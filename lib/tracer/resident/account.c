@@ -186,7 +186,7 @@ static void add_sum(uint32_t kind, uint64_t size, uint64_t resident, uint64_t sw
 	account.sums[kind].swap += swap;
 }
 
-/* A part whose address matters to a reader. */
+/* Put a record for a part of its own, with its address. */
 static void put_part(uint32_t kind, uint64_t start, uint64_t size, uint64_t resident)
 {
 	const struct sum sum = {size, resident, 0};
@@ -247,7 +247,7 @@ static unsigned add_cell(unsigned used, const struct cell *cell)
 }
 
 /* Divide M into cells: ours and others, full, empty, and in between. Returns how many. */
-static unsigned divide(const struct smaps_mapping *m)
+static unsigned divide_mapping(const struct smaps_mapping *m)
 {
 	uint64_t grain = GRAIN_BYTES;
 	unsigned used = 0;
@@ -277,7 +277,7 @@ static unsigned divide(const struct smaps_mapping *m)
  */
 static void put_cells(const struct smaps_mapping *m)
 {
-	unsigned cells = divide(m);
+	unsigned cells = divide_mapping(m);
 	uint64_t pages = 0, left = m->resident / account.page;
 
 	for (unsigned i = 0; i < cells; i++)
@@ -441,7 +441,8 @@ static void put_account(uint64_t reason, uint64_t before, int ask)
 	writer_commit(account.place->writer);
 }
 
-static void take(const struct account_place *place, uint64_t now_ns, uint64_t reason, int ask)
+static void take_account(const struct account_place *place, uint64_t now_ns, uint64_t reason,
+			 int ask)
 {
 	struct writer *w = place->writer;
 	struct pmt_time time = {now_ns};
@@ -499,13 +500,13 @@ void account_poll(const struct account_place *place, uint64_t now_ns, uint64_t r
 		return;
 	if (account.number == 0) {
 		if (now_ns - account.begun_ns >= SECOND_NS || resident >= FIRST_BYTES)
-			take(place, now_ns, PMT_ACCOUNTREASON_PEAK, 0);
+			take_account(place, now_ns, PMT_ACCOUNTREASON_PEAK, 0);
 	} else if (resident > last && resident - last >= last / 8) {
 		if (resident / 2 >= last || is_affordable(now_ns, resident))
-			take(place, now_ns, PMT_ACCOUNTREASON_PEAK, 0);
+			take_account(place, now_ns, PMT_ACCOUNTREASON_PEAK, 0);
 	} else if (last > resident && last - resident >= last / 8 && since >= LATER_NS) {
 		if (is_affordable(now_ns, resident))
-			take(place, now_ns, PMT_ACCOUNTREASON_CHANGE, 0);
+			take_account(place, now_ns, PMT_ACCOUNTREASON_CHANGE, 0);
 	}
 }
 
@@ -519,7 +520,7 @@ void account_finish(const struct account_place *place, uint64_t now_ns, int ask)
 	expected = expected_ns(read_resident());
 	if (expected > END_NS && expected * COST_SHARE > now_ns - account.begun_ns)
 		return;
-	take(place, now_ns, PMT_ACCOUNTREASON_END, ask);
+	take_account(place, now_ns, PMT_ACCOUNTREASON_END, ask);
 }
 
 void account_reset(void)

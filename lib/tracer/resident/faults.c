@@ -38,7 +38,10 @@ static long open_event(int user_only)
 /* A ring, or the error as a pointer. */
 static void *open_ring(void)
 {
-	/* Faults in the kernel (read() into new memory) only for who may see them. */
+	/*
+	 * The kernel lets only privileged users count faults that happen in the kernel, such as
+	 * those of read() into new memory.
+	 */
 	long fd = open_event(0);
 	void *ring;
 

@@ -27,7 +27,7 @@
 /* A program that closes our descriptor more often than this gets no new one. */
 #define KEEP_TIMES 4
 
-/* What never moves. */
+/* Stands for a counter or the end of a heap where there is none: it never moves. */
 static const uint64_t still;
 
 struct rss_shared rss_shared = {.heap_end = &still};
@@ -262,7 +262,7 @@ void rss_tick_stop(void)
 	atomic_fetch_add_explicit(&rss_shared.epoch, 1, memory_order_release);
 }
 
-static void *find(const char *name)
+static void *find_symbol(const char *name)
 {
 	void *symbol = dlsym(RTLD_NEXT, name);
 
@@ -276,8 +276,8 @@ static void *find(const char *name)
 static void look_up(void)
 {
 	Dl_info of_size, of_free;
-	void *size = find("malloc_usable_size"), *release = find("free");
-	void *heap_end = find("__curbrk");
+	void *size = find_symbol("malloc_usable_size"), *release = find_symbol("free");
+	void *heap_end = find_symbol("__curbrk");
 
 	rss.looked_up = 1;
 	rss.heap_end = heap_end == NULL ? &still : heap_end;
@@ -288,7 +288,7 @@ static void look_up(void)
 }
 
 /* The mode that is in use for the one that was asked for. */
-static unsigned choose(unsigned mode)
+static unsigned choose_mode(unsigned mode)
 {
 	if (mode == PMT_RSS_OFF || mode == PMT_RSS_EXACT || mode == PMT_RSS_SLICE)
 		return mode;
@@ -305,7 +305,7 @@ static unsigned choose(unsigned mode)
 unsigned rss_start(unsigned mode)
 {
 	rss.page = getauxval(AT_PAGESZ);
-	rss.mode = choose(mode);
+	rss.mode = choose_mode(mode);
 	if (rss.mode != PMT_RSS_OFF) {
 		keep_statm();
 		if (fetch() == 0) {

@@ -90,7 +90,7 @@ static void put_detail(uint64_t now, int force)
 }
 
 /* One sample at NOW; FORCE writes it even if nothing changed. */
-static void sample(uint64_t now, int force)
+static void take_sample(uint64_t now, int force)
 {
 	struct writer *w = &sampler.writer;
 	struct pmt_time time = {now};
@@ -118,14 +118,14 @@ static void sample(uint64_t now, int force)
 		put_detail(now, force);
 }
 
-static void take_sample(uint64_t now_ns);
+static void poll_sampler(uint64_t now_ns);
 
 static uint64_t coarse_now(void)
 {
 	return sys_clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
-static int ticks(void)
+static int has_ticks(void)
 {
 	return (sampler.how & SAMPLER_TICKS) != 0;
 }
@@ -133,7 +133,7 @@ static int ticks(void)
 /* The moment of a tick: no event has recorded a later one. */
 static uint64_t publish(void)
 {
-	const uint64_t now = ticks() ? sys_clock_ns(CLOCK_MONOTONIC) : coarse_now();
+	const uint64_t now = has_ticks() ? sys_clock_ns(CLOCK_MONOTONIC) : coarse_now();
 	const uint64_t high = atomic_load(&clock_shared.high_ns);
 
 	clock_raise(&clock_shared.tick_ns, now < high ? high : now, 0);
@@ -198,20 +198,20 @@ static int first_thread_status(void)
 }
 
 /* The clock goes on while an account is taken, which may last. */
-static int between(void)
+static int pause_account(void)
 {
 	(void)publish();
 	return atomic_load(&sampler.stop);
 }
 
 /* Sleep until the next tick or sample. Returns whether the thread is to go on. */
-static int nap(int ticking)
+static int sleep_until_due(int ticking)
 {
 	uint64_t ns = sampler.interval_ns;
 
 	if (ticking)
 		ns = TICK_NS;
-	else if (ticks() && (ns == 0 || ns > RESTING_NS))
+	else if (has_ticks() && (ns == 0 || ns > RESTING_NS))
 		ns = RESTING_NS;
 	const struct timespec rest = {(time_t)(ns / 1000000000U), (long)(ns % 1000000000U)};
 
@@ -221,18 +221,18 @@ static int nap(int ticking)
 }
 
 /* What is done at each sample. TICKING: events rely on ticks, and this may last. */
-static void look(const struct account_place *place, uint64_t now, int ticking)
+static void take_samples(const struct account_place *place, uint64_t now, int ticking)
 {
 	if (ticking)
 		rss_tick_stop();
-	sample(now, 0);
+	take_sample(now, 0);
 	account_poll(place, now, sampler.last.resident);
 	if (ticking)
 		rss_tick_go();
 }
 
 /* Returns what the thread is to end with: it may be the last one, whose status is the process's. */
-static int run(void)
+static int run_thread(void)
 {
 	uint64_t now, checked = 0, due = 0;
 	int ticking = 0;
@@ -246,17 +246,17 @@ static int run(void)
 		.smaps = account_wanted() ? keep_open(ACCOUNT_SMAPS) : 0,
 		.pagemap = account_wanted() ? keep_open(ACCOUNT_PAGEMAP) : 0,
 		.statm = sampler.statm,
-		.pause = between,
+		.pause = pause_account,
 	};
 
-	while (nap(ticking)) {
+	while (sleep_until_due(ticking)) {
 		now = publish();
-		if (ticks())
+		if (has_ticks())
 			ticking = rss_tick();
 		if (now >= due) {
 			/* Without ticks each nap is an interval. */
-			due = ticks() ? now + sampler.interval_ns : 0;
-			look(&place, now, ticking);
+			due = has_ticks() ? now + sampler.interval_ns : 0;
+			take_samples(&place, now, ticking);
 		}
 		if (now - checked >= DETAIL_NS) {
 			checked = now;
@@ -269,15 +269,15 @@ static int run(void)
 }
 
 /*
- * clone(2): the child runs run() on its own stack and ends. Returns the thread's id or -errno in
- * the caller.
+ * clone(2): the child runs run_thread() on its own stack and ends. Returns the thread's id or
+ * -errno in the caller.
  */
 #if defined(__x86_64__)
 static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void *tls)
 {
 	register long r10 __asm__("r10") = (long)tid;
 	register long r8 __asm__("r8") = (long)tls;
-	register long r12 __asm__("r12") = (long)run;
+	register long r12 __asm__("r12") = (long)run_thread;
 	long result;
 
 	__asm__ volatile("syscall\n\t"
@@ -305,7 +305,7 @@ static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void 
 	register long x2 __asm__("x2") = (long)tid;
 	register long x3 __asm__("x3") = (long)tls;
 	register long x4 __asm__("x4") = (long)tid;
-	register long x19 __asm__("x19") = (long)run;
+	register long x19 __asm__("x19") = (long)run_thread;
 
 	__asm__ volatile("svc 0\n\t"
 			 "cbnz x0, 1f\n\t"
@@ -324,7 +324,7 @@ static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void 
 #endif
 
 /* Make the thread. Returns 0 or -1. */
-static int launch(void)
+static int launch_thread(void)
 {
 	const unsigned long flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD |
 				    CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
@@ -357,13 +357,13 @@ static int launch(void)
 static void wait_for_event(uint64_t time_ns)
 {
 	sampler.due_ns = time_ns;
-	clock_shared.at_due = take_sample;
+	clock_shared.at_due = poll_sampler;
 	atomic_store_explicit(&clock_shared.due_ns, time_ns, memory_order_release);
 }
 
-static void begin(void)
+static void begin_sampling(void)
 {
-	if (!(sampler.how & SAMPLER_NO_THREAD) && launch() == 0) {
+	if (!(sampler.how & SAMPLER_NO_THREAD) && launch_thread() == 0) {
 		atomic_store(&clock_shared.due_ns, 0);
 		(void)publish();
 		return;
@@ -380,11 +380,11 @@ void sampler_start(uint64_t interval_ns, unsigned how)
 	sampler.interval_ns = interval_ns;
 	sampler.how = how;
 	sampler.due_ns = 1;
-	if (interval_ns == 0 && !ticks())
+	if (interval_ns == 0 && !has_ticks())
 		return;
 	writer_init(&sampler.writer, PMT_CHUNK_EVENTS, writer_new_slot());
-	sample(now, 1);
-	begin();
+	take_sample(now, 1);
+	begin_sampling();
 }
 
 /* Wait until the kernel has forgotten the thread: its futex first, then its place in the count. */
@@ -431,7 +431,7 @@ void sampler_resume(uint64_t after_ns)
 }
 
 /* An event at NOW_NS, while no thread runs, takes a sample, or lets the thread come back. */
-static void take_sample(uint64_t now_ns)
+static void poll_sampler(uint64_t now_ns)
 {
 	uint64_t due_ns;
 	int state;
@@ -444,9 +444,9 @@ static void take_sample(uint64_t now_ns)
 		wait_for_event(now_ns +
 			       (sampler.interval_ns == 0 ? RESTING_NS : sampler.interval_ns));
 		if (state == SAMPLER_PAUSED && now_ns >= sampler.resume_ns)
-			begin();
+			begin_sampling();
 		else
-			sample(now_ns, 0);
+			take_sample(now_ns, 0);
 	}
 	lock_release(&sampler.lock);
 }
@@ -463,7 +463,7 @@ void sampler_finish(int ask)
 	atomic_store(&clock_shared.due_ns, 0);
 	now = sys_clock_ns(CLOCK_MONOTONIC);
 	if (atomic_exchange(&sampler.state, SAMPLER_NONE) != SAMPLER_NONE)
-		sample(now, 1);
+		take_sample(now, 1);
 	else if (account_wanted())
 		writer_init(&sampler.writer, PMT_CHUNK_EVENTS, writer_new_slot());
 	account_finish(&place, now, ask);

@@ -31,7 +31,7 @@ void sampler_start(uint64_t interval_ns, unsigned how);
 void sampler_pause(uint64_t pause_ns);
 /* After a pause: the thread may come back AFTER_NS from now. */
 void sampler_resume(uint64_t after_ns);
-/* What usually lasts no longer than a call. */
+/* How long to pause for what usually lasts no longer than a call. */
 #define SAMPLER_SHORTLY 100000000ULL
 /* Pause for good, take the last sample and the last account, seal. ASK: see account_finish(). */
 void sampler_finish(int ask);

@@ -20,7 +20,7 @@ void smaps_init(struct smaps *s, smaps_visit visit, void *context)
 	s->log = "";
 }
 
-static int begins(const char *text, const char *with)
+static int begins_with(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
 }
@@ -36,8 +36,8 @@ static int is_log(const struct smaps *s, const char *name)
 
 static uint32_t file_kind(const struct smaps_mapping *m)
 {
-	if (begins(m->name, "/dev/shm/") || begins(m->name, "/memfd:") ||
-	    begins(m->name, "/SYSV") || begins(m->name, "/dev/zero"))
+	if (begins_with(m->name, "/dev/shm/") || begins_with(m->name, "/memfd:") ||
+	    begins_with(m->name, "/SYSV") || begins_with(m->name, "/dev/zero"))
 		return PMT_MEMORY_SHARED;
 	return m->executable ? PMT_MEMORY_LIBRARY : PMT_MEMORY_FILE;
 }
@@ -62,7 +62,7 @@ static uint32_t named_kind(const char *name)
 
 	if (name[0] == '\0')
 		return PMT_MEMORY_ANONYMOUS;
-	while (!begins(name, names[i].begin))
+	while (!begins_with(name, names[i].begin))
 		i++;
 	return names[i].kind;
 }
@@ -74,7 +74,7 @@ static int is_file(const struct smaps_mapping *m)
 
 static int is_reserved(const struct smaps_mapping *m)
 {
-	return m->inode == 0 && begins(m->access, "---");
+	return m->inode == 0 && begins_with(m->access, "---");
 }
 
 /* malloc makes the used part of an area accessible; the rest, if there is any, follows it. */
@@ -117,7 +117,7 @@ static uint32_t kind_of(const struct smaps *s, const struct smaps_mapping *m,
 	return PMT_MEMORY_ANONYMOUS;
 }
 
-static void tell(struct smaps *s, const struct smaps_mapping *next)
+static void report_mapping(struct smaps *s, const struct smaps_mapping *next)
 {
 	if (!s->has_held)
 		return;
@@ -138,8 +138,10 @@ static void close_mapping(struct smaps *s)
 	s->has_now = 0;
 	if (now->resident > now->size)
 		now->resident = now->size;
-	if (!is_file(now))
-		now->copied = 0; /* all of it is, and that says nothing */
+	if (!is_file(now)) {
+		/* Without a file all pages are private, which says nothing about copies. */
+		now->copied = 0;
+	}
 	if (now->copied > now->resident)
 		now->copied = now->resident;
 	if (s->has_held && now->inode != 0 && now->inode == held->inode &&
@@ -154,7 +156,7 @@ static void close_mapping(struct smaps *s)
 		memcpy(held->access, now->access, sizeof(held->access));
 		return;
 	}
-	tell(s, now);
+	report_mapping(s, now);
 	*held = *now;
 	s->has_held = 1;
 }
@@ -167,7 +169,7 @@ static int hex_digit(char c)
 }
 
 /* A number in hexadecimal, at most 16 digits. Returns what follows, or NULL. */
-static const char *hex(const char *p, uint64_t *value)
+static const char *parse_hex(const char *p, uint64_t *value)
 {
 	int digits = 0;
 
@@ -207,12 +209,12 @@ static const char *behind_word(const char *p)
 static int open_mapping(struct smaps *s)
 {
 	struct smaps_mapping m;
-	const char *p = hex(s->line, &m.start);
+	const char *p = parse_hex(s->line, &m.start);
 
 	if (p == NULL || *p != '-')
 		return -1;
 	close_mapping(s);
-	p = hex(p + 1, &m.end);
+	p = parse_hex(p + 1, &m.end);
 	if (p == NULL || *p != ' ' || strlen(p) < 6 || p[5] != ' ' || m.start >= m.end ||
 	    m.end > ADDRESS_MAX)
 		return 0;
@@ -246,7 +248,7 @@ static void read_value(struct smaps *s)
 		const char *p = s->line + strlen(values[i].name);
 		uint64_t value;
 
-		if (!begins(s->line, values[i].name))
+		if (!begins_with(s->line, values[i].name))
 			continue;
 		while (*p == ' ')
 			p++;
@@ -255,7 +257,7 @@ static void read_value(struct smaps *s)
 		memcpy((char *)&s->now + values[i].offset, &value, sizeof(value));
 	}
 	/* Linux makes MAP_STACK "no huge pages" from 6.7 on. */
-	if (begins(s->line, "VmFlags:") &&
+	if (begins_with(s->line, "VmFlags:") &&
 	    (strstr(s->line, " nh") != NULL || strstr(s->line, " gu") != NULL))
 		s->now.stack = 1;
 }
@@ -282,5 +284,5 @@ void smaps_finish(struct smaps *s)
 {
 	s->used = 0; /* a line without an end was cut off */
 	close_mapping(s);
-	tell(s, NULL);
+	report_mapping(s, NULL);
 }

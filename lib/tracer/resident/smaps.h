@@ -57,7 +57,10 @@ struct smaps {
 
 void smaps_init(struct smaps *s, smaps_visit visit, void *context);
 void smaps_feed(struct smaps *s, const char *data, size_t size);
-/* The end of the file: tells what still waits. */
+/*
+ * The end of the file has been reached: report the mapping that was still waiting for its
+ * neighbour.
+ */
 void smaps_finish(struct smaps *s);
 
 #endif

@@ -12,7 +12,7 @@ struct sums {
 	uint64_t swap;
 };
 
-static int begins(const char *line, const char *name)
+static int begins_with(const char *line, const char *name)
 {
 	return strncmp(line, name, strlen(name)) == 0;
 }
@@ -26,9 +26,9 @@ static void add_line(struct sums *sums, const char *line)
 		return;
 	number++;
 	/* Private_Clean, Private_Dirty, Private_Hugetlb */
-	if (begins(line, "Private_"))
+	if (begins_with(line, "Private_"))
 		sums->own += proc_number(&number);
-	else if (begins(line, "Swap:"))
+	else if (begins_with(line, "Swap:"))
 		sums->swap += proc_number(&number);
 }
 
