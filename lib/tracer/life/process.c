@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "code.h"
 #include "control.h"
+#include "dying.h"
 #include "events.h"
 #include "folding.h"
 #include "logfile.h"
@@ -229,6 +230,7 @@ static int start_log(unsigned flags)
 			       python.found && typeinfo_start() == 0;
 	if (python.free_threaded)
 		types_several();
+	census_start(process.options.census);
 	sampler_start(rss_interval_ns(), sampler_way());
 	atomic_store_explicit(&process_shared.mode, PROCESS_TRACED, memory_order_release);
 	return 0;
@@ -240,6 +242,7 @@ void process_before_exec(void)
 	if (!process_is_own() || process.exec_pending || sys_getpid() != process.pid ||
 	    logfile_header()->live.state != PMT_STATE_OPEN)
 		return;
+	(void)census_take(PMT_MOMENT_EXEC, "");
 	trace_life(PMT_LIFE_EXEC, 0);
 	process.exec_pending = 1;
 	logfile_header()->live.end_ns = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -474,6 +477,7 @@ void process_stop(unsigned reason)
 {
 	if (!process_is_own() || sys_getpid() != process.pid)
 		return;
+	dying_disarm();
 	logfile_stop(reason);
 	finish(0, 0);
 }
