@@ -51,12 +51,25 @@ static struct {
 	int probed; /* a wrapper was called since this was 0 */
 } pymem;
 
+static inline void look_if_due(void)
+{
+	const uint64_t due = atomic_load_explicit(&types_shared.look_ns, memory_order_relaxed);
+
+	if (__builtin_expect(due != UINT64_MAX, 0) && tracing_now() >= due)
+		types_shared.look();
+}
+
 static void *wrap_malloc(void *ctx, size_t size)
 {
 	struct layer *layer = ctx;
-	struct thread *t = thread_inside();
-	void *p = layer->below.malloc(layer->below.ctx, size);
+	struct thread *t;
+	void *p;
 
+	/* Before this block is there, and outside of all that the tracer does. */
+	if (layer->typed)
+		look_if_due();
+	t = thread_inside();
+	p = layer->below.malloc(layer->below.ctx, size);
 	pymem.probed = 1;
 	if (p != NULL && layer->typed)
 		types_born(p);

@@ -8,6 +8,7 @@
 #define PMT_TRACER_REAL_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -7,7 +7,7 @@
 #include "arena.h"
 #include "lock.h"
 
-struct types_shared types_shared;
+struct types_shared types_shared = {.look_ns = UINT64_MAX};
 
 static struct {
 	struct lock lock;

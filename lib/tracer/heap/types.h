@@ -29,6 +29,10 @@ struct types_region {
 };
 
 struct types_shared {
+	/* Somebody wants to look at all blocks, at the next one that is made after: UINT64_MAX: no.
+	 */
+	_Atomic uint64_t look_ns;
+	void (*look)(void);
 	/* `regions` for the fast path: nothing is in it once several threads may call at a time. */
 	struct types_region quick[TYPES_REGIONS];
 };

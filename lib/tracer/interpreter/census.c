@@ -26,6 +26,8 @@
 static struct {
 	uint64_t number;
 	int at_end; /* that of the end has been taken */
+	uint64_t interval_ns;
+	_Atomic int looking; /* one of the interval is being taken */
 } censuses;
 
 /* One census while it is taken; in pages of its own. */
@@ -40,6 +42,8 @@ struct census {
 	uint32_t last_type;
 	uint32_t used;
 	int failed;
+	int attached;
+	int moving; /* threads may run Python meanwhile */
 	uint8_t bytes[PACKED_MAX + 32];
 	uint8_t page[2 * PAGE]; /* a copy of the program's */
 	uintptr_t regions[TYPES_REGIONS];
@@ -207,7 +211,7 @@ static void check_region(struct census *c, uintptr_t start)
 
 static void count_region(struct census *c, uintptr_t start)
 {
-	struct page page = {.addr = start, .copied = types_are_several()};
+	struct page page = {.addr = start, .copied = c->moving};
 
 	read_bits(&page.words[4], start);
 	for (; page.addr - start < 1UL << TYPES_REGION_BITS && !c->failed; page.addr += PAGE) {
@@ -274,7 +278,7 @@ static int count_all(struct census *c, unsigned moment, const char *label)
 		c->failed = 1;
 	put_census(c, moment, label);
 	regions = types_regions(c->regions);
-	for (unsigned i = 0; i < regions; i++)
+	for (unsigned i = 0; i < regions && c->attached; i++)
 		check_region(c, c->regions[i]);
 	for (unsigned i = 0; i < regions && !c->failed; i++)
 		count_region(c, c->regions[i]);
@@ -297,21 +301,19 @@ static int is_attached(void)
 	       (python.layout.current_is_own || attached == python.of_this_thread());
 }
 
-int census_take(unsigned moment, const char *label)
+static int take(unsigned moment, const char *label, int attached)
 {
-	struct thread *t;
+	struct thread *t = thread_enter();
 	struct census *c;
 	int rc = -1;
 
-	if (!tracing_wants_types() || !tracing_is_own() || !is_attached() ||
-	    strlen(label) > LABEL_MAX)
-		return -1;
-	t = thread_enter();
 	if (t == NULL)
 		return -1;
 	c = sys_memory(sizeof(*c));
 	if (c != NULL) {
 		c->thread = t;
+		c->attached = attached;
+		c->moving = !attached || types_are_several();
 		rc = count_all(c, moment, label);
 		if (c->failed) {
 			thread_stop(t);
@@ -324,6 +326,57 @@ int census_take(unsigned moment, const char *label)
 	return rc;
 }
 
+int census_take(unsigned moment, const char *label)
+{
+	if (!tracing_wants_types() || !tracing_is_own() || !is_attached() ||
+	    strlen(label) > LABEL_MAX)
+		return -1;
+	return take(moment, label, 1);
+}
+
+/*
+ * The interpreter's memory stands still when this thread holds its lock: wherever it was
+ * interrupted, nobody else runs. When it does not, another thread may; then what is read is copied
+ * first, and may be some blocks off.
+ */
+int census_in_handler(void)
+{
+	const int state = atomic_load_explicit(&thread_self->state, memory_order_relaxed);
+
+	if (!tracing_wants_types() || !tracing_is_own() || !python.is_initialized())
+		return 0;
+	if (state == THREAD_BUSY || state == THREAD_INSIDE)
+		return -1;
+	if (state == THREAD_READY && !tracing_is_suspended())
+		(void)take(PMT_MOMENT_SIGNAL, "", is_attached());
+	return 0;
+}
+
+static void set_next(void)
+{
+	atomic_store_explicit(&types_shared.look_ns,
+			      censuses.interval_ns == 0 ? UINT64_MAX
+							: tracing_now() + censuses.interval_ns,
+			      memory_order_relaxed);
+}
+
+/* The interval is over. A thread that is inside an allocator cannot do it: the next one will. */
+static void take_due(void)
+{
+	if (!tracing_is_own() || tracing_is_suspended() || atomic_exchange(&censuses.looking, 1))
+		return;
+	if (census_take(PMT_MOMENT_INTERVAL, "") == 0)
+		set_next();
+	atomic_store(&censuses.looking, 0);
+}
+
+void census_start(uint64_t interval_s)
+{
+	types_shared.look = take_due;
+	censuses.interval_ns = tracing_wants_types() ? interval_s * 1000000000U : 0;
+	set_next();
+}
+
 void census_at_end(void)
 {
 	if (!censuses.at_end && census_take(PMT_MOMENT_END, "") == 0)
@@ -334,6 +387,7 @@ void census_reset(void)
 {
 	censuses.number = 0;
 	censuses.at_end = 0;
+	atomic_store(&censuses.looking, 0);
 }
 
 static void put_mark(const char *label)

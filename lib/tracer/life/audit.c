@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "census.h"
+#include "dying.h"
 #include "ending.h"
 #include "events.h"
 #include "names.h"
@@ -114,6 +115,8 @@ static void on_cpython_event(const char *event)
 		if (tracing_wants(PMT_TRACED_PYMEM))
 			pymem_check();
 		python_check_compiler();
+		if (tracing_wants_types())
+			dying_arm();
 		trace_life(PMT_LIFE_PYTHON_START, 0);
 	}
 	/* From 3.12 on another interpreter may have a lock of its own. */

@@ -4,6 +4,7 @@
 
 #include "account.h"
 #include "census.h"
+#include "dying.h"
 #include "logfile.h"
 #include "names.h"
 #include "process_log.h"
@@ -20,6 +21,7 @@ void process_before_exec(void)
 		return;
 	say_decision("another program is about to run in this process: the log ends here", NULL,
 		     NULL);
+	(void)census_take(PMT_MOMENT_EXEC, "");
 	trace_life(PMT_LIFE_EXEC, 0);
 	process.exec_pending = 1;
 	logfile_header()->live.end_ns = sys_clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -43,6 +45,7 @@ void process_stop(unsigned reason)
 {
 	if (!tracing_is_own_surely())
 		return;
+	dying_disarm();
 	logfile_stop(reason);
 	process_close_log(0, 0);
 }

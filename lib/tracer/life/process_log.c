@@ -13,10 +13,10 @@
 #include "names.h"
 #include "objects.h"
 #include "order.h"
+#include "owner.h"
 #include "process.h"
 #include "process_header.h"
 #include "process_tell.h"
-#include "owner.h"
 #include "python.h"
 #include "real.h"
 #include "recycle.h"
@@ -101,6 +101,7 @@ int process_open_log(unsigned flags)
 			       python.found && typeinfo_start() == 0;
 	if (python.free_threaded)
 		types_several();
+	census_start(tracing_shared.options.census);
 	process_tell_log(rss_mode, sampler_way());
 	sampler_start(process_rss_interval_ns(), sampler_way());
 	atomic_store_explicit(&tracing_shared.mode, TRACING_ON, memory_order_release);
