@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import Python, Run, Tracer, execute, need, tool
+from harness import Python, Run, Tracer, compile_library, execute, need, tool
 
 MIB = 1 << 20
 DEFAULTS = {"FOLD": "on", "TRACE": None}
@@ -91,7 +91,10 @@ def test_inherited_without_the_parents_log(tracer: Tracer, a_python: Python) -> 
 @pytest.mark.python
 def test_late_start(tracer: Tracer, python: Python) -> None:
     run = tracer.python(
-        python, "late_start.py", options={**DEFAULTS, "START": "off", "SIGNAL": "10"}
+        python,
+        "late_start.py",
+        options={**DEFAULTS, "START": "off", "SIGNAL": "10"},
+        traced_only=True,
     )
     view = last(run)
     heap = view["in_c_heap"]
@@ -102,3 +105,15 @@ def test_late_start(tracer: Tracer, python: Python) -> None:
 
 def near_mib(size: int, wanted: float) -> bool:
     return abs(size / MIB - wanted) < 2
+
+
+@pytest.mark.python
+def test_bound_deep(tracer: Tracer, python: Python) -> None:
+    """A library that does not call our malloc is said, by its name."""
+    need(not python.root, "the library is not in the other root")
+    library = compile_library("deepbind.c")
+    run = tracer.python(python, "deepbind.py", library, options=DEFAULTS)
+    assert run.log.stats["bound_deep"] == [str(library)]
+    assert f"note: {library} was loaded with RTLD_DEEPBIND" in tool("stats", run.log.path).out.decode()
+    plain = tracer.python_argv(python, ["-c", "pass"], options=DEFAULTS)
+    assert "bound_deep" not in plain.log.stats
