@@ -59,6 +59,13 @@ def level(depth):
     level(depth - 1), level(depth - 1), level(depth - 1), level(depth - 1)
 
 
+def long_tables(count):
+    """Code objects with line tables of some kilobytes, each longer than the one before."""
+    for i in range(count):
+        lines = "".join(f"x = bytearray({600 + j})\n" for j in range(60 * i))
+        exec(compile(lines, f"<table {i}>", "exec"), {})
+
+
 def main():
     kind, count = sys.argv[1], int(sys.argv[2])
     if kind == "threads":
@@ -69,6 +76,8 @@ def main():
         level(count)
         report()
     else:
+        if kind == "tables":
+            long_tables(count)
         report()
 
 

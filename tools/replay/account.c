@@ -10,17 +10,20 @@
 
 /* A tracer writes a few thousand; a log may say what it likes. */
 #define RANGES_MAX 100000U
+/* So soon an account says what was there before the log. */
+#define BEFORE_NS 1000000000U
 
 const char *const account_part_names[ACCOUNT_PARTS] = {
-	"C heap (malloc)", "Python's arenas", "mapped by the program",
-	"other anonymous", "stacks",	      "programs, libraries",
-	"their data",	   "mapped files",    "written copies",
-	"shared memory",   "the tracer",      "other",
+	"C heap (malloc)",     "Python's arenas", "mapped by the program",
+	"other anonymous",     "stacks",	  "programs, libraries",
+	"their data",	       "mapped files",	  "written copies",
+	"shared memory",       "the tracer",	  "other",
+	"from before the log",
 };
 
 const char *const account_part_keys[ACCOUNT_PARTS] = {
-	"c_heap",	"python_arenas", "mapped",	"anonymous", "stacks", "libraries",
-	"library_data", "files",	 "file_copies", "shared",    "tracer", "other",
+	"c_heap", "python_arenas", "mapped", "anonymous", "stacks", "libraries", "library_data",
+	"files",  "file_copies",   "shared", "tracer",	  "other",  "before",
 };
 
 /* The part of a kind of memory, as far as the kernel alone can tell. */
@@ -70,6 +73,8 @@ void account_init(struct account *account, const struct pmt_header *header)
 {
 	memset(account, 0, sizeof(*account));
 	mappings_init(&account->owners, header->page_bytes, owner_changed, account);
+	account->forked = (header->live.flags & 1U << PMT_FLAG_FORKED) != 0;
+	account->has_before = account->forked || (header->live.flags & 1U << PMT_FLAG_LATE) != 0;
 	account->sees_python = (header->traced & 1U << PMT_TRACED_PYMEM) != 0;
 	account->free_threaded = (header->live.flags & 1U << PMT_FLAG_FREE_THREADED) != 0;
 	if (header->python_version != 0 && !account->free_threaded)
@@ -80,6 +85,28 @@ void account_fini(struct account *account)
 {
 	mappings_fini(&account->owners);
 	free(account->ranges.list);
+}
+
+static void add_blocks(struct account_blocks *sum, const struct account_blocks *more)
+{
+	sum->count += more->count;
+	sum->bytes += more->bytes;
+	sum->rounded_bytes += more->rounded_bytes;
+}
+
+void account_inherit(struct account *account, struct account *parent)
+{
+	mappings_fini(&account->owners);
+	account->owners = parent->owners;
+	account->owners.context = account;
+	mappings_init(&parent->owners, account->owners.page_bytes, owner_changed, parent);
+	memcpy(account->owned_bytes, parent->owned_bytes, sizeof(account->owned_bytes));
+	account->malloc_before = parent->malloc_before;
+	account->python_before = parent->python_before;
+	add_blocks(&account->malloc_before, &parent->malloc);
+	add_blocks(&account->python_before, &parent->python);
+	account->malloc_maps |= parent->malloc_maps;
+	account->before_known = true;
 }
 
 void account_block_large(struct account *account, uint64_t addr, uint64_t size, int count)
@@ -157,7 +184,7 @@ static void add_range(struct account *account, struct account_view *view,
 		      const struct pmt_account_range *range, uint64_t *owned)
 {
 	static const enum account_part parts[ACCOUNT_OWNERS] = {ACCOUNT_HEAP, ACCOUNT_ARENAS,
-								ACCOUNT_MAPPED};
+								ACCOUNT_MAPPED, ACCOUNT_BEFORE};
 	const enum account_part part = part_of(range->kind);
 	const bool divided = range->kind == PMT_MEMORY_ANONYMOUS ||
 			     range->kind == PMT_MEMORY_THREAD_STACK ||
@@ -188,6 +215,53 @@ static void add_range(struct account *account, struct account_view *view,
 	add(&view->resident[part], left);
 	add(&view->mapped[part], size);
 	add(&view->swap_bytes, range->swap);
+	add(&view->shared_bytes, range->shared);
+}
+
+struct gaps {
+	struct account *account;
+	uint64_t known; /* bytes of the range that have an owner */
+};
+
+static void add_known(void *context, uint32_t site, uint64_t bytes)
+{
+	struct gaps *gaps = context;
+
+	(void)site;
+	gaps->known += bytes;
+}
+
+/* What is nobody's in RANGE, where that is all of it, becomes that of ACCOUNT_BY_NOBODY. */
+static void fill_gaps(struct account *account, const struct pmt_account_range *range)
+{
+	const struct pmt_mmap before = {.addr = range->addr,
+					.size = range->size,
+					.prot = PROT_READ | PROT_WRITE,
+					.flags = MAP_PRIVATE | MAP_ANONYMOUS};
+	struct gaps gaps = {account, 0};
+
+	mappings_visit(&account->owners, range->addr, range->addr + range->size, add_known, &gaps);
+	if (gaps.known == 0)
+		mappings_mmap(&account->owners, &before, ACCOUNT_BY_NOBODY);
+}
+
+/*
+ * The first account of a process that was there before its log: what is nobody's was there before,
+ * or came past the hooks in the moment since. It stays what it is.
+ */
+static void note_before(struct account *account, uint64_t time_ns)
+{
+	const struct account_ranges *ranges = &account->ranges;
+
+	if (!account->has_before || account->accounts != 0 || time_ns > BEFORE_NS)
+		return;
+	for (uint32_t i = 0; i < ranges->count; i++) {
+		const struct pmt_account_range *range = &ranges->list[i];
+
+		if (range->addr != 0 && range->size < UINT64_MAX - range->addr &&
+		    (range->kind == PMT_MEMORY_ANONYMOUS || range->kind == PMT_MEMORY_LIBRARY_DATA))
+			fill_gaps(account, range);
+	}
 }
 
 /* HELD of ROUNDED bytes lie in SIZE bytes, of which RESIDENT are there. */
@@ -202,40 +276,61 @@ static void fill_store(struct account_store *store, const struct account_blocks 
 	store->known = size >= blocks->rounded_bytes;
 }
 
+/* Blocks from before the log take a part of what is in no block of the log. */
+static void fill_before(const struct account *account, struct account_store *store,
+			const struct account_blocks *before)
+{
+	if (!account->has_before)
+		return;
+	store->before_bytes = before->rounded_bytes < store->kept_bytes ? before->rounded_bytes
+									: store->kept_bytes;
+	store->kept_bytes -= store->before_bytes;
+	store->known &= account->before_known;
+}
+
 /* malloc itself knows better what is free: it has blocks from before the log, too. */
-static void use_malloc_figures(struct account_view *view)
+static void use_malloc_figures(const struct account *account, struct account_view *view)
 {
 	const struct pmt_account *record = &view->record;
 	struct account_store *heap = &view->heap;
 	const uint64_t size = view->mapped[ACCOUNT_HEAP];
 
-	if (record->malloc != PMT_MALLOCSTATE_KNOWN || record->malloc_arena == 0 || !heap->known ||
-	    record->malloc_free > size || size - record->malloc_free < heap->held_bytes)
+	const uint64_t rounded = heap->held_bytes + heap->overhead_bytes;
+
+	if (record->malloc != PMT_MALLOCSTATE_KNOWN || record->malloc_arena == 0 ||
+	    size < rounded || record->malloc_free > size ||
+	    size - record->malloc_free < heap->held_bytes)
 		return;
 	heap->kept_bytes = record->malloc_free;
-	heap->overhead_bytes = less(size - record->malloc_free, heap->held_bytes);
+	if (account->has_before) {
+		heap->before_bytes = less(size - record->malloc_free, rounded);
+		heap->known = true;
+	} else {
+		heap->overhead_bytes = less(size - record->malloc_free, heap->held_bytes);
+	}
 }
 
 static void fill_stores(struct account *account, struct account_view *view, uint64_t in_heap)
 {
-	struct account_blocks heap = account->malloc;
+	struct account_blocks heap = account->malloc, before = account->malloc_before;
 	const bool arenas = account->owned_bytes[ACCOUNT_BY_PYTHON] != 0;
 
 	add(&view->mapped[ACCOUNT_HEAP], less(account->owned_bytes[ACCOUNT_BY_MALLOC], in_heap));
 	view->mapped[ACCOUNT_ARENAS] = account->owned_bytes[ACCOUNT_BY_PYTHON];
 	view->mapped[ACCOUNT_MAPPED] = account->owned_bytes[ACCOUNT_BY_PROGRAM];
 	if (!arenas) { /* PYTHONMALLOC=malloc */
-		heap.count += account->python.count;
-		heap.bytes += account->python.bytes;
-		heap.rounded_bytes += account->python.rounded_bytes;
+		add_blocks(&heap, &account->python);
+		add_blocks(&before, &account->python_before);
 	} else if (account->sees_python) {
 		fill_store(&view->arenas, &account->python, view->mapped[ACCOUNT_ARENAS],
 			   view->resident[ACCOUNT_ARENAS]);
+		fill_before(account, &view->arenas, &account->python_before);
 	}
 	fill_store(&view->heap, &heap, view->mapped[ACCOUNT_HEAP], view->resident[ACCOUNT_HEAP]);
+	fill_before(account, &view->heap, &before);
 	if (view->record.malloc == PMT_MALLOCSTATE_OTHER)
 		view->heap.known = false;
-	use_malloc_figures(view);
+	use_malloc_figures(account, view);
 }
 
 static void on_account(struct account *account, const struct pmt_account *record, uint64_t time_ns)
@@ -250,6 +345,7 @@ static void on_account(struct account *account, const struct pmt_account *record
 	view->time_ns = time_ns;
 	view->rss_bytes = record->resident;
 	view->record = *record;
+	note_before(account, time_ns);
 	for (uint32_t i = 0; i < ranges->count; i++) {
 		if (ranges->list[i].kind == PMT_MEMORY_RESERVED)
 			add(&view->reserved_bytes, ranges->list[i].size);
@@ -258,6 +354,7 @@ static void on_account(struct account *account, const struct pmt_account *record
 	}
 	/* Untouched mappings of known owners are among these; and copies lie where the files do. */
 	view->mapped[ACCOUNT_ANONYMOUS] = 0;
+	view->mapped[ACCOUNT_BEFORE] = 0;
 	view->mapped[ACCOUNT_LIBRARY_DATA] = view->mapped[ACCOUNT_FILE_COPIES] = 0;
 	fill_stores(account, view, in_heap);
 	account->ranges.count = 0;

@@ -34,17 +34,19 @@ enum account_part {
 	ACCOUNT_SHARED,
 	ACCOUNT_TRACER,
 	ACCOUNT_OTHER,
+	ACCOUNT_BEFORE, /* anonymous memory that was there before the log: inherited, as a rule */
 	ACCOUNT_PARTS,
 };
 
 /*
- * An allocator's memory: held + overhead + kept - untouched = resident. Memory that is not touched
- * may be part of blocks as well as of what is free.
+ * An allocator's memory: held + overhead + before + kept - untouched = resident. Memory that is not
+ * touched may be part of blocks as well as of what is free.
  */
 struct account_store {
 	uint64_t blocks;
 	uint64_t held_bytes;	 /* requested, of live blocks */
 	uint64_t overhead_bytes; /* headers and rounding of these */
+	uint64_t before_bytes;	 /* in blocks from before the log */
 	uint64_t kept_bytes;	 /* in no live block */
 	uint64_t untouched_bytes;
 	bool known; /* else the blocks are not known, or lie elsewhere: only `blocks`, `held` hold
@@ -56,6 +58,7 @@ struct account_view {
 	uint64_t rss_bytes;
 	uint64_t resident[ACCOUNT_PARTS];
 	uint64_t mapped[ACCOUNT_PARTS]; /* address space; 0: not known */
+	uint64_t shared_bytes;		/* of the resident set: other processes have it, too */
 	uint64_t reserved_bytes;	/* address space without access */
 	uint64_t swap_bytes;
 	struct account_store heap;
@@ -70,7 +73,13 @@ struct account_blocks {
 	uint64_t rounded_bytes; /* with headers and rounding */
 };
 
-enum account_owner { ACCOUNT_BY_MALLOC, ACCOUNT_BY_PYTHON, ACCOUNT_BY_PROGRAM, ACCOUNT_OWNERS };
+enum account_owner {
+	ACCOUNT_BY_MALLOC,
+	ACCOUNT_BY_PYTHON,
+	ACCOUNT_BY_PROGRAM,
+	ACCOUNT_BY_NOBODY, /* it was there before the log, and nobody knows who made it */
+	ACCOUNT_OWNERS
+};
 
 struct account_ranges {
 	struct pmt_account_range *list;
@@ -83,11 +92,17 @@ struct account {
 	uint64_t owned_bytes[ACCOUNT_OWNERS];
 	struct account_blocks malloc;
 	struct account_blocks python; /* small blocks of Python's own allocator */
+	/* Of a forked child whose parent's log is there: what the parent had at the fork. */
+	struct account_blocks malloc_before;
+	struct account_blocks python_before;
+	bool before_known;
 	struct account_ranges ranges; /* of the account that is being read */
 	uint64_t accounts;
 	struct account_view peak; /* the one with the largest resident set */
 	struct account_view last;
 	/* From the header. */
+	bool has_before; /* the process is a forked child, or was there before the log */
+	bool forked;
 	uint64_t arena_bytes; /* of an arena of Python; 0: not known */
 	bool malloc_maps;     /* malloc is not the C library's, and its mappings are recorded */
 	bool free_threaded;
@@ -97,6 +112,12 @@ struct account {
 /* HEADER is read here only. */
 void account_init(struct account *account, const struct pmt_header *header);
 void account_fini(struct account *account);
+
+/*
+ * ACCOUNT, before its first record, is of a child of the process that PARENT was replayed of up to
+ * the fork: it begins with what that one had.
+ */
+void account_inherit(struct account *account, struct account *parent);
 
 /* A block of SIZE bytes at ADDR came from the allocator KIND (COUNT 1), or goes (-1). */
 void account_block_large(struct account *account, uint64_t addr, uint64_t size, int count);

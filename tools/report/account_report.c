@@ -61,6 +61,18 @@ static void print_parts(const struct columns *columns)
 	}
 }
 
+/* What was not written to since a fork is there once, for all processes together. */
+static void print_shared(const struct columns *columns)
+{
+	if (columns->views[0]->shared_bytes == 0 &&
+	    columns->views[columns->count - 1]->shared_bytes == 0)
+		return;
+	printf("  %-22s", "of it shared by fork");
+	for (int i = 0; i < columns->count; i++)
+		print_cell(columns->views[i]->shared_bytes);
+	putchar('\n');
+}
+
 static void print_sums(const struct columns *columns)
 {
 	report_buffer buffer;
@@ -78,6 +90,7 @@ static void print_sums(const struct columns *columns)
 	for (int i = 0; i < columns->count; i++)
 		printf(" %10.3f s", report_seconds(columns->views[i]->time_ns));
 	putchar('\n');
+	print_shared(columns);
 	if (columns->views[0]->swap_bytes == 0 &&
 	    columns->views[columns->count - 1]->swap_bytes == 0)
 		return;
@@ -87,7 +100,14 @@ static void print_sums(const struct columns *columns)
 	putchar('\n');
 }
 
-enum store_row { STORE_HELD, STORE_OVERHEAD, STORE_KEPT, STORE_UNTOUCHED, STORE_ROWS };
+enum store_row {
+	STORE_HELD,
+	STORE_OVERHEAD,
+	STORE_BEFORE,
+	STORE_KEPT,
+	STORE_UNTOUCHED,
+	STORE_ROWS
+};
 
 static uint64_t store_value(const struct account_store *store, enum store_row row)
 {
@@ -96,6 +116,8 @@ static uint64_t store_value(const struct account_store *store, enum store_row ro
 		return store->held_bytes;
 	case STORE_OVERHEAD:
 		return store->overhead_bytes;
+	case STORE_BEFORE:
+		return store->before_bytes;
 	case STORE_KEPT:
 		return store->kept_bytes;
 	default:
@@ -108,14 +130,25 @@ static void print_store(const char *title, const struct columns *columns,
 			const struct account_store *const *stores, enum account_part part)
 {
 	static const char *const labels[STORE_ROWS] = {"held by the program", "headers, rounding",
-						       "free, kept", "without pages"};
+						       "from before the log", "free, kept",
+						       "without pages"};
+	const int end = columns->count - 1;
 	report_buffer buffer;
 
-	for (int i = 0; i < columns->count; i++)
-		if (!stores[i]->known || columns->views[i]->resident[part] == 0)
-			return;
+	if (!stores[end]->known || columns->views[end]->resident[part] == 0)
+		return;
+	/* malloc says how much of it is from before the log, and is asked at the end only. */
+	if (end == 1 && (!stores[0]->known || columns->views[0]->resident[part] == 0)) {
+		const struct columns last = {{columns->views[1]}, 1};
+
+		print_store(title, &last, &stores[1], part);
+		return;
+	}
 	print_head(title, columns, "");
 	for (int row = 0; row < STORE_ROWS; row++) {
+		if (row == STORE_BEFORE && stores[0]->before_bytes == 0 &&
+		    stores[end]->before_bytes == 0)
+			continue;
 		printf("  %-22s", labels[row]);
 		for (int i = 0; i < columns->count; i++) {
 			const uint64_t bytes = store_value(stores[i], (enum store_row)row);
@@ -243,6 +276,7 @@ static json_t *json_store(const struct account_store *store)
 	report_put_number(object, "blocks", store->blocks);
 	report_put_number(object, "held_bytes", store->held_bytes);
 	report_put_number(object, "overhead_bytes", store->overhead_bytes);
+	report_put_number(object, "before_bytes", store->before_bytes);
 	report_put_number(object, "kept_bytes", store->kept_bytes);
 	report_put_number(object, "untouched_bytes", store->untouched_bytes);
 	return object;
@@ -273,14 +307,18 @@ static json_t *json_view(const struct account_view *view)
 	json_object_set_new(object, "reason", json_string(reason != NULL ? reason : "unknown"));
 	report_put_number(object, "rss_bytes", view->rss_bytes);
 	for (int i = 0; i < ACCOUNT_PARTS; i++) {
-		json_t *part = json_object();
+		json_t *part;
 
+		if (i == ACCOUNT_BEFORE && view->resident[i] == 0)
+			continue;
+		part = json_object();
 		report_put_number(part, "resident_bytes", view->resident[i]);
 		report_put_number(part, "mapped_bytes", view->mapped[i]);
 		json_object_set_new(parts, account_part_keys[i], part);
 	}
 	json_object_set_new(object, "parts", parts);
 	json_object_set_new(object, "unexplained_bytes", json_integer(account_unexplained(view)));
+	report_put_number(object, "shared_bytes", view->shared_bytes);
 	report_put_number(object, "reserved_bytes", view->reserved_bytes);
 	report_put_number(object, "swap_bytes", view->swap_bytes);
 	report_put_number(object, "cost_ns", view->record.cost_ns);

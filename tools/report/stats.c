@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The figures of one log: one replay, then sums over its sites. */
+#include "inherit.h"
 #include "stats.h"
 
 #include <stdlib.h>
@@ -65,6 +66,7 @@ int stats_init(struct stats *stats, const char *path)
 	if (reader_open(path, &stats->reader) != 0)
 		return EXIT_DATA;
 	replay_init(&stats->replay, reader_header(stats->reader));
+	inherit(&stats->replay.account, stats->reader, path);
 	const int result = replay_run(&stats->replay, stats->reader);
 
 	sum_sites(stats);

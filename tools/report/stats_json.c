@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "account_report.h"
+#include "names.h"
 #include "pyevents_report.h"
 #include "report.h"
 #include "stats.h"
@@ -240,6 +241,22 @@ static void put_rss(json_t *object, const struct stats *stats)
 				      json_detail(&rss->peak)));
 }
 
+/* Libraries whose calls of malloc are not seen; left out where there is none. */
+static void put_bound_deep(json_t *object, const struct pyevents *events)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < events->notice_count && i < PYEVENTS_NOTICES_MAX; i++)
+		if (events->notices[i].what == PMT_NOTICE_BOUND_DEEP)
+			json_array_append_new(names,
+					      report_json_text(events->notices[i].text,
+							       strlen(events->notices[i].text)));
+	if (json_array_size(names) != 0)
+		json_object_set_new(object, "bound_deep", names);
+	else
+		json_decref(names);
+}
+
 json_t *stats_json(const struct stats *stats)
 {
 	json_t *object = json_object();
@@ -251,6 +268,7 @@ json_t *stats_json(const struct stats *stats)
 	put_allocators(object, stats);
 	put_mappings(object, stats);
 	put_rss(object, stats);
+	put_bound_deep(object, &stats->replay.python);
 	json_object_set_new(object, "python_events",
 			    pyevents_json(&stats->replay.python, stats->reader));
 	json_object_set_new(object, "accounts", account_json(&stats->replay.account));

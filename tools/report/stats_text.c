@@ -317,6 +317,18 @@ static void begin_note(bool *first)
 	*first = false;
 }
 
+static void print_bound_deep(const struct pyevents *events, bool *first)
+{
+	for (size_t i = 0; i < events->notice_count && i < PYEVENTS_NOTICES_MAX; i++) {
+		if (events->notices[i].what != PMT_NOTICE_BOUND_DEEP)
+			continue;
+		begin_note(first);
+		escape_terminal(stdout, events->notices[i].text, ESCAPE_LENGTH);
+		puts(" was loaded with RTLD_DEEPBIND: its calls of malloc\n"
+		     "      and free are not seen, and blocks that it frees stay live here");
+	}
+}
+
 static void print_notes(const struct stats *stats)
 {
 	const uint64_t lost = report_lost(stats->reader, &stats->replay);
@@ -349,6 +361,7 @@ static void print_notes(const struct stats *stats)
 		begin_note(&first);
 		puts(REPORT_PYTHON_NOTE);
 	}
+	print_bound_deep(&stats->replay.python, &first);
 	account_print_notes(&stats->replay.account, stats->peak_rss_bytes, begin_note, &first);
 }
 

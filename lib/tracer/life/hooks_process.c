@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "audit.h"
+#include "events.h"
 #include "names.h"
 #include "process.h"
 #include "real.h"
@@ -49,6 +50,9 @@ __attribute__((optimize("O2")))
 PMT_EXPORT void *
 dlopen(const char *name, int mode)
 {
+	/* Such a library looks for malloc and free in what it needs itself, before us. */
+	if (name != NULL && (mode & RTLD_DEEPBIND) != 0 && (mode & RTLD_NOLOAD) == 0)
+		events_notice(PMT_NOTICE_BOUND_DEEP, name);
 	if (name != NULL && strstr(name, "libpython") != NULL && (mode & RTLD_NOLOAD) == 0 &&
 	    !has_own_path(__builtin_return_address(0), name)) {
 		void *handle = real.dlopen(name, mode);

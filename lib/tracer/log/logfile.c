@@ -442,7 +442,11 @@ struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number, uint64_t *bytes
 
 	if (!is_open())
 		return NULL;
-	*bytes = step_bytes(*bytes);
+	*bytes = *bytes <= FIRST_BYTES || file.max_chunks != UINT64_MAX
+			 ? step_bytes(*bytes)
+			 : (*bytes + file.header_bytes - 1) & ~(file.header_bytes - 1);
+	if (*bytes > file.chunk_bytes)
+		*bytes = file.chunk_bytes;
 	*number = atomic_load(&file.next_chunk);
 	while (*number < file.max_chunks)
 		if (atomic_compare_exchange_weak(&file.next_chunk, number, *number + 1))

@@ -38,28 +38,13 @@ void writer_finish(struct writer *w)
 		logfile_seal(chunk, w->number, w->bytes);
 }
 
-/* Of a limit that is NULL the chunk's is the owner's affair: thread_room(). */
-int writer_more(struct writer *w, size_t size)
-{
-	if (w->chunk != NULL && w->limit != NULL && w->generation == logfile_generation()) {
-		const uint64_t bytes = logfile_extend(w->number, w->bytes, size);
-
-		if (bytes != w->bytes) {
-			w->bytes = bytes;
-			w->limit = (uint8_t *)w->chunk + bytes;
-		}
-		if (writer_has_room(w, size))
-			return 0;
-	}
-	return writer_rotate(w, w->enc.state.time_ns, w->enc.state.order);
-}
-
-int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
+/* SIZE bytes of records, at least, fit into the new chunk. */
+static int rotate(struct writer *w, size_t size, uint64_t time_ns, uint64_t order)
 {
 	writer_finish(w);
 	if (w->generation != logfile_generation())
 		return -1;
-	w->bytes = 0;
+	w->bytes = sizeof(*w->chunk) + size;
 	w->chunk = logfile_chunk(w->kind, &w->number, &w->bytes);
 	if (w->chunk == NULL)
 		return -1;
@@ -75,4 +60,25 @@ int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
 	w->enc.state = (struct pmt_state){.time_ns = time_ns, .order = order};
 	w->limit = (uint8_t *)w->chunk + w->bytes;
 	return 0;
+}
+
+/* Of a limit that is NULL the chunk's is the owner's affair: thread_room(). */
+int writer_more(struct writer *w, size_t size)
+{
+	if (w->chunk != NULL && w->limit != NULL && w->generation == logfile_generation()) {
+		const uint64_t bytes = logfile_extend(w->number, w->bytes, size);
+
+		if (bytes != w->bytes) {
+			w->bytes = bytes;
+			w->limit = (uint8_t *)w->chunk + bytes;
+		}
+		if (writer_has_room(w, size))
+			return 0;
+	}
+	return rotate(w, size, w->enc.state.time_ns, w->enc.state.order);
+}
+
+int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
+{
+	return rotate(w, 0, time_ns, order);
 }

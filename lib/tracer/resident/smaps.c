@@ -142,6 +142,10 @@ static void close_mapping(struct smaps *s)
 		/* Without a file all pages are private, which says nothing about copies. */
 		now->copied = 0;
 	}
+	if (is_file(now) || now->access[3] == 's')
+		now->shared = 0;
+	if (now->shared > now->resident)
+		now->shared = now->resident;
 	if (now->copied > now->resident)
 		now->copied = now->resident;
 	if (s->has_held && now->inode != 0 && now->inode == held->inode &&
@@ -232,6 +236,8 @@ static int open_mapping(struct smaps *s)
 	return 0;
 }
 
+#define FIRST_ADDED 3 /* of the values from this on, one is the sum of two */
+
 /* "NAME:   123 kB", in bytes. */
 static void read_value(struct smaps *s)
 {
@@ -242,11 +248,13 @@ static void read_value(struct smaps *s)
 		{"Rss:", offsetof(struct smaps_mapping, resident)},
 		{"Anonymous:", offsetof(struct smaps_mapping, copied)},
 		{"Swap:", offsetof(struct smaps_mapping, swap)},
+		{"Shared_Clean:", offsetof(struct smaps_mapping, shared)},
+		{"Shared_Dirty:", offsetof(struct smaps_mapping, shared)},
 	};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		const char *p = s->line + strlen(values[i].name);
-		uint64_t value;
+		uint64_t value, before;
 
 		if (!begins_with(s->line, values[i].name))
 			continue;
@@ -254,6 +262,8 @@ static void read_value(struct smaps *s)
 			p++;
 		value = decimal(&p);
 		value = value > 1ULL << 52 ? ADDRESS_MAX : value * 1024;
+		memcpy(&before, (char *)&s->now + values[i].offset, sizeof(before));
+		value += i >= FIRST_ADDED ? before : 0;
 		memcpy((char *)&s->now + values[i].offset, &value, sizeof(value));
 	}
 	/* Linux makes MAP_STACK "no huge pages" from 6.7 on. */

@@ -27,9 +27,10 @@ struct smaps_mapping {
 	uint64_t resident;
 	uint64_t copied; /* of these, pages that are no longer as in the file */
 	uint64_t swap;
-	uint64_t inode; /* 0: no file */
-	uint32_t kind;	/* PMT_MEMORY_*; of a file's, that of the pages that are not copied */
-	char access[5]; /* of the last mapping: "rw-p" */
+	uint64_t shared; /* of what is resident without a file: in other processes, too */
+	uint64_t inode;	 /* 0: no file */
+	uint32_t kind;	 /* PMT_MEMORY_*; of a file's, that of the pages that are not copied */
+	char access[5];	 /* of the last mapping: "rw-p" */
 	char name[SMAPS_LINE];
 	uint8_t executable; /* some mapping is */
 	uint8_t stack;	    /* mapped with MAP_STACK, or has guard pages */
