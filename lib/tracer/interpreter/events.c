@@ -14,6 +14,7 @@
 #include "order.h"
 #include "process.h"
 #include "python.h"
+#include "pythreads.h"
 #include "rss.h"
 #include "slots.h"
 #include "stack.h"
@@ -360,6 +361,7 @@ static void change_engine(void)
 
 void events_begin(void)
 {
+	pythreads_begin();
 	if (!wants_any())
 		return;
 	if (python.known->has_monitoring)

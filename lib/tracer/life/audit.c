@@ -14,6 +14,7 @@
 #include "process.h"
 #include "pymem.h"
 #include "python.h"
+#include "pythreads.h"
 #include "sampler.h"
 #include "trace.h"
 #include "types.h"
@@ -82,6 +83,7 @@ static void at_end(void)
 
 	if (process_is_own()) {
 		events_flush();
+		pythreads_flush();
 		if (!audit.ended)
 			trace_life(PMT_LIFE_PYTHON_END, 0);
 	}
@@ -113,6 +115,7 @@ static void on_cpython_event(const char *event)
 		if (process_traces(PMT_TRACED_PYMEM))
 			pymem_check();
 		python_check_compiler();
+		pythreads_start();
 		trace_life(PMT_LIFE_PYTHON_START, 0);
 	}
 	/* From 3.12 on another interpreter may have a lock of its own. */
@@ -138,6 +141,7 @@ static int on_event(const char *event, void *args, void *data)
 	if (!process_is_own())
 		return 0;
 	process_still_here();
+	pythreads_flush();
 	if (!audit.started) {
 		audit.started = 1;
 		if (process_traces(PMT_TRACED_PYMEM))
