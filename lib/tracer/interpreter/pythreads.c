@@ -33,6 +33,8 @@
 
 /* Names that wait at a time; the oldest one is dropped. */
 #define WAITING 128U
+/* So many of them are looked at by one event of the interpreter. */
+#define FEW 8U
 
 typedef int set_function(void *property, void *object, void *value);
 
@@ -79,6 +81,7 @@ static struct {
 	struct lock lock;
 	_Atomic uint32_t count; /* names that wait */
 	uint32_t next;
+	uint32_t flushed;
 	struct waiting waiting[WAITING];
 } names;
 
@@ -184,21 +187,39 @@ void pythreads_made(pthread_t handle, const char *name)
 
 void pythreads_here(void)
 {
+	const int state = atomic_load_explicit(&thread_self->state, memory_order_relaxed);
+
+	/* The tracer sets a value of its own, too, while it makes a thread's state. */
+	if (names.state != 1 || state == THREAD_BUSY || state == THREAD_INSIDE)
+		return;
 	/* number_of() gives this thread its number: then whoever brings a name later finds it. */
-	if (names.state == 1 && (python.of_this_thread() != NULL || atomic_load(&names.count) != 0))
+	if (python.of_this_thread() != NULL || atomic_load(&names.count) != 0)
 		deliver(pthread_self());
+}
+
+/* At most so many names. */
+static void flush(unsigned most)
+{
+	if (atomic_load_explicit(&names.count, memory_order_relaxed) == 0)
+		return;
+	for (uint32_t i = 0; i < WAITING && most != 0; i++) {
+		const struct waiting *w = &names.waiting[names.flushed++ % WAITING];
+
+		if (w->handle == 0 || w->taken)
+			continue;
+		deliver(w->handle);
+		most--;
+	}
 }
 
 void pythreads_flush(void)
 {
-	if (atomic_load_explicit(&names.count, memory_order_relaxed) == 0)
-		return;
-	for (uint32_t i = 0; i < WAITING; i++) {
-		const struct waiting *w = &names.waiting[i];
+	flush(FEW);
+}
 
-		if (w->handle != 0 && !w->taken)
-			deliver(w->handle);
-	}
+void pythreads_flush_all(void)
+{
+	flush(WAITING);
 }
 
 /* --- reading them --- */

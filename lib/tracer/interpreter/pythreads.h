@@ -28,7 +28,8 @@ int pythreads_calls(char name[PYTHREADS_NAME_BYTES]);
 void pythreads_made(pthread_t handle, const char *name);
 /* This thread enters the interpreter or leaves it: if it was given a name, that is recorded. */
 void pythreads_here(void);
-/* Record the names that could not be before, as their threads had no number. Any time. */
+/* Record names that could not be before, as their threads had no number: some, or all. Any time. */
 void pythreads_flush(void);
+void pythreads_flush_all(void);
 
 #endif

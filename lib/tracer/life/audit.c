@@ -83,7 +83,7 @@ static void at_end(void)
 
 	if (process_is_own()) {
 		events_flush();
-		pythreads_flush();
+		pythreads_flush_all();
 		if (!audit.ended)
 			trace_life(PMT_LIFE_PYTHON_END, 0);
 	}
