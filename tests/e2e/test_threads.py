@@ -7,7 +7,17 @@ import os
 
 import pytest
 
-from harness import Log, Python, Tracer, check_notes, need_root, only, vallocs
+from harness import (
+    LIBRARY,
+    TARGETS,
+    Log,
+    Python,
+    Tracer,
+    check_notes,
+    need_root,
+    only,
+    vallocs,
+)
 
 
 def check_order(log: Log) -> int:
@@ -131,6 +141,54 @@ def test_python_thread_names(tracer: Tracer, python: Python) -> None:
         assert tids[only(vallocs(log, row["size"]))["thread"]] == row["tid"]
     if python.version >= (3, 14):
         assert ["before start"] in [n[-1:] for n in names_of(log).values()]
+
+
+def names_at_blocks(log: Log) -> dict[int, str]:
+    """Size of a block by valloc() -> what its thread was called then."""
+    names: dict[int, str] = {}
+    found = {}
+    for event in log.events:
+        if event["event"] == "thread_name":
+            names[event["thread"]] = event["name"]
+        elif event["event"] == "alloc" and event["allocator"] == "valloc":
+            found[event["size"]] = names[event["thread"]]
+    return found
+
+
+def test_names_of_threading(tracer: Tracer, python: Python) -> None:
+    """Given at the start, changed before it, and changed by the thread and by another one."""
+    run = tracer.python(python, "thread_names.py", "names")
+    told = {row["size"]: row["name"] for row in run.report}
+    named = names_at_blocks(run.log)
+    assert len(told) == 9
+    assert {size: named[size] for size in told} == told
+    # The name that a property makes up: from 3.14 on `threading` asks for it, and tells the system.
+    assert ("odd" in named.values()) == (python.version >= (3, 14))
+    assert run.log.of("lost") == []
+    assert "too late" not in [n for thread in names_of(run.log).values() for n in thread]
+
+
+@pytest.mark.parametrize("how", ["preloaded", "loaded"])
+def test_names_of_threads_before_the_log(tracer: Tracer, python: Python, how: str) -> None:
+    if python.root:
+        pytest.skip("this program writes its logs outside the root")
+    library = "preloaded" if how == "preloaded" else str(LIBRARY)
+    argv = [python.path, TARGETS / "thread_names.py", "late", library]
+    if how == "preloaded":
+        run = tracer.traced(argv, options={"START": "off", "TRACE": None, "FOLD": None})
+    else:
+        folder = tracer.folder / f"run{tracer.runs + 1}" / "logs"
+        argv = ["/bin/sh", "-c", 'mkdir -p logs && exec "$@"', "sh", *map(str, argv)]
+        run = tracer.untraced(argv)
+        run.logs = [Log(path) for path in folder.iterdir()]
+    assert run.outcome.status == 0, run.outcome
+    [log] = run.logs
+    last = {thread: names[-1] for thread, names in names_of(log).items()}
+    assert sorted(last.values())[:2] == ["early-1", "early-2"]
+    assert log.of("lost") == []
+    if how == "preloaded":  # else valloc() is not seen
+        for row in run.report:
+            assert last[only(vallocs(log, row["size"]))["thread"]] == row["name"]
 
 
 def test_thread_teardown(tracer: Tracer) -> None:

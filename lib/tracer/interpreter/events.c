@@ -13,6 +13,7 @@
 #include "monitor.h"
 #include "order.h"
 #include "python.h"
+#include "pythreads.h"
 #include "rss.h"
 #include "slots.h"
 #include "stack.h"
@@ -364,6 +365,7 @@ static void change_engine(void)
 
 void events_begin(void)
 {
+	pythreads_begin();
 	if (!wants_any())
 		return;
 	if (python.known->has_monitoring)

@@ -15,6 +15,7 @@
 #include "process.h"
 #include "pymem.h"
 #include "python.h"
+#include "pythreads.h"
 #include "sampler.h"
 #include "trace.h"
 #include "tracing.h"
@@ -84,6 +85,7 @@ static void at_end(void)
 
 	if (tracing_is_own()) {
 		events_flush();
+		pythreads_flush_all();
 		if (!audit.ended)
 			trace_life(PMT_LIFE_PYTHON_END, 0);
 	}
@@ -117,6 +119,7 @@ static void on_cpython_event(const char *event)
 		python_check_compiler();
 		if (tracing_wants_types())
 			dying_arm();
+		pythreads_start();
 		trace_life(PMT_LIFE_PYTHON_START, 0);
 	}
 	/* From 3.12 on another interpreter may have a lock of its own. */
@@ -144,6 +147,7 @@ static int on_event(const char *event, void *args, void *data)
 	if (!tracing_is_own())
 		return 0;
 	process_still_here();
+	pythreads_flush();
 	if (!audit.started) {
 		audit.started = 1;
 		if (tracing_wants(PMT_TRACED_PYMEM))

@@ -15,6 +15,7 @@
 #include "events.h"
 #include "names.h"
 #include "process.h"
+#include "pythreads.h"
 #include "real.h"
 #include "sampler.h"
 #include "slots.h"
@@ -182,12 +183,29 @@ PMT_EXPORT void _Exit(int status)
 	__builtin_unreachable();
 }
 
+PMT_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			      void *(*start)(void *), void *argument)
+{
+	char name[PYTHREADS_NAME_BYTES];
+	const int saved = errno;
+	const int named = pythreads_calls(name);
+	int rc;
+
+	errno = saved;
+	rc = real.pthread_create(thread, attributes, start, argument);
+	if (rc == 0 && named)
+		pythreads_made(*thread, name);
+	return rc;
+}
+
 PMT_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 {
+	char whole[PYTHREADS_NAME_BYTES];
 	int rc = real.pthread_setname_np(thread, name);
 
+	/* `threading` has a longer name than the system would keep. */
 	if (rc == 0)
-		trace_thread_name(thread, name);
+		trace_thread_name(thread, pythreads_calls(whole) ? whole : name);
 	return rc;
 }
 
@@ -207,6 +225,7 @@ PMT_EXPORT int pthread_setspecific(pthread_key_t key, const void *value)
 	if (rc == 0 && tracing_is_on()) {
 		audit_again();
 		slots_thread_state();
+		pythreads_here();
 	}
 	return rc;
 }
