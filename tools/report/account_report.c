@@ -202,10 +202,18 @@ void account_print_notes(const struct account *account, uint64_t peak_bytes,
 		begin(context);
 		print_arenas_note(last);
 	}
-	if (!last->heap.known && is_remarkable(last, last->heap.held_bytes)) {
+	if (account->incomplete) {
 		begin(context);
-		puts("malloc is not the C library's: its memory is part of what the program "
-		     "mapped");
+		puts("events are missing in the log: how much malloc and Python keep free is not "
+		     "known");
+	} else if (!last->heap.known && is_remarkable(last, last->heap.held_bytes)) {
+		begin(context);
+		puts(last->record.malloc == PMT_MALLOCSTATE_OTHER
+			     ? "malloc is not the C library's: its memory is part of what the "
+			       "program mapped"
+			     : "more is held than malloc's heap has room for: some of its blocks "
+			       "lie "
+			       "elsewhere");
 	}
 	if (is_remarkable(last, magnitude(missing))) {
 		begin(context);
