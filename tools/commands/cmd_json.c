@@ -212,6 +212,7 @@ static int print_log(const char *path)
 	state.events = 0;
 	state.lost = 0;
 	progress_begin_output(path);
+	log_end_warn(reader);
 	print_header(reader);
 	print_totals(&show);
 	if (opts.definitions)

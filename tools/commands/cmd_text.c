@@ -12,6 +12,7 @@
 #include "error.h"
 #include "escape.h"
 #include "inputs.h"
+#include "log_end.h"
 #include "names.h"
 #include "progress.h"
 #include "report.h"
@@ -24,12 +25,15 @@ static struct {
 	bool definitions;
 	int style;
 	struct classic_options classic;
-	bool triggered; /* --d-rss-trigger was given */
+	bool python_ended; /* in the log that is being read */
+	bool triggered;	   /* --d-rss-trigger was given */
 } opts = {.classic = {.kind = CLASSIC_AUTO, .clock = -1, .thread = CLASSIC_ALL_THREADS}};
 
 static int visit(void *context, const struct reader_event *event)
 {
 	progress_step(event->number);
+	opts.python_ended |= event->record.type == PMT_REC_process &&
+			     event->record.process.what == PMT_LIFE_PYTHON_END;
 	show_text(context, event);
 	return ferror_unlocked(stdout) ? EXIT_DATA : 0;
 }
@@ -101,10 +105,10 @@ static void print_header(const struct reader *reader)
 static void print_end(const struct reader *reader)
 {
 	char text[DAMAGE_TEXT];
-	char state[160];
+	char state[REPORT_STATE];
 
 	damage_describe(reader_damage(reader), text);
-	printf("# end: %s\n", report_state(reader, state));
+	printf("# end: %s\n", report_state(reader, opts.python_ended, state));
 	if (text[0] != '\0')
 		printf("# damage: %s\n", text);
 	if (reader_damage(reader)->unknown_records != 0)
@@ -119,7 +123,11 @@ static int print_records(struct reader *reader)
 {
 	int rc = 0;
 	struct show show = {stdout, reader, opts.stacks};
+	char stopped[LOG_END_TEXT];
 
+	opts.python_ended = false;
+	if (log_end_stopped(reader, stopped) != NULL)
+		printf("# %s\n", stopped);
 	print_header(reader);
 	print_totals(&show);
 	printf("# columns: seconds, thread, event, fields\n");

@@ -8,6 +8,7 @@
 
 #include "damage.h"
 #include "error.h"
+#include "log_end.h"
 #include "progress.h"
 
 static struct series_point point_now(const struct replay *replay)
@@ -98,6 +99,7 @@ int plot_init(struct plot *plot, const char *path, bool objects)
 	memset(plot, 0, sizeof(*plot));
 	if (reader_open(path, &plot->reader) != 0)
 		return EXIT_DATA;
+	log_end_warn(plot->reader);
 	replay_init(&plot->replay, reader_header(plot->reader));
 	replay_begin(&plot->replay, plot->reader);
 	series_init(&plot->series);

@@ -10,6 +10,7 @@
 
 #include "damage.h"
 #include "error.h"
+#include "log_end.h"
 #include "idmap.h"
 #include "log.h"
 #include "names.h"
@@ -472,6 +473,7 @@ int calls_add(struct calls *calls, const char *path)
 
 	if (reader_open(path, &reader) != 0)
 		return EXIT_DATA;
+	log_end_warn(reader);
 	progress_begin(path);
 	rc = calls_read(calls, reader);
 	progress_end();

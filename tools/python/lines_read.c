@@ -17,6 +17,7 @@
 #include "damage.h"
 #include "depth.h"
 #include "error.h"
+#include "log_end.h"
 #include "lines.h"
 #include "mix.h"
 #include "progress.h"
@@ -367,6 +368,7 @@ int lines_add(struct lines *lines, const char *path)
 
 	if (reader_open(path, &run.reader) != 0)
 		return EXIT_DATA;
+	log_end_warn(run.reader);
 	grow_cells(&run);
 	progress_begin(path);
 	const int result = reader_run(run.reader, visit, &run);

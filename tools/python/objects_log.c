@@ -5,6 +5,7 @@
 
 #include "damage.h"
 #include "error.h"
+#include "log_end.h"
 #include "mix.h"
 #include "objects.h"
 #include "progress.h"
@@ -294,6 +295,7 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 	begin(log, options);
 	if (reader_open(moment->path, &log->reader) != 0)
 		return EXIT_DATA;
+	log_end_warn(log->reader);
 	if (options->moment.kind == MOMENT_PEAK) {
 		result = find_peak(log, options);
 	} else {

@@ -385,6 +385,13 @@ void account_record(struct account *account, const struct pmt_record *record, ui
 	}
 }
 
+void account_lacks_events(struct account *account)
+{
+	account->incomplete = true;
+	account->peak.heap.known = account->peak.arenas.known = false;
+	account->last.heap.known = account->last.arenas.known = false;
+}
+
 int64_t account_unexplained(const struct account_view *view)
 {
 	uint64_t sum = 0;

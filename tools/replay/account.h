@@ -100,6 +100,7 @@ struct account {
 	uint64_t accounts;
 	struct account_view peak; /* the one with the largest resident set */
 	struct account_view last;
+	bool incomplete; /* account_lacks_events() */
 	/* From the header. */
 	bool has_before; /* the process is a forked child, or was there before the log */
 	bool forked;
@@ -151,6 +152,9 @@ static inline void account_block(struct account *account, uint64_t addr, uint64_
 
 /* A record that is not about blocks, at TIME_NS since the start. Mappings are given as well. */
 void account_record(struct account *account, const struct pmt_record *record, uint64_t time_ns);
+
+/* In the end: events are missing, so what allocators keep free is not known. */
+void account_lacks_events(struct account *account);
 
 /* What the parts leave over; negative when they are more than the resident set. */
 int64_t account_unexplained(const struct account_view *view);

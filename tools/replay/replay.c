@@ -426,6 +426,7 @@ static void on_account(struct replay *replay, const struct reader_event *event)
 
 static void on_life(struct replay *replay, uint64_t what)
 {
+	replay->python_ended |= what == PMT_LIFE_PYTHON_END;
 	if (what != PMT_LIFE_PROGRAM_END)
 		return;
 	replay->has_program_end = true;

@@ -250,7 +250,11 @@ void account_print_notes(const struct account *account, uint64_t peak_bytes,
 		begin(context);
 		print_arenas_note(last);
 	}
-	if (!last->heap.known && is_remarkable(last, last->heap.held_bytes)) {
+	if (account->incomplete) {
+		begin(context);
+		puts("events are missing in the log: how much malloc and Python keep free is not "
+		     "known");
+	} else if (!last->heap.known && is_remarkable(last, last->heap.held_bytes)) {
 		begin(context);
 		print_other_malloc_note(account, last);
 	}

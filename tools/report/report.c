@@ -9,8 +9,10 @@
 
 #include "error.h"
 #include "escape.h"
+#include "log_end.h"
 #include "reader.h"
 #include "replay.h"
+#include "writer_alive.h"
 
 const char *report_size(uint64_t bytes, report_buffer buffer)
 {
@@ -154,27 +156,51 @@ bool report_complete(const struct reader *reader)
 	       !is_damaged(damage);
 }
 
-const char *report_state(const struct reader *reader, char buffer[160])
+/* How a process ended that did not close its log. */
+static const char *open_state(const struct reader *reader, bool python_ended,
+			      char buffer[REPORT_STATE])
+{
+	switch (writer_alive(reader_header(reader), reader_path(reader))) {
+	case WRITER_ALIVE:
+		return "the log is not complete: the process is still running";
+	case WRITER_UNKNOWN:
+		return "the log is not complete: the process was killed, or is still running";
+	default:
+		break;
+	}
+	if (python_ended)
+		return "the log is not complete: the interpreter had ended, then a signal ended "
+		       "the "
+		       "process (as after Ctrl-C)";
+	snprintf(buffer, REPORT_STATE,
+		 "the log is not complete: the process was killed (no process %" PRIu32
+		 " writes it any more)",
+		 reader_header(reader)->pid);
+	return buffer;
+}
+
+_Static_assert(REPORT_STATE >= LOG_END_TEXT, "room for how a log ended");
+
+const char *report_state(const struct reader *reader, bool python_ended, char buffer[REPORT_STATE])
 {
 	const struct reader_damage *damage = reader_damage(reader);
-	const struct pmt_header_live *live = &reader_header(reader)->live;
-	const char *reason = pmt_name("STOP", live->stop_reason);
+	char stopped[REPORT_STATE];
 
 	if (is_damaged(damage))
 		return "the log is damaged: some of it could not be read";
 	if (damage->truncated)
 		return "the log is not complete: the file was cut off";
-	switch (live->state) {
+	switch (reader_header(reader)->live.state) {
 	case PMT_STATE_CLOSED:
 		return "the log is complete";
 	case PMT_STATE_EXECED:
 		return "the log is complete: the process went on as another program";
 	case PMT_STATE_STOPPED:
-		snprintf(buffer, 160, "the log is not complete: tracing stopped early (%s)",
-			 reason != NULL ? reason : "unknown reason");
+		snprintf(buffer, REPORT_STATE, "the log is not complete: %.200s",
+			 log_end_stopped(reader, stopped));
 		return buffer;
 	default:
-		return "the log is not complete: the process was killed, or is still running";
+		return open_state(reader, python_ended, buffer);
 	}
 }
 

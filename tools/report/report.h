@@ -54,8 +54,13 @@ void report_json_print(json_t *json);
 
 /* Whether the log holds everything to the process's end, undamaged. Right after reader_run(). */
 bool report_complete(const struct reader *reader);
-/* How the log ended, one sentence without full stop: "the log is complete". */
-const char *report_state(const struct reader *reader, char buffer[160]);
+/* Room for how a log ended. */
+#define REPORT_STATE 240
+/*
+ * How the log ended, one sentence without full stop: "the log is complete". PYTHON_ENDED: it has
+ * the end of the interpreter (replay.h). Whether the process still runs is looked up.
+ */
+const char *report_state(const struct reader *reader, bool python_ended, char buffer[REPORT_STATE]);
 /* Events that were not recorded. */
 uint64_t report_lost(const struct reader *reader, const struct replay *replay);
 /* From the start to the end of the process, or to the last event. */

@@ -8,6 +8,8 @@
 
 #include "damage.h"
 #include "error.h"
+#include "names.h"
+#include "report.h"
 
 static void add_amount(struct amount *to, const struct amount *amount)
 {
@@ -69,6 +71,9 @@ int stats_init(struct stats *stats, const char *path)
 	inherit(&stats->replay.account, stats->reader, path);
 	const int result = replay_run(&stats->replay, stats->reader);
 
+	if (report_lost(stats->reader, &stats->replay) != 0 ||
+	    reader_header(stats->reader)->live.state == PMT_STATE_STOPPED)
+		account_lacks_events(&stats->replay.account);
 	sum_sites(stats);
 	find_peak_rss(stats);
 	return result != 0 ? EXIT_DATA : damage_status(stats->reader);

@@ -76,6 +76,7 @@ static void put_log(json_t *object, const struct stats *stats)
 	const char *state = pmt_name("STATE", live->state);
 
 	json_object_set_new(object, "complete", json_boolean(report_complete(stats->reader)));
+	log_end_warn(stats->reader);
 	json_object_set_new(object, "state", json_string(state != NULL ? state : "unknown"));
 	report_put_number(object, "lost_records", report_lost(stats->reader, &stats->replay));
 	json_object_set_new(object, "damage", json_damage(stats));

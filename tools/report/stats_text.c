@@ -79,12 +79,14 @@ static void print_process(const struct stats *stats)
 {
 	const struct pmt_header *header = reader_header(stats->reader);
 	report_buffer version;
-	char state[160];
+	char state[REPORT_STATE];
 	bool first = true;
 	uint32_t threads = 0;
 
 	escape_terminal(stdout, reader_path(stats->reader), ESCAPE_LENGTH);
 	putchar('\n');
+	if (log_end_stopped(stats->reader, state) != NULL)
+		printf("  %s; what happened later is not in the log\n", state);
 	print_label("command");
 	report_command(stats->reader, print_word, &first);
 	putchar('\n');
@@ -96,7 +98,7 @@ static void print_process(const struct stats *stats)
 	for (uint32_t i = 0; i < stats->replay.threads.count; i++)
 		threads += stats->replay.threads.threads[i].number != 0;
 	print_line("threads", "%" PRIu32, threads);
-	print_line("log", "%s", report_state(stats->reader, state));
+	print_line("log", "%s", report_state(stats->reader, stats->replay.python_ended, state));
 	if (reader_dropped(stats->reader) != NULL)
 		print_line("flight recorder",
 			   "events up to %.3f s are only in the totals, %s of them",
@@ -333,13 +335,13 @@ static void print_notes(const struct stats *stats)
 {
 	const uint64_t lost = report_lost(stats->reader, &stats->replay);
 	report_buffer buffer;
-	char state[160];
+	char state[REPORT_STATE];
 	bool first = true;
 
 	if (!report_complete(stats->reader)) {
 		begin_note(&first);
 		printf("%s;\n      live at the end is what was live at the last record\n",
-		       report_state(stats->reader, state));
+		       report_state(stats->reader, stats->replay.python_ended, state));
 	}
 	if (reader_dropped(stats->reader) != NULL) {
 		begin_note(&first);

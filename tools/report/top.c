@@ -40,6 +40,7 @@ void top_fini(struct top *top)
 	for (size_t i = 0; i < top->process_count; i++) {
 		free(top->processes[i].path);
 		free(top->processes[i].census);
+		free(top->processes[i].stopped);
 		threads_fini(&top->processes[i].threads);
 	}
 	free(top->processes);
@@ -237,15 +238,16 @@ static struct top_process *new_process(struct top *top, const struct reader *rea
 }
 
 /* The end of a log that has none is not the end of the process. */
-static void warn(const struct top *top, const struct reader *reader)
+static void warn(const struct top *top, const struct reader *reader, bool python_ended)
 {
 	const struct moment *moment = &top->options.moment;
-	char state[160];
+	char state[REPORT_STATE];
 
 	if (top->options.what == TOP_AT_MOMENT &&
-	    (moment->kind == MOMENT_END || moment->kind == MOMENT_EXIT) && !report_complete(reader))
+	    (moment->kind == MOMENT_END || moment->kind == MOMENT_EXIT) &&
+	    reader_header(reader)->live.state != PMT_STATE_STOPPED && !report_complete(reader))
 		error("warning: %s: %s; this is what was live at its last record",
-		      reader_path(reader), report_state(reader, state));
+		      reader_path(reader), report_state(reader, python_ended, state));
 }
 
 /* A log with folding has only counted how soon blocks were freed. */
@@ -347,6 +349,11 @@ static void note_moment(struct top *top, const struct replay *replay)
 
 static void note_log(struct top *top, const struct reader *reader)
 {
+	char stopped[REPORT_STATE];
+
+	if (log_end_stopped(reader, stopped) != NULL)
+		top->processes[top->process_count - 1].stopped =
+			strcpy(need_memory(strlen(stopped) + 1), stopped);
 	top->hides_blocks |= report_hides_blocks(reader);
 	top->dropped |= reader_dropped(reader) != NULL;
 	if (report_dropped_seconds(reader) > top->dropped_seconds)
@@ -382,8 +389,10 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	if (alive) {
 		note_log(top, reader);
 		add_all(top, reader, &replay);
-		warn(top, reader);
 	}
+	/* When the program's own code had ended is a moment that the log has, or not. */
+	if (alive && log->until_number == UINT64_MAX)
+		warn(top, reader, replay.python_ended);
 	top->processes[top->process_count - 1].threads = replay.threads;
 	threads_init(&replay.threads);
 	replay_fini(&replay);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "error.h"
 #include "escape.h"
 #include "moment_print.h"
 #include "replay.h"
@@ -246,8 +247,23 @@ static void print_processes(const struct top *top)
 	putchar('\n');
 }
 
+/* Before anything else: of which processes the log lacks the rest. */
+static void print_stopped(const struct top *top)
+{
+	for (size_t i = 0; i < top->process_count; i++) {
+		const struct top_process *process = &top->processes[i];
+
+		if (process->stopped == NULL)
+			continue;
+		if (top->process_count > 1)
+			printf("process %" PRIu32 ": ", process->pid);
+		printf("%s; what happened later is not in the log\n", process->stopped);
+	}
+}
+
 static void print_head(const struct top *top)
 {
+	print_stopped(top);
 	print_subject(top);
 	print_when(top);
 	fputs(":\n", stdout);
@@ -422,6 +438,10 @@ void top_print_json(const struct top *top, uint64_t limit)
 {
 	json_t *list = json_array();
 
+	for (size_t i = 0; i < top->process_count; i++)
+		if (top->processes[i].stopped != NULL)
+			error("warning: %s: %s; what happened later is not in the log",
+			      top->processes[i].path, top->processes[i].stopped);
 	for (uint32_t i = 0; i < top->count && i < limit; i++)
 		json_array_append_new(list, json_row(top, &top->rows[i]));
 	report_json_print(list);

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""What reports say first of a log that ended early, and whether its process still runs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness import LIBRARY, Python, Tracer, clean_env, need_root, tool
+
+pytestmark = pytest.mark.python
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    need_root()
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)]
+    if subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("no tmpfs can be mounted")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+MUCH = "keep = [bytearray(1000 + i % 7) for i in range(400000)]"
+STOPPED = "the log could not grow (disk full, quota or file size limit); what happened later"
+
+
+def test_every_report_says_first_that_tracing_stopped(
+    tracer: Tracer, a_python: Python, small_disk: Path
+) -> None:
+    options = {"OUTPUT": str(small_disk / "a.pmt"), "TRACE": "malloc,pymem,rss,calls,objects"}
+    run = tracer.python_argv(a_python, ["-c", MUCH], options=options, traced_only=True)
+    assert b"tracing stopped" in run.outcome.err
+    log = small_disk / "a.pmt"
+    first = tool("top", log).out.decode().splitlines()[0]
+    assert first.startswith("tracing stopped after ") and STOPPED in first
+    second = tool("stats", log).out.decode().splitlines()[1]
+    assert second.startswith("  tracing stopped after ") and STOPPED in second
+    assert tool("text", log).out.decode().splitlines()[0].startswith("# tracing stopped after ")
+    for command in (["top", "--json"], ["stats", "--json"], ["json"], ["calls"]):
+        said = tool(*command, log, status=None).err.decode().splitlines()[0]
+        assert "tracing stopped after " in said and STOPPED in said, command
+    notes = tool("stats", log).out.decode()
+    assert "events are missing in the log: how much malloc and Python keep free" in notes
+    assert "malloc is not the C library's" not in notes and "malloc keeps" not in notes
+
+
+def start(python: Python, code: str, log: Path) -> subprocess.Popen[bytes]:
+    env = {**clean_env(), "LD_PRELOAD": str(LIBRARY), "PYMEMTRACE_OUTPUT": str(log)}
+    return subprocess.Popen([python.path, "-c", code], env=env, stdout=subprocess.PIPE)
+
+
+def test_a_process_that_still_runs(a_python: Python, tmp_path: Path) -> None:
+    log = tmp_path / "a.pmt"
+    with start(a_python, "print('x', flush=True); import time; time.sleep(600)", log) as child:
+        assert child.stdout and child.stdout.readline() == b"x\n"
+        assert b"the process is still running" in tool("stats", log).out
+        child.kill()
+        child.wait()
+    assert f"(no process {child.pid} writes it any more)".encode() in tool("stats", log).out
+    assert b"the process was killed" in tool("stats", log).out
+
+
+def test_the_interpreter_had_ended(a_python: Python, tmp_path: Path) -> None:
+    """After KeyboardInterrupt the interpreter ends, and then lets the signal end the process."""
+    log = tmp_path / "a.pmt"
+    code = "keep = bytearray(3 << 20); print('x', flush=True)\nimport time\nwhile 1: time.sleep(600)"
+    with start(a_python, code, log) as child:
+        assert child.stdout and child.stdout.readline() == b"x\n"
+        child.send_signal(signal.SIGINT)
+        child.wait()
+    assert child.returncode == -signal.SIGINT
+    text = tool("stats", log).out.decode()
+    assert "the interpreter had ended, then a signal ended the process (as after Ctrl-C)" in text
+    assert "killed" not in text
+    end = tool("top", "--at", "end", log)
+    assert "3.0 MiB" in end.out.decode() and end.err == b""
