@@ -19,7 +19,6 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 
-
 SLOWEST = 10
 
 

@@ -45,6 +45,7 @@ def test_commands_succeed(done: list[tuple[generate.Step, int, str]]) -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_output_begins_as_shown(done: list[tuple[generate.Step, int, str]]) -> None:
     """The first two words without numbers in them: the rest depends on the machine."""
 
@@ -56,6 +57,7 @@ def test_output_begins_as_shown(done: list[tuple[generate.Step, int, str]]) -> N
         assert words(text) == words(step.shown), step.text
 
 
+@pytest.mark.slow
 def test_tracing_is_silent(done: list[tuple[generate.Step, int, str]]) -> None:
     runs = [text for step, _, text in done if "pymemtrace run" in step.text]
     assert len(runs) >= 4 and set(runs) == {""}

@@ -23,7 +23,16 @@ def traced(tracer: Tracer, python: Python, scenario: str, **keywords: Any) -> Ru
     return tracer.python(python, "tracing.py", scenario, options=options, **keywords)
 
 
-@pytest.mark.parametrize("words", ["profile", "trace", "lines", "profile,trace", "exceptions"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "profile",
+        pytest.param("trace", marks=pytest.mark.slow),
+        "lines",
+        "profile,trace",
+        pytest.param("exceptions", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("scenario", ["own_functions", "profiler", "failing"])
 def test_own_tracers(tracer: Tracer, python: Python, scenario: str, words: str) -> None:
     """The program sees no difference (Tracer.both), and we lose no more than the rest of a line."""
@@ -65,6 +74,7 @@ def test_ends_in_the_middle(tracer: Tracer, python: Python) -> None:
     tool("stats", run.log.path)
 
 
+@pytest.mark.slow
 def test_interpreters(tracer: Tracer, python: Python) -> None:
     run = traced(tracer, python, "interpreters")
     need(run.outcome.out != b"none\n", "no interpreters in this Python")

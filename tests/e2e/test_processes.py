@@ -168,7 +168,13 @@ spawn_child other_child exec_python exec_other profile_in_child fork_in_thread""
 
 
 @pytest.mark.interpreters("3.12", "3.14")
-@pytest.mark.parametrize("case", FOLLOWED)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[pytest.mark.slow] * (case in ("pool_spawn", "pool_forkserver")))
+        for case in FOLLOWED
+    ],
+)
 def test_python_processes(tracer: Tracer, python: Python, case: str) -> None:
     """Every task's blocks are in the log of its process, all of them, with the right stacks."""
     run = tracer.python(python, "procs.py", case)

@@ -169,6 +169,7 @@ def test_cython(tracer: Tracer, python: Python) -> None:
     check_notes(tracer.python(python, "mixed_stacks.py", built.parent), 3)
 
 
+@pytest.mark.slow
 def test_greenlets(tracer: Tracer, python: Python) -> None:
     """Switches between allocations; greenlet is imported after the first one."""
     folder = greenlet_for(python)
