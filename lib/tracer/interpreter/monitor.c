@@ -198,7 +198,7 @@ static void *on_c_raise(void *self, void *const *args, size_t count, void *names
 	return monitor.none;
 }
 
-/* Which events, for which word. */
+/* The events of sys.monitoring, each with the word of TRACE that wants it, and what it calls. */
 static const struct {
 	unsigned word;
 	const char *event;

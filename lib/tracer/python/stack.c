@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking frames, and numbering stacks. */
+/* From a walk of the frames to the number of a stack. */
 #include "stack.h"
 
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "python.h"
 #include "table.h"
 #include "tracing.h"
+#include "walk.h"
 
 /*
  * Frames that are known at most. Of a deeper stack only the innermost are; to look for the
@@ -79,172 +80,6 @@ void stack_code_died(const void *code)
 		thread_leave(t);
 }
 
-static uintptr_t word_at(const void *object, uint32_t offset)
-{
-	uintptr_t value;
-
-	memcpy(&value, (const char *)object + offset, sizeof(value));
-	return value;
-}
-
-static int32_t int_at(const void *object, uint32_t offset)
-{
-	int32_t value;
-
-	memcpy(&value, (const char *)object + offset, sizeof(value));
-	return value;
-}
-
-/* Free-threaded builds copy the bytecode for each thread; the distance is what compares. */
-static uintptr_t copied_position(const struct python_layout *l, const char *frame, const char *code)
-{
-	const char *copies = (const char *)word_at(code, l->tlbc);
-	uintptr_t instruction = word_at(frame, l->position);
-	int32_t index = int_at(frame, l->tlbc_index);
-
-	if (copies == NULL || index < 0 || (uintptr_t)index >= word_at(copies, 0))
-		return 0;
-	return instruction - word_at(copies, 8 + 8 * (uint32_t)index);
-}
-
-static inline const void *code_of(const struct python_layout *l, const char *frame)
-{
-	return (const void *)(word_at(frame, l->executable) & ~(uintptr_t)7);
-}
-
-static inline uintptr_t raw_position(const struct python_layout *l, const char *frame,
-				     const void *code)
-{
-	if (l->position_kind <= PYTHON_INDEX_UNITS)
-		return (uintptr_t)(intptr_t)int_at(frame, l->position);
-	if (l->tlbc == 0 || code == NULL)
-		return word_at(frame, l->position);
-	return copied_position(l, frame, code);
-}
-
-/*
- * How frames are read. A walk is compiled once for each of these, so that it does not ask again at
- * each frame: the branches on SHAPE are gone, and offsets alone are left.
- */
-enum shape {
-	SHAPE_ANY,     /* asks the layout for everything */
-	SHAPE_CFRAME,  /* 3.11, 3.12 */
-	SHAPE_INDEX,   /* 3.13 */
-	SHAPE_POINTER, /* 3.14 and later */
-};
-
-static inline enum shape shape_of(const struct python_layout *l)
-{
-	if (l->tlbc != 0 || !l->has_owner || l->position_kind <= PYTHON_INDEX_UNITS)
-		return SHAPE_ANY;
-	switch (l->mark_kind) {
-	case PYTHON_MARK_INDEX:
-		return l->has_cframe ? SHAPE_CFRAME : SHAPE_INDEX;
-	case PYTHON_MARK_POINTER:
-		return l->has_cframe ? SHAPE_ANY : SHAPE_POINTER;
-	default:
-		return SHAPE_ANY;
-	}
-}
-
-static inline int has_cframe(const struct python_layout *l, enum shape shape)
-{
-	return shape == SHAPE_ANY ? l->has_cframe != 0 : shape == SHAPE_CFRAME;
-}
-
-static inline enum python_mark mark_kind(const struct python_layout *l, enum shape shape)
-{
-	if (shape == SHAPE_ANY)
-		return l->mark_kind;
-	return shape == SHAPE_POINTER ? PYTHON_MARK_POINTER : PYTHON_MARK_INDEX;
-}
-
-static inline uintptr_t position_of(const struct python_layout *l, enum shape shape,
-				    const char *frame, const void *code)
-{
-	return shape == SHAPE_ANY ? raw_position(l, frame, code) : word_at(frame, l->position);
-}
-
-/* Does FRAME belong to the interpreter itself? */
-static inline int is_interpreters(const struct python_layout *l, enum shape shape,
-				  const char *frame)
-{
-	return (shape != SHAPE_ANY || l->has_owner) &&
-	       (unsigned char)frame[l->owner] >= PYTHON_OWNER_INTERPRETER;
-}
-
-/* What a frame says of itself; CODE is NULL for the interpreter's own frames. */
-static inline void look_at_frame(const struct python_layout *l, const char *frame,
-				 struct thread_frame *out)
-{
-	out->code = NULL;
-	if (is_interpreters(l, SHAPE_ANY, frame))
-		return;
-	out->code = code_of(l, frame);
-	out->position = raw_position(l, frame, out->code);
-}
-
-/* A walk. The frames are in t->walked, innermost first; only their `frame` and `place` are set. */
-struct walk {
-	uint32_t count; /* t->frames_room: there may be more */
-	uint32_t kept;	/* so many of t->frames, from the outermost on, are around them */
-};
-
-static inline char *innermost_frame(const struct python_layout *l, enum shape shape,
-				    const char *tstate)
-{
-	char *frame = (char *)word_at(tstate, l->tstate_frame);
-
-	if (has_cframe(l, shape) && frame != NULL)
-		frame = (char *)word_at(frame, l->cframe_frame);
-	return frame;
-}
-
-/* Walk from TSTATE's innermost frame to the first one with a mark, which is part of the walk. */
-static inline __attribute__((always_inline)) struct walk walk(struct thread *t, const char *tstate,
-							      enum shape shape)
-{
-	const struct python_layout *l = &python.layout;
-	const void *glue = atomic_load_explicit(&code_shared.glue, memory_order_relaxed);
-	struct thread_frame *seen = t->walked;
-	const struct thread_frame *end = seen + t->frames_room;
-	const char *inner = NULL;
-	struct walk w = {0, 0};
-	char *previous;
-
-	for (char *frame = innermost_frame(l, shape, tstate); frame != NULL; frame = previous) {
-		char *place;
-
-		previous = (char *)word_at(frame, l->previous);
-		if (is_interpreters(l, shape, frame)) {
-			inner = NULL;
-			continue;
-		}
-		seen->frame = frame;
-		seen->place = NULL;
-		place = mark_place(l, mark_kind(l, shape), frame, inner);
-		/*
-		 * The interpreter's own glue is waiting for a call from its start on, when nothing
-		 * is on its value stack yet, so its mark would prove nothing.
-		 */
-		if (place != NULL && code_of(l, frame) != glue) {
-			uint32_t index = mark_index(t, mark_kind(l, shape), frame, place);
-
-			if (index != MARK_NONE && t->frames[index].code == code_of(l, frame)) {
-				w.kept = index;
-				seen++;
-				break;
-			}
-			seen->place = place;
-		}
-		inner = frame;
-		if (++seen == end)
-			break;
-	}
-	w.count = (uint32_t)(seen - t->walked);
-	return w;
-}
-
 uint32_t stack_position(const void *code, uintptr_t raw)
 {
 	const struct python_layout *l = &python.layout;
@@ -277,7 +112,7 @@ uint32_t stack_code(const void *code)
 {
 	uint32_t number = (uint32_t)table_get(&code_shared.numbers, (uintptr_t)code);
 
-	if (number != 0 || (void *)word_at(code, python.layout.ob_type) != python.code_type)
+	if (number != 0 || (void *)walk_word(code, python.layout.ob_type) != python.code_type)
 		return number;
 	lock_take(&stacks.lock);
 	number = (uint32_t)table_get(&code_shared.numbers, (uintptr_t)code);
@@ -370,7 +205,7 @@ static inline uint32_t push_frame(struct thread *t, uint32_t parent, struct thre
  * were.
  */
 static inline __attribute__((always_inline)) uint32_t
-update(struct thread *t, const struct walk *w, enum shape shape, int attached, uint64_t deaths)
+update(struct thread *t, const struct walk *w, enum walk_shape shape, int attached, uint64_t deaths)
 {
 	const struct python_layout *l = &python.layout;
 	const uint32_t total = w->kept + w->count;
@@ -385,9 +220,9 @@ update(struct thread *t, const struct walk *w, enum shape shape, int attached, u
 		const void *code;
 
 		seen--;
-		code = code_of(l, seen->frame);
+		code = walk_code(l, seen->frame);
 		if (frame->code != code ||
-		    frame->position != position_of(l, shape, seen->frame, code))
+		    frame->position != walk_position(l, shape, seen->frame, code))
 			break;
 		frame->frame = seen->frame;
 		if (seen->place != NULL && attached)
@@ -399,14 +234,14 @@ update(struct thread *t, const struct walk *w, enum shape shape, int attached, u
 		const void *code;
 
 		seen--;
-		code = code_of(l, seen->frame);
+		code = walk_code(l, seen->frame);
 		if (seen->place != NULL && attached)
 			mark_put(t, seen->place, (uint32_t)(frame - t->frames));
 		if (frame >= old || frame->code != code)
 			frame->number = 0;
 		frame->frame = seen->frame;
 		frame->code = code;
-		frame->position = position_of(l, shape, seen->frame, code);
+		frame->position = walk_position(l, shape, seen->frame, code);
 	}
 	return same;
 }
@@ -442,7 +277,7 @@ static uint32_t too_deep(struct thread *t, uint32_t walked)
 
 	half = half < walked ? half : walked;
 	for (uint32_t i = 0; i < half; i++)
-		look_at_frame(&python.layout, t->walked[i].frame, &t->walked[i]);
+		walk_look_at(&python.layout, t->walked[i].frame, &t->walked[i]);
 	t->frames_used = 0;
 	t->stacks_used = 0;
 	t->quick.frame = NULL;
@@ -471,16 +306,16 @@ static void note_quick(struct thread *t)
 	const char *outer;
 
 	q->frame = NULL;
-	if (shape_of(l) == SHAPE_ANY || t->frames_used < 2 || t->stacks_used < t->frames_used)
+	if (walk_shape_of(l) == WALK_ANY || t->frames_used < 2 || t->stacks_used < t->frames_used)
 		return;
 	outer = t->frames[last - 1].frame;
-	if ((const char *)word_at(t->frames[last].frame, l->previous) != outer ||
+	if ((const char *)walk_word(t->frames[last].frame, l->previous) != outer ||
 	    t->frames[last - 1].code ==
 		    atomic_load_explicit(&code_shared.glue, memory_order_relaxed))
 		return;
-	q->executable = word_at(t->frames[last].frame, l->executable);
+	q->executable = walk_word(t->frames[last].frame, l->executable);
 	q->outer = outer;
-	q->outer_executable = word_at(outer, l->executable);
+	q->outer_executable = walk_word(outer, l->executable);
 	q->mark = mark_word(t, last - 1);
 	q->position = t->frames[last].position;
 	q->frame = t->frames[last].frame;
@@ -493,9 +328,10 @@ static inline int is_quick(const struct thread *t, const struct python_layout *l
 	const char *place;
 	uint64_t mark;
 
-	if (frame == NULL || frame != q->frame || word_at(frame, l->executable) != q->executable ||
-	    (const char *)word_at(frame, l->previous) != q->outer ||
-	    word_at(q->outer, l->executable) != q->outer_executable)
+	if (frame == NULL || frame != q->frame ||
+	    walk_word(frame, l->executable) != q->executable ||
+	    (const char *)walk_word(frame, l->previous) != q->outer ||
+	    walk_word(q->outer, l->executable) != q->outer_executable)
 		return 0;
 	place = mark_place(l, l->mark_kind, (char *)q->outer, frame);
 	if (place == NULL)
@@ -506,14 +342,14 @@ static inline int is_quick(const struct thread *t, const struct python_layout *l
 
 /* The slow way: walk the frames, compare them with those of the last walk, number what differs. */
 static inline __attribute__((always_inline)) uint32_t find(struct thread *t, const char *tstate,
-							   int attached, enum shape shape)
+							   int attached, enum walk_shape shape)
 {
 	const uint64_t deaths = atomic_load_explicit(&code_shared.deaths, memory_order_acquire);
 	struct walk w;
 	uint32_t total, same;
 
 	for (;;) {
-		w = walk(t, tstate, shape);
+		w = walk_frames(t, tstate, shape);
 		total = w.kept + w.count;
 		if (w.count < t->frames_room && total <= t->frames_room)
 			break;
@@ -536,18 +372,18 @@ static __attribute__((noinline)) uint32_t find_stack(struct thread *t, const cha
 {
 	uint32_t stack;
 
-	switch (shape_of(&python.layout)) {
-	case SHAPE_CFRAME:
-		stack = find(t, tstate, attached, SHAPE_CFRAME);
+	switch (walk_shape_of(&python.layout)) {
+	case WALK_CFRAME:
+		stack = find(t, tstate, attached, WALK_CFRAME);
 		break;
-	case SHAPE_INDEX:
-		stack = find(t, tstate, attached, SHAPE_INDEX);
+	case WALK_INDEX:
+		stack = find(t, tstate, attached, WALK_INDEX);
 		break;
-	case SHAPE_POINTER:
-		stack = find(t, tstate, attached, SHAPE_POINTER);
+	case WALK_POINTER:
+		stack = find(t, tstate, attached, WALK_POINTER);
 		break;
 	default:
-		stack = find(t, tstate, attached, SHAPE_ANY);
+		stack = find(t, tstate, attached, WALK_ANY);
 		break;
 	}
 	note_quick(t);
@@ -560,7 +396,7 @@ static inline int is_outermost(const struct thread *t, const struct python_layou
 {
 	if (outer != NULL && l->has_owner &&
 	    (unsigned char)outer[l->owner] >= PYTHON_OWNER_INTERPRETER)
-		outer = (const char *)word_at(outer, l->previous);
+		outer = (const char *)walk_word(outer, l->previous);
 	return outer == NULL &&
 	       t->stack_epoch == atomic_load_explicit(&code_shared.deaths, memory_order_acquire);
 }
@@ -572,18 +408,18 @@ static inline int same_call(const struct thread *t, const struct python_layout *
 	char *outer, *place;
 
 	if (t->frames_used == 0 || t->frames[last].frame != frame ||
-	    t->frames[last].code != code_of(l, frame))
+	    t->frames[last].code != walk_code(l, frame))
 		return 0;
 	if (l->mark_kind == PYTHON_MARK_BYTE) {
 		place = mark_place(l, l->mark_kind, frame, NULL);
 		return place != NULL && mark_is(t, place, last);
 	}
-	outer = (char *)word_at(frame, l->previous);
+	outer = (char *)walk_word(frame, l->previous);
 	if (last == 0)
 		return is_outermost(t, l, outer);
 	if (outer != t->frames[last - 1].frame)
 		return 0;
-	if (t->frames[last - 1].code != code_of(l, outer) ||
+	if (t->frames[last - 1].code != walk_code(l, outer) ||
 	    t->frames[last - 1].code ==
 		    atomic_load_explicit(&code_shared.glue, memory_order_relaxed))
 		return 0;
@@ -607,14 +443,14 @@ static __attribute__((noinline)) uint32_t current(struct thread *t, const char *
 						  int attached)
 {
 	const struct python_layout *l = &python.layout;
-	char *frame = innermost_frame(l, SHAPE_ANY, tstate);
+	char *frame = walk_innermost(l, WALK_ANY, tstate);
 	const struct thread_frame *last;
 	uintptr_t position;
 
 	if (frame == NULL || !same_call(t, l, frame))
 		return find_stack(t, tstate, attached);
 	last = &t->frames[t->frames_used - 1];
-	position = raw_position(l, frame, last->code);
+	position = walk_raw_position(l, frame, last->code);
 	if (last->position == position)
 		return t->stack;
 	if (t->stacks_used < t->frames_used)
@@ -646,10 +482,10 @@ uint32_t stack_current(struct thread *t, int held)
 	tstate = python_attached_state((uintptr_t)t->handle);
 	if (__builtin_expect(tstate == NULL, 0))
 		return current_anyhow(t, 0);
-	frame = innermost_frame(l, SHAPE_ANY, tstate);
+	frame = walk_innermost(l, WALK_ANY, tstate);
 	if (!is_quick(t, l, frame))
 		return current(t, tstate, 1);
-	position = word_at(frame, l->position);
+	position = walk_word(frame, l->position);
 	return t->quick.position == position ? t->stack : move_to(t, position);
 }
 
@@ -675,7 +511,7 @@ static const char *attached_frame(void)
 {
 	const char *state = python.current();
 
-	return state == NULL ? NULL : innermost_frame(&python.layout, SHAPE_ANY, state);
+	return state == NULL ? NULL : walk_innermost(&python.layout, WALK_ANY, state);
 }
 
 uint32_t stack_innermost(const void *code, uint32_t otherwise)
@@ -685,7 +521,7 @@ uint32_t stack_innermost(const void *code, uint32_t otherwise)
 
 	if (frame == NULL)
 		return otherwise;
-	look_at_frame(&python.layout, frame, &seen);
+	walk_look_at(&python.layout, frame, &seen);
 	return seen.code == code ? stack_position(code, seen.position) : otherwise;
 }
 
@@ -695,10 +531,10 @@ int stack_is_deeper(uint32_t frames)
 	uint32_t count = 0;
 
 	for (const char *frame = attached_frame(); frame != NULL && count <= frames;
-	     frame = (const char *)word_at(frame, python.layout.previous)) {
-		look_at_frame(&python.layout, frame, &seen);
+	     frame = (const char *)walk_word(frame, python.layout.previous)) {
+		walk_look_at(&python.layout, frame, &seen);
 		count += seen.code != NULL &&
-			 (void *)word_at(seen.code, python.layout.ob_type) == python.code_type &&
+			 (void *)walk_word(seen.code, python.layout.ob_type) == python.code_type &&
 			 !code_is_glue(seen.code);
 	}
 	return count > frames;
