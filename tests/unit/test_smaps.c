@@ -79,6 +79,25 @@ static void kinds(void)
 	expect(7, PMT_MEMORY_OTHER, 64, 0);
 }
 
+/* Two lines say what is shared. Of files and of shared memory that is no news. */
+static void shared(void)
+{
+	PARSE(LINE("10000-20000", "rw-p", "0", "") KB(
+		"40", "40",
+		"0") "Shared_Clean: 4 kB\n"
+		     "Shared_Dirty: 12 kB\n" LINE("20000-30000", "rw-p", "7", "/usr/lib/x.so")
+			     KB("40", "40", "0") "Shared_Clean: 8 kB\n" LINE("30000-40000", "rw-s",
+									     "0", "")
+				     KB("40", "0", "0") "Shared_Dirty: 8 kB\n" LINE("40000-50000",
+										    "rw-p", "0", "")
+					     KB("4", "4", "0") "Shared_Dirty: 999 kB\n");
+	CHECK_EQ(seen_count, 4);
+	CHECK_EQ(seen[0].shared, 16384);
+	CHECK_EQ(seen[1].shared, 0);
+	CHECK_EQ(seen[2].shared, 0);
+	CHECK_EQ(seen[3].shared, 4096);
+}
+
 /* Not even the values of the kernel's own mapping are taken for those of the one before. */
 static void kernels_half(void)
 {
@@ -254,6 +273,7 @@ int main(void)
 						  {"own", own},
 						  {"odd lines", odd_lines},
 						  {"long lines", long_lines},
+						  {"shared", shared},
 						  {"damaged", damaged},
 						  {"whole", whole},
 						  {0}};

@@ -215,7 +215,6 @@ static void add_range(struct account *account, struct account_view *view,
 	add(&view->resident[part], left);
 	add(&view->mapped[part], size);
 	add(&view->swap_bytes, range->swap);
-	add(&view->shared_bytes, range->shared);
 }
 
 struct gaps {
@@ -345,6 +344,8 @@ static void on_account(struct account *account, const struct pmt_account *record
 	view->time_ns = time_ns;
 	view->rss_bytes = record->resident;
 	view->record = *record;
+	if (account->shared.account == record->number)
+		view->shared_bytes = account->shared.bytes;
 	note_before(account, time_ns);
 	for (uint32_t i = 0; i < ranges->count; i++) {
 		if (ranges->list[i].kind == PMT_MEMORY_RESERVED)
@@ -376,6 +377,9 @@ void account_record(struct account *account, const struct pmt_record *record, ui
 		break;
 	case PMT_REC_account_range:
 		on_range(account, &record->account_range);
+		break;
+	case PMT_REC_account_shared:
+		account->shared = record->account_shared;
 		break;
 	case PMT_REC_account:
 		on_account(account, &record->account, time_ns);

@@ -96,7 +96,8 @@ struct account {
 	struct account_blocks malloc_before;
 	struct account_blocks python_before;
 	bool before_known;
-	struct account_ranges ranges; /* of the account that is being read */
+	struct account_ranges ranges;	  /* of the account that is being read */
+	struct pmt_account_shared shared; /* of the account that is being read */
 	uint64_t accounts;
 	struct account_view peak; /* the one with the largest resident set */
 	struct account_view last;

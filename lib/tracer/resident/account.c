@@ -41,8 +41,7 @@ struct malloc_figures {
 struct cell {
 	uint64_t start;
 	uint64_t end;
-	uint64_t pages;	 /* that are there */
-	uint64_t others; /* of these, in other processes, too */
+	uint64_t pages; /* that are there */
 	int own;
 };
 
@@ -50,7 +49,6 @@ struct sum {
 	uint64_t size;
 	uint64_t resident;
 	uint64_t swap;
-	uint64_t shared;
 };
 
 extern char pmt_bss_begin[] __asm__("__bss_start") __attribute__((visibility("hidden")));
@@ -77,6 +75,7 @@ static struct {
 	unsigned ranges;
 	uint64_t heap_bytes; /* of malloc's arenas */
 	uint64_t sum;	     /* of what is resident */
+	uint64_t shared;     /* of this, in other processes, too */
 	struct sum sums[PMT_MEMORY_OWN + 1];
 	struct smaps smaps;
 	struct cell cells[CELLS];
@@ -172,13 +171,8 @@ static int need_room(void)
 
 static void put_range(uint32_t kind, uint64_t addr, const struct sum *sum)
 {
-	struct pmt_account_range r = {.account = account.number,
-				      .kind = kind,
-				      .addr = addr,
-				      .size = sum->size,
-				      .resident = sum->resident,
-				      .swap = sum->swap,
-				      .shared = sum->shared};
+	struct pmt_account_range r = {account.number, kind,	     addr,
+				      sum->size,      sum->resident, sum->swap};
 
 	if (need_room() != 0)
 		return;
@@ -194,43 +188,29 @@ static void add_sum(uint32_t kind, uint64_t size, uint64_t resident, uint64_t sw
 }
 
 /* Put a record for a part of its own, with its address. */
-static void put_part(uint32_t kind, uint64_t start, const struct sum *sum)
+static void put_part(uint32_t kind, uint64_t start, uint64_t size, uint64_t resident)
 {
+	const struct sum sum = {size, resident, 0};
+
 	if (account.ranges >= RANGES) {
-		add_sum(kind, sum->size, sum->resident, 0);
-		account.sums[kind].shared += sum->shared;
+		add_sum(kind, size, resident, 0);
 		return;
 	}
 	account.ranges++;
-	put_range(kind, start, sum);
+	put_range(kind, start, &sum);
 }
-
-/* A mapping as one part. */
-static void put_whole(const struct smaps_mapping *m)
-{
-	const struct sum sum = {m->size, m->resident, 0, m->shared};
-
-	put_part(m->kind, m->start, &sum);
-}
-
-/* Of a word of pagemap. */
-#define PAGE_THERE (1ULL << 63)
-#define PAGE_ALONE (1ULL << 56) /* mapped by this process only; Linux 4.2 */
 
 /*
- * How many pages of CELL are there, by /proc/self/pagemap: a word a page. A sandbox may
+ * How many pages of [START, END) are there, by /proc/self/pagemap: a word a page. A sandbox may
  * allow no mincore(), but reading files it does. Where that cannot be read, all are.
  */
-static void count_pages(struct cell *cell)
+static uint64_t count_pages(uint64_t start, uint64_t end)
 {
 	uint64_t *words = (uint64_t *)(void *)(account.buffer + BUFFER_BYTES / 2);
-	uint64_t at = cell->start / account.page;
-	uint64_t left = (cell->end - cell->start) / account.page;
+	uint64_t at = start / account.page, left = (end - start) / account.page, pages = 0;
 
-	if (account.pagemap < 0) {
-		cell->pages = left;
-		return;
-	}
+	if (account.pagemap < 0)
+		return left;
 	while (left != 0 && !gives_up()) {
 		uint64_t count = left < WORDS ? left : WORDS;
 		long got = sys_pread(account.pagemap, words, count * sizeof(*words),
@@ -239,19 +219,17 @@ static void count_pages(struct cell *cell)
 		if (got < (long)sizeof(*words))
 			break; /* it was unmapped meanwhile */
 		count = (uint64_t)got / sizeof(*words);
-		for (uint64_t i = 0; i < count; i++) {
-			cell->pages += words[i] >> 63;
-			cell->others += (words[i] & (PAGE_THERE | PAGE_ALONE)) == PAGE_THERE;
-		}
+		for (uint64_t i = 0; i < count; i++)
+			pages += words[i] >> 63;
 		at += count;
 		left -= count;
 	}
+	return pages;
 }
 
 static int is_uniform(const struct cell *cell)
 {
-	return cell->pages == 0 || (cell->pages == (cell->end - cell->start) / account.page &&
-				    (cell->others == 0 || cell->others == cell->pages));
+	return cell->pages == 0 || cell->pages == (cell->end - cell->start) / account.page;
 }
 
 /* Add a cell, or make the one before it longer when both are full, or both empty. */
@@ -260,11 +238,9 @@ static unsigned add_cell(unsigned used, const struct cell *cell)
 	struct cell *before = used != 0 ? &account.cells[used - 1] : NULL;
 
 	if (before != NULL && before->own == cell->own && is_uniform(before) && is_uniform(cell) &&
-	    (before->pages == 0) == (cell->pages == 0) &&
-	    (before->others == 0) == (cell->others == 0)) {
+	    (before->pages == 0) == (cell->pages == 0)) {
 		before->end = cell->end;
 		before->pages += cell->pages;
-		before->others += cell->others;
 		return used;
 	}
 	account.cells[used] = *cell;
@@ -287,10 +263,8 @@ static unsigned divide_mapping(const struct smaps_mapping *m)
 			end = m->end;
 		cell.own = used < CELLS - 1 && arena_owns(at, end, &end);
 		cell.end = end;
-		if (m->resident == m->size && m->shared == 0)
-			cell.pages = (end - at) / account.page;
-		else
-			count_pages(&cell);
+		cell.pages =
+			m->resident == m->size ? (end - at) / account.page : count_pages(at, end);
 		used = add_cell(used, &cell);
 		at = end;
 	}
@@ -306,33 +280,25 @@ static void put_cells(const struct smaps_mapping *m)
 {
 	unsigned cells = divide_mapping(m);
 	uint64_t pages = 0, left = m->resident / account.page;
-	uint64_t others = 0, others_left = m->shared / account.page;
 
-	for (unsigned i = 0; i < cells; i++) {
+	for (unsigned i = 0; i < cells; i++)
 		pages += account.cells[i].pages;
-		others += account.cells[i].others;
-	}
 	if (pages == 0) {
-		put_whole(m);
+		put_part(m->kind, m->start, m->size, m->resident);
 		return;
 	}
 	for (unsigned i = 0; i < cells; i++) {
 		const struct cell *c = &account.cells[i];
 		uint64_t share = c->pages == 0 ? 0 : left * c->pages / pages;
-		uint64_t shared = c->others == 0 ? 0 : others_left * c->others / others;
-		const struct sum sum = {c->end - c->start, share * account.page, 0,
-					shared * account.page};
 
 		pages -= c->pages;
 		left -= share;
-		others -= c->others;
-		others_left -= shared;
 		if (c->own)
 			add_sum(PMT_MEMORY_OWN, c->end - c->start, share * account.page, 0);
 		else if (share == 0)
 			add_sum(m->kind, c->end - c->start, 0, 0);
 		else
-			put_part(m->kind, c->start, &sum);
+			put_part(m->kind, c->start, c->end - c->start, share * account.page);
 	}
 }
 
@@ -350,11 +316,12 @@ static void on_mapping(void *context, const struct smaps_mapping *m)
 {
 	(void)context;
 	account.sum += m->resident;
+	account.shared += m->shared;
 	switch (m->kind) {
 	case PMT_MEMORY_HEAP:
 	case PMT_MEMORY_MALLOC_ARENA:
 		account.heap_bytes += m->size;
-		put_whole(m);
+		put_part(m->kind, m->start, m->size, m->resident);
 		add_sum(m->kind, 0, 0, m->swap);
 		break;
 	case PMT_MEMORY_ANONYMOUS:
@@ -366,7 +333,7 @@ static void on_mapping(void *context, const struct smaps_mapping *m)
 		else if (m->size <= LOOK_MAX)
 			put_cells(m);
 		else
-			put_whole(m);
+			put_part(m->kind, m->start, m->size, m->resident);
 		break;
 	default:
 		put_file(m);
@@ -460,6 +427,16 @@ static uint64_t resident_between(uint64_t before)
 	return account.sum > high ? high : account.sum;
 }
 
+static void put_shared(void)
+{
+	const struct pmt_account_shared r = {account.number, account.shared};
+
+	if (account.shared == 0 || need_room() != 0)
+		return;
+	pmt_put_account_shared(&account.place->writer->enc, 0, &r);
+	writer_commit(account.place->writer);
+}
+
 static void put_account(uint64_t reason, uint64_t before, int ask)
 {
 	struct pmt_account r = {.number = account.number, .reason = reason};
@@ -493,7 +470,7 @@ static void take_account(const struct account_place *place, uint64_t now_ns, uin
 	account.number++;
 	account.given_up = 0;
 	account.ranges = 0;
-	account.heap_bytes = account.sum = 0;
+	account.heap_bytes = account.sum = account.shared = 0;
 	memset(account.sums, 0, sizeof(account.sums));
 	account.resident = before = read_resident();
 	if (need_room() != 0)
@@ -507,6 +484,7 @@ static void take_account(const struct account_place *place, uint64_t now_ns, uin
 			if (account.sums[kind].size != 0 || account.sums[kind].resident != 0 ||
 			    account.sums[kind].swap != 0)
 				put_range(kind, 0, &account.sums[kind]);
+		put_shared();
 		put_account(reason, before, ask);
 	}
 	account.place = NULL;
