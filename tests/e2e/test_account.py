@@ -44,7 +44,7 @@ def check_sum(view: View) -> None:
         store = view["in_" + name]
         if store is None:
             continue
-        whole = store["held_bytes"] + store["overhead_bytes"] + store["before_bytes"] + store["kept_bytes"]
+        whole = sum(store[f"{key}_bytes"] for key in ("held", "overhead", "before", "kept"))
         resident = view["parts"][name]["resident_bytes"]
         assert abs(whole - store["untouched_bytes"] - resident) < MIB // 2, (name, view)
 

@@ -114,6 +114,8 @@ def test_bound_deep(tracer: Tracer, python: Python) -> None:
     library = compile_library("deepbind.c")
     run = tracer.python(python, "deepbind.py", library, options=DEFAULTS)
     assert run.log.stats["bound_deep"] == [str(library)]
-    assert f"note: {library} was loaded with RTLD_DEEPBIND" in tool("stats", run.log.path).out.decode()
+    assert (
+        f"note: {library} was loaded with RTLD_DEEPBIND" in tool("stats", run.log.path).out.decode()
+    )
     plain = tracer.python_argv(python, ["-c", "pass"], options=DEFAULTS)
     assert "bound_deep" not in plain.log.stats
