@@ -68,8 +68,9 @@ struct top_process {
 	char *path;
 	uint32_t pid;
 	uint64_t moment_ns;   /* the peak's, or the last event's that counts; since the start */
+	uint64_t after_ns;    /* from a census to the last event of the log */
 	struct amount amount; /* all, also what include and exclude leave out */
-	char *census;	      /* which it was: "the end", "snapshot 2, 'label'"; NULL: none */
+	char *census;	      /* which it was: "the end", "snapshot 2 'label'"; NULL: none */
 	struct threads threads;
 };
 

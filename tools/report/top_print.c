@@ -191,6 +191,40 @@ static void print_held(const struct top *top)
 		printf(" (" REPORT_HELD ")", report_size(top->held_bytes, size));
 }
 
+/* So many of the processes have a census. */
+static size_t count_censuses(const struct top *top)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < top->process_count; i++)
+		count += top->processes[i].census != NULL;
+	return count;
+}
+
+static void print_processes(const struct top *top)
+{
+	if (top->options.what == TOP_AT_CENSUS && count_censuses(top) != top->process_count)
+		printf("%zu of ", count_censuses(top));
+	printf("%zu processes%s\n", top->process_count,
+	       top->options.what == TOP_AT_PEAK ? ", each at its own peak, added up"
+						: ", added up");
+}
+
+/* Which census it was, where a process has run on after the last one. */
+static void print_censuses(const struct top *top)
+{
+	for (size_t i = 0; i < top->process_count; i++) {
+		const struct top_process *process = &top->processes[i];
+
+		if (process->census == NULL || process->after_ns < 1000000)
+			continue;
+		printf("process %" PRIu32 ": its last census is that at ", process->pid);
+		escape_terminal(stdout, process->census, ESCAPE_LENGTH);
+		printf(", %.3f s after the start, %.3f s before the last event\n",
+		       report_seconds(process->moment_ns), report_seconds(process->after_ns));
+	}
+}
+
 static void print_head(const struct top *top)
 {
 	const bool at_moment = top->options.what == TOP_AT_PEAK ||
@@ -205,9 +239,9 @@ static void print_head(const struct top *top)
 	print_held(top);
 	putchar('\n');
 	if (top->process_count > 1)
-		printf("%zu processes%s\n", top->process_count,
-		       top->options.what == TOP_AT_PEAK ? ", each at its own peak, added up"
-							: ", added up");
+		print_processes(top);
+	if (top->options.what == TOP_AT_CENSUS && top->options.census == NULL)
+		print_censuses(top);
 	if (top->options.include.count != 0 || top->options.exclude.count != 0) {
 		fputs("of these match: ", stdout);
 		print_amount(&top->shown);
@@ -227,18 +261,10 @@ static void print_notes(const struct top *top)
 		printf("\nnote: " REPORT_DROPPED_NOTE "\n", top->dropped_seconds);
 }
 
-/* Without any census there is nothing to tell; that was said already. */
-static bool has_census(const struct top *top)
-{
-	for (size_t i = 0; i < top->process_count; i++)
-		if (top->processes[i].census != NULL)
-			return true;
-	return false;
-}
-
 void top_print(const struct top *top, uint64_t limit)
 {
-	if (top->options.what == TOP_AT_CENSUS && !has_census(top))
+	/* Without any census there is nothing to tell; that was said already. */
+	if (top->options.what == TOP_AT_CENSUS && count_censuses(top) == 0)
 		return;
 	print_head(top);
 	if (top->count != 0)
