@@ -53,7 +53,7 @@ static bool is_wanted(const struct census *census, const struct pmt_census *reco
 	snprintf(number, sizeof(number), "%" PRIu64, record->number);
 	return strcmp(wanted, number) == 0 ||
 	       (record->moment == PMT_MOMENT_END && strcmp(wanted, "end") == 0) ||
-	       (record->moment != PMT_MOMENT_END && strlen(wanted) == record->label.size &&
+	       (record->moment == PMT_MOMENT_SNAPSHOT && strlen(wanted) == record->label.size &&
 		memcmp(wanted, record->label.data, record->label.size) == 0);
 }
 

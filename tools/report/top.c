@@ -278,15 +278,24 @@ static char *name_census(const struct census *census)
 	const size_t size = strlen(census->label) + 48;
 	char *name = need_memory(size);
 
-	if (census->moment == PMT_MOMENT_END)
-		snprintf(name, size, "the end");
-	else
+	switch (census->moment) {
+	case PMT_MOMENT_END:
+		return strcpy(name, "the end");
+	case PMT_MOMENT_INTERVAL:
+		return strcpy(name, "the last interval");
+	case PMT_MOMENT_SIGNAL:
+		return strcpy(name, "a signal that ends the process");
+	case PMT_MOMENT_EXEC:
+		return strcpy(name, "an exec");
+	default:
 		snprintf(name, size, "snapshot %" PRIu64 " '%s'", census->number, census->label);
-	return name;
+		return name;
+	}
 }
 
 /* After the replay: what the census says of it. Returns the exit status. */
-static int take_census(struct top *top, const struct reader *reader, struct census *census)
+static int take_census(struct top *top, const struct reader *reader, struct census *census,
+		       uint64_t last_ns)
 {
 	struct top_process *process = &top->processes[top->process_count - 1];
 
@@ -295,12 +304,13 @@ static int take_census(struct top *top, const struct reader *reader, struct cens
 		error("%s: no snapshot '%s'", reader_path(reader), top->options.census);
 	else if (!census->found)
 		error("%s: its objects were not told by type: it was traced without the word pymem "
-		      "or with TYPES=off, or was killed",
+		      "or with TYPES=off, or has not come to a census, see PYMEMTRACE_CENSUS",
 		      reader_path(reader));
 	if (!census->found)
 		return EXIT_DATA;
 	process->census = name_census(census);
 	process->moment_ns = census->time_ns;
+	process->after_ns = last_ns - census->time_ns;
 	if (!census_complete(census))
 		error("warning: %s: the types of some blocks are missing", reader_path(reader));
 	return EXIT_OK;
@@ -385,7 +395,7 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	if (alive)
 		note_moment(top, &replay);
 	if (top->options.by == TOP_BY_TYPE)
-		status = take_census(top, reader, &census);
+		status = take_census(top, reader, &census, replay.last_ns);
 	if (alive) {
 		note_log(top, reader);
 		add_all(top, reader, &replay);

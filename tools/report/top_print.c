@@ -228,6 +228,16 @@ static void print_when(const struct top *top)
 		       report_seconds(top->moments->at_ns));
 }
 
+/* So many of the processes have a census. */
+static size_t count_censuses(const struct top *top)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < top->process_count; i++)
+		count += top->processes[i].census != NULL;
+	return count;
+}
+
 static void print_processes(const struct top *top)
 {
 	size_t alive = 0;
@@ -237,6 +247,8 @@ static void print_processes(const struct top *top)
 		alive += top->processes[i].alive;
 	if (top->process_count == 1)
 		return;
+	if (top->options.what == TOP_AT_CENSUS && count_censuses(top) != top->process_count)
+		printf("%zu of ", count_censuses(top));
 	printf("%zu process%s", top->moments->processes, top->moments->processes == 1 ? "" : "es");
 	if (top->moments->processes != top->process_count)
 		printf(" in %s logs", report_count(top->process_count, logs));
@@ -261,6 +273,21 @@ static void print_stopped(const struct top *top)
 	}
 }
 
+/* Which census it was, where a process has run on after the last one. */
+static void print_censuses(const struct top *top)
+{
+	for (size_t i = 0; i < top->process_count; i++) {
+		const struct top_process *process = &top->processes[i];
+
+		if (process->census == NULL || process->after_ns < 1000000)
+			continue;
+		printf("process %" PRIu32 ": its last census is that at ", process->pid);
+		escape_terminal(stdout, process->census, ESCAPE_LENGTH);
+		printf(", %.3f s after the start, %.3f s before the last event\n",
+		       report_seconds(process->moment_ns), report_seconds(process->after_ns));
+	}
+}
+
 static void print_head(const struct top *top)
 {
 	print_stopped(top);
@@ -271,6 +298,8 @@ static void print_head(const struct top *top)
 	print_held(top);
 	putchar('\n');
 	print_processes(top);
+	if (top->options.what == TOP_AT_CENSUS && top->options.census == NULL)
+		print_censuses(top);
 	if (top->options.include.count != 0 || top->options.exclude.count != 0) {
 		const struct amount none = {0};
 
@@ -334,18 +363,10 @@ static void print_notes(const struct top *top)
 		printf("\nnote: " REPORT_DROPPED_NOTE "\n", top->dropped_seconds);
 }
 
-/* Without any census there is nothing to tell; that was said already. */
-static bool has_census(const struct top *top)
-{
-	for (size_t i = 0; i < top->process_count; i++)
-		if (top->processes[i].census != NULL)
-			return true;
-	return false;
-}
-
 void top_print(const struct top *top, uint64_t limit)
 {
-	if (top->options.what == TOP_AT_CENSUS && !has_census(top))
+	/* Without any census there is nothing to tell; that was said already. */
+	if (top->options.what == TOP_AT_CENSUS && count_censuses(top) == 0)
 		return;
 	print_head(top);
 	if (top->count != 0)

@@ -71,11 +71,10 @@ static struct {
 	int probed; /* a wrapper was called since this was 0 */
 } pymem;
 
-static inline void look_if_due(void)
+/* Somebody waits for an allocation of an object; before it nothing of it is there. */
+__attribute__((noinline, cold)) static void look_if_due(const struct layer *layer)
 {
-	const uint64_t due = atomic_load_explicit(&types_shared.look_ns, memory_order_relaxed);
-
-	if (__builtin_expect(due != UINT64_MAX, 0) && tracing_now() >= due)
+	if (layer->typed && tracing_now() >= atomic_load(&types_shared.look_ns))
 		types_shared.look();
 }
 
@@ -85,9 +84,10 @@ static void *wrap_malloc(void *ctx, size_t size)
 	struct thread *t;
 	void *p;
 
-	/* Before this block is there, and outside of all that the tracer does. */
-	if (layer->typed)
-		look_if_due();
+	if (__builtin_expect(atomic_load_explicit(&types_shared.look_ns, memory_order_relaxed) !=
+				     UINT64_MAX,
+			     0))
+		look_if_due(layer);
 	t = thread_inside();
 	p = layer->below.malloc(layer->below.ctx, size);
 	pymem.probed = 1;

@@ -164,8 +164,10 @@ static void before_signal(int number)
 {
 	const int error = errno;
 
+	/* raise_signal() has released the interpreter's lock. */
 	if (tracing_wants_types() && is_own_process() && is_fatal(number) &&
-	    census_take(PMT_MOMENT_SIGNAL, "") == 0 && number == SIGTERM)
+	    (census_take(PMT_MOMENT_SIGNAL, "") == 0 || census_in_handler() == 0) &&
+	    number == SIGTERM)
 		/* That was it: our handler would take another one. */
 		dying_disarm();
 	errno = error;
