@@ -465,7 +465,8 @@ void pythreads_begin(void)
 
 	pythreads_start();
 	/* Without the interpreter's lock others may change the dict meanwhile. */
-	if (python.current() == NULL || python.free_threaded || !find_module(&module))
+	if (names.state != 1 || python.free_threaded || python.current() == NULL ||
+	    !find_module(&module))
 		return;
 	while (api.PyDict_Next(module.active, &at, &ident, &thread))
 		/* The main thread is called as the program is, until that gives it a name. */
