@@ -10,14 +10,15 @@ from typing import Iterator
 
 import pytest
 
-from harness import LIBRARY, Python, Tracer, clean_env, need_root, tool
+from harness import LIBRARY, Python, Tracer, clean_env, need, need_root, tool
 
 pytestmark = pytest.mark.python
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(a_python: Python, tmp_path: Path) -> Iterator[Path]:
     need_root()
+    need(not a_python.root, "the disk is outside the interpreter's root")
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)]
@@ -52,6 +53,7 @@ def test_every_report_says_first_that_tracing_stopped(
 
 
 def start(python: Python, code: str, log: Path) -> subprocess.Popen[bytes]:
+    need(not python.root, "started without the harness")
     env = {**clean_env(), "LD_PRELOAD": str(LIBRARY), "PYMEMTRACE_OUTPUT": str(log)}
     return subprocess.Popen([python.path, "-c", code], env=env, stdout=subprocess.PIPE)
 
