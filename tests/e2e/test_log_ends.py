@@ -72,7 +72,9 @@ def test_a_process_that_still_runs(a_python: Python, tmp_path: Path) -> None:
 def test_the_interpreter_had_ended(a_python: Python, tmp_path: Path) -> None:
     """After KeyboardInterrupt the interpreter ends, and then lets the signal end the process."""
     log = tmp_path / "a.pmt"
-    code = "keep = bytearray(3 << 20); print('x', flush=True)\nimport time\nwhile 1: time.sleep(600)"
+    code = (
+        "keep = bytearray(3 << 20); print('x', flush=True)\nimport time\nwhile 1: time.sleep(600)"
+    )
     with start(a_python, code, log) as child:
         assert child.stdout and child.stdout.readline() == b"x\n"
         child.send_signal(signal.SIGINT)
