@@ -88,7 +88,12 @@ class Log:
         options += [f"--{name}={value}" for name, value in values.items() if value is not None]
         options += [f"--include={pattern}" for pattern in include]
         options += [f"--exclude={pattern}" for pattern in exclude]
-        switches = {"temporary": temporary, "mappings": mappings, "heap": heap, "hide-imports": hide_imports}
+        switches = {
+            "temporary": temporary,
+            "mappings": mappings,
+            "heap": heap,
+            "hide-imports": hide_imports,
+        }
         options += [f"--{name}" for name, wanted in switches.items() if wanted]
         return cast(List[Row], self._ask("top", options))
 

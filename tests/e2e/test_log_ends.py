@@ -10,14 +10,15 @@ from typing import Iterator
 
 import pytest
 
-from harness import LIBRARY, Python, Tracer, clean_env, need_root, tool
+from harness import LIBRARY, Python, Tracer, clean_env, need, need_root, tool
 
 pytestmark = pytest.mark.python
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(a_python: Python, tmp_path: Path) -> Iterator[Path]:
     need_root()
+    need(not a_python.root, "the disk is outside the interpreter's root")
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)]
@@ -52,6 +53,7 @@ def test_every_report_says_first_that_tracing_stopped(
 
 
 def start(python: Python, code: str, log: Path) -> subprocess.Popen[bytes]:
+    need(not python.root, "started without the harness")
     env = {**clean_env(), "LD_PRELOAD": str(LIBRARY), "PYMEMTRACE_OUTPUT": str(log)}
     return subprocess.Popen([python.path, "-c", code], env=env, stdout=subprocess.PIPE)
 
@@ -70,7 +72,9 @@ def test_a_process_that_still_runs(a_python: Python, tmp_path: Path) -> None:
 def test_the_interpreter_had_ended(a_python: Python, tmp_path: Path) -> None:
     """After KeyboardInterrupt the interpreter ends, and then lets the signal end the process."""
     log = tmp_path / "a.pmt"
-    code = "keep = bytearray(3 << 20); print('x', flush=True)\nimport time\nwhile 1: time.sleep(600)"
+    code = (
+        "keep = bytearray(3 << 20); print('x', flush=True)\nimport time\nwhile 1: time.sleep(600)"
+    )
     with start(a_python, code, log) as child:
         assert child.stdout and child.stdout.readline() == b"x\n"
         child.send_signal(signal.SIGINT)
