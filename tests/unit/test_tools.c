@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "command_line.h"
+#include "hashindex.h"
 #include "idmap.h"
 #include "nearest.h"
 #include "text_list.h"
@@ -205,6 +206,70 @@ static void ids(void)
 	CHECK_EQ(idmap_get(&map, put[1]), -1);
 }
 
+/* The number N for which N * ODD is 1, modulo 2^64. */
+static uint64_t inverse(uint64_t odd)
+{
+	uint64_t n = odd;
+
+	for (int i = 0; i < 5; i++)
+		n *= 2 - odd * n;
+	return n;
+}
+
+/* How many cells in a row are in use at most: so far may a search go. */
+static size_t longest_run(const struct hashindex *index)
+{
+	size_t longest = 0;
+	size_t run = 0;
+
+	for (size_t i = 0; i <= index->mask; i++) {
+		run = index->cells[i].number == 0 ? 0 : run + 1;
+		longest = run > longest ? run : longest;
+	}
+	return longest;
+}
+
+/* A log may choose its ids so that products with a number that is known begin with equal bits. */
+static void chosen_ids_do_not_collide(void)
+{
+	const uint64_t known = inverse(0x9e3779b97f4a7c15ULL);
+	struct idmap map = {0};
+	uint32_t count = 0;
+
+	for (uint64_t i = 1; count < 10000; i++)
+		if (i * known >> 40 != 0)
+			CHECK_EQ(idmap_put(&map, i * known, count++), 0);
+	CHECK(map.far_count > 9000);
+	CHECK(longest_run(&map.far_index) < 500);
+	CHECK_EQ(idmap_put(&map, 1ULL << 62, count), 0);
+	CHECK_EQ(idmap_get(&map, 1ULL << 62), count);
+	idmap_fini(&map);
+}
+
+/* Texts that differ in their length, or in the order of their parts, have different hashes. */
+static void hashes_of_texts_differ(void)
+{
+	static const char *const texts[] = {
+		"",	    "a",	"a\0",	    "abcdefgh",		"abcdefghi",
+		"hgfedcba", "abbabaab", "baababba", "aaaaaaaabbbbbbbb", "bbbbbbbbaaaaaaaa"};
+	static const size_t sizes[] = {0, 1, 2, 8, 9, 8, 8, 8, 16, 16};
+	enum { COUNT = sizeof(texts) / sizeof(texts[0]) };
+	struct hashindex index, other;
+
+	hashindex_init(&index, "texts");
+	hashindex_init(&other, "texts");
+	for (size_t i = 0; i < COUNT; i++) {
+		const uint64_t hash = hashindex_mix_text(&index, 0, texts[i], sizes[i]);
+
+		CHECK_EQ(hashindex_mix_text(&index, 0, texts[i], sizes[i]), hash);
+		CHECK(i == 0 || hashindex_mix_text(&other, 0, texts[i], sizes[i]) != hash);
+		for (size_t j = 0; j < i; j++)
+			CHECK(hashindex_mix_text(&index, 0, texts[j], sizes[j]) != hash);
+	}
+	hashindex_fini(&index);
+	hashindex_fini(&other);
+}
+
 int main(void)
 {
 	static const struct check_test tests[] = {
@@ -215,6 +280,8 @@ int main(void)
 		{"arguments: help", asks_for_help},
 		{"near words", near_words},
 		{"ids", ids},
+		{"ids that were chosen to collide", chosen_ids_do_not_collide},
+		{"hashes of texts", hashes_of_texts_differ},
 		{0},
 	};
 	int status = check_run(tests);

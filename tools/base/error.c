@@ -52,3 +52,13 @@ void *need_resize(void *memory, size_t size)
 		die(EXIT_DATA, "out of memory");
 	return memory;
 }
+
+void *need_room(void *items, uint32_t count, uint32_t *room, size_t size)
+{
+	if (count < *room)
+		return items;
+	if (*room > UINT32_MAX / 2 - 8)
+		die(EXIT_DATA, "out of memory: more than %u of a kind", *room);
+	*room = *room * 2 + 16;
+	return need_resize(items, *room * size);
+}

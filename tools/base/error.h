@@ -4,6 +4,7 @@
 #define PMT_TOOLS_ERROR_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Exit statuses of the program. */
 enum {
@@ -24,5 +25,7 @@ _Noreturn void die(int status, const char *format, ...) __attribute__((format(pr
 /* malloc and realloc that end the program (exit 1) when there is no memory. */
 void *need_memory(size_t size);
 void *need_resize(void *memory, size_t size);
+/* ITEMS, of SIZE bytes each, with room for one more than COUNT; *ROOM is how many fit. */
+void *need_room(void *items, uint32_t count, uint32_t *room, size_t size);
 
 #endif

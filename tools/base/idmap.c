@@ -11,45 +11,39 @@ void idmap_fini(struct idmap *map)
 {
 	free(map->direct);
 	free(map->far);
+	hashindex_fini(&map->far_index);
 	*map = (struct idmap){0};
 }
 
-/* The place of ID, or the free place where it belongs. */
-static struct idmap_entry *find(const struct idmap *map, uint64_t id)
-{
-	size_t i = (size_t)(id * 0x9e3779b97f4a7c15ULL >> 20) & (map->far_size - 1);
+struct key {
+	const struct idmap_entry *far;
+	uint64_t id;
+};
 
-	while (map->far[i].id != 0 && map->far[i].id != id)
-		i = (i + 1) & (map->far_size - 1);
-	return &map->far[i];
+static bool is_same(const void *context, uint32_t number)
+{
+	const struct key *key = context;
+
+	return key->far[number].id == key->id;
 }
 
 int64_t idmap_get_far(const struct idmap *map, uint64_t id)
 {
-	const struct idmap_entry *e = find(map, id);
+	const struct key key = {map->far, id};
+	const uint64_t hash = hashindex_mix(&map->far_index, 0, id);
+	const uint32_t number = hashindex_find(&map->far_index, hash, is_same, &key);
 
-	return e->id == 0 || id == 0 ? -1 : (int64_t)e->index;
-}
-
-static void grow_far(struct idmap *map)
-{
-	struct idmap old = *map;
-
-	map->far_size = old.far_size == 0 ? 64 : old.far_size * 2;
-	map->far = need_memory(map->far_size * sizeof(*map->far));
-	memset(map->far, 0, map->far_size * sizeof(*map->far));
-	for (size_t i = 0; i < old.far_size; i++)
-		if (old.far[i].id != 0)
-			*find(map, old.far[i].id) = old.far[i];
-	free(old.far);
+	return number == 0 ? -1 : (int64_t)map->far[number].index;
 }
 
 static void put_far(struct idmap *map, uint64_t id, uint32_t index)
 {
-	if (map->far_count * 2 >= map->far_size)
-		grow_far(map);
-	*find(map, id) = (struct idmap_entry){id, index};
+	if (map->far_count == 0)
+		hashindex_init(&map->far_index, "definitions");
 	map->far_count++;
+	map->far = need_room(map->far, map->far_count, &map->far_room, sizeof(*map->far));
+	map->far[map->far_count] = (struct idmap_entry){id, index};
+	hashindex_add(&map->far_index, hashindex_mix(&map->far_index, 0, id), map->far_count);
 }
 
 /* Make the array long enough for ID, if that many definitions justify it. */

@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hashindex.h"
+
 struct idmap_entry {
-	uint64_t id; /* 0: free */
+	uint64_t id;
 	uint32_t index;
 };
 
@@ -19,9 +21,10 @@ struct idmap_entry {
 struct idmap {
 	uint32_t *direct; /* by id: index plus one, 0: not there */
 	uint64_t direct_size;
-	struct idmap_entry *far; /* hash table of the ids that are too large for `direct` */
-	size_t far_size;	 /* a power of two, or 0 */
-	size_t far_count;
+	struct idmap_entry *far; /* [1, far_count]: the ids that are too large for `direct` */
+	uint32_t far_count;
+	uint32_t far_room;
+	struct hashindex far_index;
 	uint64_t count;
 };
 

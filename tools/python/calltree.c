@@ -6,71 +6,64 @@
 #include <string.h>
 
 #include "error.h"
-#include "mix.h"
 
-enum { INDEX_FIRST = 1024 };
+struct key {
+	const struct call_node *nodes;
+	uint32_t parent;
+	uint32_t function;
+};
 
-static uint32_t *cell_of(const struct calltree *tree, uint32_t parent, uint32_t function)
+static bool is_same(const void *context, uint32_t number)
 {
-	const uint64_t hash = mix(tree->factor, (uint64_t)parent << 32 | function);
+	const struct key *key = context;
+	const struct call_node *node = &key->nodes[number];
 
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
-		uint32_t *cell = &tree->index[i & tree->index_mask];
-		const struct call_node *node = &tree->nodes[*cell];
-
-		if (*cell == 0 || (node->parent == parent && node->function == function))
-			return cell;
-	}
+	return node->parent == key->parent && node->function == key->function;
 }
 
-static void grow(struct calltree *tree)
+static uint32_t add_node(struct calltree *tree, const struct call_node *node)
 {
-	const size_t cells = tree->index == NULL ? INDEX_FIRST : (tree->index_mask + 1UL) * 2;
+	const uint32_t number = tree->count++;
 
-	if (cells > UINT32_MAX)
-		die(EXIT_DATA, "too many chains of calls");
-	tree->room = (uint32_t)(cells / 2);
-	tree->nodes = need_resize(tree->nodes, (tree->room + 1UL) * sizeof(*tree->nodes));
-	tree->index = need_resize(tree->index, cells * sizeof(*tree->index));
-	memset(tree->index, 0, cells * sizeof(*tree->index));
-	tree->index_mask = (uint32_t)(cells - 1);
-	for (uint32_t i = 1; i < tree->count; i++)
-		*cell_of(tree, tree->nodes[i].parent, tree->nodes[i].function) = i;
+	tree->nodes = need_room(tree->nodes, number, &tree->room, sizeof(*tree->nodes));
+	tree->nodes[number] = *node;
+	return number;
 }
 
 void calltree_init(struct calltree *tree)
 {
 	memset(tree, 0, sizeof(*tree));
-	tree->factor = mix_factor();
-	grow(tree);
-	tree->nodes[0] = (struct call_node){0};
-	tree->count = 1;
+	hashindex_init(&tree->index, "chains of calls");
+	add_node(tree, &(struct call_node){0});
 }
 
 void calltree_fini(struct calltree *tree)
 {
 	free(tree->nodes);
-	free(tree->index);
+	hashindex_fini(&tree->index);
 	memset(tree, 0, sizeof(*tree));
 }
 
 uint32_t calltree_child(struct calltree *tree, uint32_t parent, uint32_t function)
 {
+	const struct key key = {tree->nodes, parent, function};
+	const uint64_t hash = hashindex_mix(&tree->index, 0, (uint64_t)parent << 32 | function);
+
 	if (tree->nodes[parent].depth == CALLTREE_DEPTH_MAX)
 		return parent;
-	if (tree->count >= tree->room)
-		grow(tree);
-	uint32_t *cell = cell_of(tree, parent, function);
+	const uint32_t found = hashindex_find(&tree->index, hash, is_same, &key);
 
-	if (*cell == 0) {
-		*cell = tree->count;
-		tree->nodes[tree->count++] = (struct call_node){
-			.parent = parent,
-			.function = function,
-			.depth = tree->nodes[parent].depth + 1,
-		};
-	}
-	return *cell;
+	if (found != 0)
+		return found;
+	const struct call_node node = {
+		.parent = parent,
+		.function = function,
+		.depth = tree->nodes[parent].depth + 1,
+	};
+	const uint32_t number = add_node(tree, &node);
+
+	hashindex_add(&tree->index, hash, number);
+	return number;
 }
 
 void calltree_finish(struct calltree *tree)

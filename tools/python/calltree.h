@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "hashindex.h"
+
 /* Chains that are longer end in the node at this depth. */
 #define CALLTREE_DEPTH_MAX 1000
 
@@ -31,9 +33,7 @@ struct calltree {
 	struct call_node *nodes; /* the root is 0, and stands for no function */
 	uint32_t count;
 	uint32_t room;
-	uint32_t *index; /* hash table of numbers */
-	uint32_t index_mask;
-	uint64_t factor;
+	struct hashindex index; /* of all but the root */
 };
 
 void calltree_init(struct calltree *tree);

@@ -6,15 +6,12 @@
 #include <string.h>
 
 #include "error.h"
-#include "mix.h"
-
-enum { INDEX_FIRST = 1024 };
 
 void lines_init(struct lines *lines, const struct lines_options *options)
 {
 	memset(lines, 0, sizeof(*lines));
 	lines->options = *options;
-	lines->factor = mix_factor();
+	hashindex_init(&lines->index, "lines");
 	frames_init(&lines->frames);
 }
 
@@ -23,42 +20,23 @@ void lines_fini(struct lines *lines)
 	for (uint32_t i = 0; lines->rows != NULL && i <= lines->count; i++)
 		free(lines->rows[i].source);
 	free(lines->rows);
-	free(lines->index);
+	hashindex_fini(&lines->index);
 	frames_fini(&lines->frames);
 	memset(lines, 0, sizeof(*lines));
 }
 
-static uint32_t *row_cell(const struct lines *lines, const struct lines_row *key)
+struct key {
+	const struct lines_row *rows;
+	const struct lines_row *row;
+};
+
+static bool is_same(const void *context, uint32_t number)
 {
-	uint64_t hash = mix(lines->factor, (uint64_t)key->file << 32 | key->function);
+	const struct key *key = context;
+	const struct lines_row *a = &key->rows[number];
+	const struct lines_row *b = key->row;
 
-	hash = mix(lines->factor, hash + key->line);
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
-		uint32_t *cell = &lines->index[i & lines->index_mask];
-		const struct lines_row *row = &lines->rows[*cell];
-
-		if (*cell == 0 || (row->file == key->file && row->function == key->function &&
-				   row->line == key->line))
-			return cell;
-	}
-}
-
-static void grow(struct lines *lines)
-{
-	const size_t cells = lines->index == NULL ? INDEX_FIRST : (lines->index_mask + 1UL) * 2;
-	const bool first = lines->rows == NULL;
-
-	if (cells > UINT32_MAX)
-		die(EXIT_DATA, "too many lines");
-	lines->rows = need_resize(lines->rows, (cells / 2 + 1) * sizeof(*lines->rows));
-	if (first)
-		memset(lines->rows, 0, sizeof(*lines->rows));
-	lines->index = need_resize(lines->index, cells * sizeof(*lines->index));
-	memset(lines->index, 0, cells * sizeof(*lines->index));
-	lines->index_mask = (uint32_t)(cells - 1);
-	lines->room = (uint32_t)(cells / 2);
-	for (uint32_t i = 1; i <= lines->count; i++)
-		*row_cell(lines, &lines->rows[i]) = i;
+	return a->file == b->file && a->function == b->function && a->line == b->line;
 }
 
 /* Without globs everything is wanted. */
@@ -76,7 +54,7 @@ static bool wanted(const struct lines_options *options, const struct reader_code
 
 uint32_t lines_row(struct lines *lines, const struct reader_code *code, uint32_t line)
 {
-	struct lines_row row = {
+	const struct lines_row row = {
 		.wanted = wanted(&lines->options, code),
 		.file = frames_text(&lines->frames, code->file),
 		.function = frames_text(&lines->frames, code->qualname),
@@ -84,15 +62,21 @@ uint32_t lines_row(struct lines *lines, const struct reader_code *code, uint32_t
 		.line = line,
 	};
 
-	if (lines->count >= lines->room)
-		grow(lines);
-	uint32_t *cell = row_cell(lines, &row);
+	const struct key key = {lines->rows, &row};
+	const uint64_t names = (uint64_t)row.file << 32 | row.function;
+	const uint64_t hash = hashindex_mix(&lines->index, names, line);
+	const uint32_t found = hashindex_find(&lines->index, hash, is_same, &key);
 
-	if (*cell == 0) {
-		*cell = ++lines->count;
-		lines->rows[*cell] = row;
-	}
-	return *cell;
+	if (found != 0)
+		return found;
+	const uint32_t number = ++lines->count;
+
+	lines->rows = need_room(lines->rows, number, &lines->room, sizeof(*lines->rows));
+	if (number == 1)
+		lines->rows[0] = (struct lines_row){0};
+	lines->rows[number] = row;
+	hashindex_add(&lines->index, hash, number);
+	return number;
 }
 
 static int compare(uint64_t a, uint64_t b)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "frames.h"
+#include "hashindex.h"
 #include "idmap.h"
 #include "text_list.h"
 
@@ -65,13 +66,11 @@ struct lines {
 	struct lines_row *rows; /* [1, count] */
 	uint32_t count;
 	uint32_t room;
-	uint32_t *index; /* hash table of row numbers by file, function and line */
-	uint32_t index_mask;
-	uint64_t factor;
-	uint64_t hits;	   /* in all rows */
-	int64_t charged;   /* what the resident set changed by in all rows */
-	int64_t elsewhere; /* outside of them */
-	uint64_t skipped;  /* events that the tracer's filters passed over */
+	struct hashindex index; /* by file, function and line */
+	uint64_t hits;		/* in all rows */
+	int64_t charged;	/* what the resident set changed by in all rows */
+	int64_t elsewhere;	/* outside of them */
+	uint64_t skipped;	/* events that the tracer's filters passed over */
 	bool has_uss;
 };
 

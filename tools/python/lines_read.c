@@ -18,12 +18,11 @@
 #include "depth.h"
 #include "error.h"
 #include "log_end.h"
+#include "hashindex.h"
 #include "lines.h"
-#include "mix.h"
 #include "progress.h"
 
 enum {
-	CELLS_FIRST = 1024,
 	/* Deeper functions share the last entry: that many calls without a return are no program's.
 	 */
 	ENTRIES_MAX = 1 << 20,
@@ -48,11 +47,11 @@ struct line_thread {
 	bool wanted;
 };
 
-/* A line of a code object of this log -> its row. */
-struct cell {
+/* A line of a code object of this log, and its row. */
+struct place {
 	uint64_t code;
 	uint64_t line;
-	uint32_t row; /* 0: free */
+	uint32_t row;
 };
 
 struct run {
@@ -63,63 +62,52 @@ struct run {
 	uint32_t thread_count;
 	uint32_t last;	      /* number of the thread that was asked for last */
 	uint32_t last_thread; /* its position */
-	struct cell *cells;
-	size_t cell_count;
-	size_t cell_mask;
-	uint64_t factor;
-	uint64_t seen;	   /* line events */
-	uint64_t unplaced; /* of these, such whose depth is not known */
+	struct place *places; /* [1, place_count] */
+	uint32_t place_count;
+	uint32_t place_room;
+	struct hashindex index; /* of places */
+	uint64_t seen;		/* line events */
+	uint64_t unplaced;	/* of these, such whose depth is not known */
 };
 
 /* --- rows --- */
 
-static struct cell *find_cell(const struct run *run, uint64_t code, uint64_t line)
-{
-	for (uint64_t i = mix(run->factor, code * 31 + line) >> 32;; i++) {
-		struct cell *cell = &run->cells[i & run->cell_mask];
+struct key {
+	const struct place *places;
+	uint64_t code;
+	uint64_t line;
+};
 
-		if (cell->row == 0 || (cell->line == line && cell->code == code))
-			return cell;
-	}
+static bool is_same(const void *context, uint32_t number)
+{
+	const struct key *key = context;
+	const struct place *place = &key->places[number];
+
+	return place->code == key->code && place->line == key->line;
 }
 
-static void grow_cells(struct run *run)
+static uint32_t add_place(struct run *run, uint64_t hash, const struct pmt_line *record)
 {
-	const struct run old = *run;
-	const size_t count = old.cells == NULL ? CELLS_FIRST : (old.cell_mask + 1) * 2;
-
-	run->cells = need_memory(count * sizeof(*run->cells));
-	memset(run->cells, 0, count * sizeof(*run->cells));
-	run->cell_mask = count - 1;
-	for (size_t i = 0; old.cells != NULL && i <= old.cell_mask; i++)
-		if (old.cells[i].row != 0)
-			*find_cell(run, old.cells[i].code, old.cells[i].line) = old.cells[i];
-	free(old.cells);
-}
-
-static uint32_t new_row(struct run *run, struct cell *cell, const struct pmt_line *record)
-{
+	const uint32_t line = record->line <= UINT32_MAX ? (uint32_t)record->line : 0;
+	const uint32_t number = ++run->place_count;
 	struct reader_code code;
 
 	reader_code(run->reader, record->code, &code);
-	const uint32_t line = record->line <= UINT32_MAX ? (uint32_t)record->line : 0;
+	const uint32_t row = lines_row(run->lines, &code, line);
 
-	*cell = (struct cell){record->code, record->line, lines_row(run->lines, &code, line)};
-	run->cell_count++;
-	return cell->row;
+	run->places = need_room(run->places, number, &run->place_room, sizeof(*run->places));
+	run->places[number] = (struct place){record->code, record->line, row};
+	hashindex_add(&run->index, hash, number);
+	return row;
 }
 
 static uint32_t find_row(struct run *run, const struct pmt_line *record)
 {
-	struct cell *cell = find_cell(run, record->code, record->line);
+	const struct key key = {run->places, record->code, record->line};
+	const uint64_t hash = hashindex_mix(&run->index, record->code, record->line);
+	const uint32_t found = hashindex_find(&run->index, hash, is_same, &key);
 
-	if (cell->row != 0)
-		return cell->row;
-	if (run->cell_count * 2 >= run->cell_mask) {
-		grow_cells(run);
-		cell = find_cell(run, record->code, record->line);
-	}
-	return new_row(run, cell, record);
+	return found != 0 ? run->places[found].row : add_place(run, hash, record);
 }
 
 /* --- what is running --- */
@@ -342,7 +330,8 @@ static void fini(struct run *run)
 		free(run->threads[i].entries);
 	}
 	free(run->threads);
-	free(run->cells);
+	free(run->places);
+	hashindex_fini(&run->index);
 	idmap_fini(&run->known);
 }
 
@@ -364,12 +353,12 @@ static int check(const struct run *run)
 
 int lines_add(struct lines *lines, const char *path)
 {
-	struct run run = {.lines = lines, .factor = mix_factor()};
+	struct run run = {.lines = lines};
 
 	if (reader_open(path, &run.reader) != 0)
 		return EXIT_DATA;
 	log_end_warn(run.reader);
-	grow_cells(&run);
+	hashindex_init(&run.index, "lines");
 	progress_begin(path);
 	const int result = reader_run(run.reader, visit, &run);
 

@@ -6,15 +6,12 @@
 #include <string.h>
 
 #include "error.h"
-#include "mix.h"
-
-enum { INDEX_FIRST = 256, KEY_WORDS = sizeof(struct objects_key) / sizeof(uint32_t) };
 
 void objects_init(struct objects *objects, const struct objects_options *options)
 {
 	memset(objects, 0, sizeof(*objects));
 	objects->options = *options;
-	objects->factor = mix_factor();
+	hashindex_init(&objects->index, "rows");
 	frames_init(&objects->frames);
 }
 
@@ -24,7 +21,7 @@ void objects_fini(struct objects *objects)
 		free(objects->processes[i].path);
 	free(objects->processes);
 	free(objects->rows);
-	free(objects->index);
+	hashindex_fini(&objects->index);
 	frames_fini(&objects->frames);
 	memset(objects, 0, sizeof(*objects));
 }
@@ -38,48 +35,43 @@ void objects_code(const struct objects_log *log, uint64_t stack, struct reader_c
 		code->qualname = FRAMES_LEFT_OUT;
 }
 
-static uint32_t *row_cell(const struct objects *objects, const struct objects_key *key)
+struct key {
+	const struct objects_row *rows;
+	const struct objects_key *key;
+};
+
+static bool is_same(const void *context, uint32_t position)
 {
-	uint32_t words[KEY_WORDS];
+	const struct key *key = context;
+
+	return memcmp(&key->rows[position - 1].key, key->key, sizeof(*key->key)) == 0;
+}
+
+static uint64_t hash_key(const struct objects *objects, const struct objects_key *key)
+{
+	uint32_t words[sizeof(*key) / sizeof(uint32_t)];
 	uint64_t hash = 0;
 
 	memcpy(words, key, sizeof(words));
-	for (size_t i = 0; i < KEY_WORDS; i++)
-		hash = mix(objects->factor, hash + words[i]);
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
-		uint32_t *cell = &objects->index[i & objects->index_mask];
-
-		if (*cell == 0 || memcmp(&objects->rows[*cell - 1].key, key, sizeof(*key)) == 0)
-			return cell;
-	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		hash = hashindex_mix(&objects->index, hash, words[i]);
+	return hash;
 }
 
-static void grow(struct objects *objects)
+/* The position plus one of the row with KEY. */
+static uint32_t find_row(struct objects *objects, const struct objects_key *key)
 {
-	const size_t cells = objects->index == NULL ? INDEX_FIRST : (objects->index_mask + 1UL) * 2;
+	const struct key wanted = {objects->rows, key};
+	const uint64_t hash = hash_key(objects, key);
+	const uint32_t found = hashindex_find(&objects->index, hash, is_same, &wanted);
 
-	if (cells > UINT32_MAX)
-		die(EXIT_DATA, "too many rows");
-	objects->rows = need_resize(objects->rows, cells / 2 * sizeof(*objects->rows));
-	objects->index = need_resize(objects->index, cells * sizeof(*objects->index));
-	memset(objects->index, 0, cells * sizeof(*objects->index));
-	objects->index_mask = (uint32_t)(cells - 1);
-	objects->room = (uint32_t)(cells / 2);
-	for (uint32_t i = 0; i < objects->count; i++)
-		*row_cell(objects, &objects->rows[i].key) = i + 1;
-}
-
-static struct objects_row *find_row(struct objects *objects, const struct objects_key *key)
-{
-	if (objects->count >= objects->room)
-		grow(objects);
-	uint32_t *cell = row_cell(objects, key);
-
-	if (*cell == 0) {
-		objects->rows[objects->count] = (struct objects_row){.key = *key};
-		*cell = ++objects->count;
-	}
-	return &objects->rows[*cell - 1];
+	if (found != 0)
+		return found;
+	objects->rows =
+		need_room(objects->rows, objects->count, &objects->room, sizeof(*objects->rows));
+	objects->rows[objects->count++] = (struct objects_row){.key = *key};
+	hashindex_add(&objects->index, hash, objects->count);
+	return objects->count;
 }
 
 /* Where a stack's innermost function is. */
@@ -139,7 +131,7 @@ void objects_add(struct objects *objects, struct objects_log *log)
 			continue;
 		const struct objects_key key = make_key(objects, log, site);
 
-		add_counts(&find_row(objects, &key)->counts, &site->counts);
+		add_counts(&objects->rows[find_row(objects, &key) - 1].counts, &site->counts);
 	}
 	add_counts(&objects->counts, &log->counts);
 	objects->processes = need_resize(objects->processes, (objects->process_count + 1) *

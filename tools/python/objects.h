@@ -16,6 +16,7 @@
 
 #include "frames.h"
 #include "moments.h"
+#include "hashindex.h"
 #include "objmap.h"
 #include "text_list.h"
 
@@ -94,9 +95,7 @@ struct objects_log {
 	struct objects_site *sites; /* [1, site_count] */
 	uint32_t site_count;
 	uint32_t site_room;
-	uint32_t *index;
-	uint32_t index_mask;
-	uint64_t factor;
+	struct hashindex index;
 	struct objects_counts counts; /* of wanted sites */
 	uint64_t seen;		      /* create and destroy events */
 	uint64_t last_ns;	      /* time of the moment that the counts are of */
@@ -158,9 +157,7 @@ struct objects {
 	struct objects_row *rows; /* [0, count) */
 	uint32_t count;
 	uint32_t room;
-	uint32_t *index;
-	uint32_t index_mask;
-	uint64_t factor;
+	struct hashindex index; /* of positions plus one */
 	struct objects_counts counts;
 	struct objects_process *processes;
 	size_t process_count;

@@ -6,47 +6,33 @@
 #include "damage.h"
 #include "error.h"
 #include "log_end.h"
-#include "mix.h"
 #include "objects.h"
 #include "progress.h"
 #include "reader.h"
 
-enum { INDEX_FIRST = 1024 };
-
 /* --- sites --- */
 
-static inline bool same(const struct objects_site *a, const struct objects_site *b)
+struct key {
+	const struct objects_site *sites;
+	const struct objects_site *site;
+};
+
+static bool is_same(const void *context, uint32_t number)
 {
+	const struct key *key = context;
+	const struct objects_site *a = &key->sites[number];
+	const struct objects_site *b = key->site;
+
 	return a->stack == b->stack && a->type == b->type && a->thread == b->thread &&
 	       a->unknown == b->unknown;
 }
 
-static uint32_t *site_cell(const struct objects_log *log, const struct objects_site *key)
+static uint64_t hash_site(const struct objects_log *log, const struct objects_site *site)
 {
-	const uint64_t rest = mix(log->factor, (uint64_t)key->thread << 1 | key->unknown);
-	const uint64_t hash = mix(log->factor, key->stack + mix(log->factor, key->type + rest));
+	const uint64_t rest = (uint64_t)site->thread << 1 | site->unknown;
 
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
-		uint32_t *cell = &log->index[i & log->index_mask];
-
-		if (*cell == 0 || same(&log->sites[*cell], key))
-			return cell;
-	}
-}
-
-static void grow(struct objects_log *log)
-{
-	const size_t cells = log->index == NULL ? INDEX_FIRST : (log->index_mask + 1UL) * 2;
-
-	if (cells > UINT32_MAX)
-		die(EXIT_DATA, "too many stacks");
-	log->sites = need_resize(log->sites, (cells / 2 + 1) * sizeof(*log->sites));
-	log->index = need_resize(log->index, cells * sizeof(*log->index));
-	memset(log->index, 0, cells * sizeof(*log->index));
-	log->index_mask = (uint32_t)(cells - 1);
-	log->site_room = (uint32_t)(cells / 2);
-	for (uint32_t i = 1; i <= log->site_count; i++)
-		*site_cell(log, &log->sites[i]) = i;
+	return hashindex_mix(&log->index, hashindex_mix(&log->index, site->stack, site->type),
+			     rest);
 }
 
 /* Without globs everything is wanted. */
@@ -70,18 +56,21 @@ static bool is_wanted(const struct objects_log *log, const struct objects_site *
 	       matches(&options->files, code.file);
 }
 
-static uint32_t find_site(struct objects_log *log, const struct objects_site *key)
+static uint32_t find_site(struct objects_log *log, const struct objects_site *site)
 {
-	if (log->site_count >= log->site_room)
-		grow(log);
-	uint32_t *cell = site_cell(log, key);
+	const struct key key = {log->sites, site};
+	const uint64_t hash = hash_site(log, site);
+	const uint32_t found = hashindex_find(&log->index, hash, is_same, &key);
 
-	if (*cell == 0) {
-		*cell = ++log->site_count;
-		log->sites[*cell] = *key;
-		log->sites[*cell].wanted = is_wanted(log, key);
-	}
-	return *cell;
+	if (found != 0)
+		return found;
+	const uint32_t number = ++log->site_count;
+
+	log->sites = need_room(log->sites, number, &log->site_room, sizeof(*log->sites));
+	log->sites[number] = *site;
+	log->sites[number].wanted = is_wanted(log, site);
+	hashindex_add(&log->index, hash, number);
+	return number;
 }
 
 /* --- events --- */
@@ -246,7 +235,7 @@ static void begin(struct objects_log *log, const struct objects_options *options
 {
 	memset(log, 0, sizeof(*log));
 	log->options = options;
-	log->factor = mix_factor();
+	hashindex_init(&log->index, "stacks");
 	log->until_number = UINT64_MAX;
 	log->until_ns = UINT64_MAX;
 	objmap_init(&log->map);
@@ -256,7 +245,7 @@ static void end(struct objects_log *log)
 {
 	objmap_fini(&log->map);
 	free(log->sites);
-	free(log->index);
+	hashindex_fini(&log->index);
 }
 
 /* Returns 0, or -1 after an I/O error. */

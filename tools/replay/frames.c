@@ -6,17 +6,16 @@
 #include <string.h>
 
 #include "error.h"
-#include "mix.h"
 
 enum {
-	INDEX_FIRST = 1024,
 	DEPTH_MAX = 100000, /* a log may say that a stack is its own caller */
 };
 
 void frames_init(struct frames *frames)
 {
 	memset(frames, 0, sizeof(*frames));
-	frames->factor = mix_factor();
+	hashindex_init(&frames->index, "stacks");
+	hashindex_init(&frames->text_index, "names");
 }
 
 void frames_fini(struct frames *frames)
@@ -24,96 +23,70 @@ void frames_fini(struct frames *frames)
 	for (uint32_t i = 1; i <= frames->text_count; i++)
 		free(frames->texts[i]);
 	free(frames->texts);
-	free(frames->text_index);
 	free(frames->frames);
-	free(frames->index);
+	hashindex_fini(&frames->text_index);
+	hashindex_fini(&frames->index);
 	memset(frames, 0, sizeof(*frames));
 }
 
-/* Double the cells of INDEX, all empty, and tell how many things may be in it. */
-static uint32_t grow_index(uint32_t **index, uint32_t *mask)
+struct text_key {
+	char *const *texts;
+	const char *text;
+};
+
+static bool is_same_text(const void *context, uint32_t number)
 {
-	const size_t cells = *index == NULL ? INDEX_FIRST : (*mask + 1UL) * 2;
+	const struct text_key *key = context;
 
-	if (cells > UINT32_MAX)
-		die(EXIT_DATA, "too many stacks");
-	*index = need_resize(*index, cells * sizeof(**index));
-	memset(*index, 0, cells * sizeof(**index));
-	*mask = (uint32_t)(cells - 1);
-	return (uint32_t)(cells / 2);
-}
-
-static uint32_t *text_cell(const struct frames *frames, const char *text)
-{
-	uint64_t hash = 0;
-
-	for (const char *p = text; *p != '\0'; p++)
-		hash = (hash + (uint8_t)*p) * frames->factor;
-	for (uint32_t i = (uint32_t)(mix(frames->factor, hash) >> 32);; i++) {
-		uint32_t *cell = &frames->text_index[i & frames->text_mask];
-
-		if (*cell == 0 || strcmp(frames->texts[*cell], text) == 0)
-			return cell;
-	}
-}
-
-static void grow_texts(struct frames *frames)
-{
-	frames->text_room = grow_index(&frames->text_index, &frames->text_mask);
-	frames->texts =
-		need_resize(frames->texts, (frames->text_room + 1UL) * sizeof(*frames->texts));
-	for (uint32_t i = 1; i <= frames->text_count; i++)
-		*text_cell(frames, frames->texts[i]) = i;
+	return strcmp(key->texts[number], key->text) == 0;
 }
 
 uint32_t frames_text(struct frames *frames, const char *text)
 {
-	if (frames->text_count >= frames->text_room)
-		grow_texts(frames);
-	uint32_t *cell = text_cell(frames, text);
+	const struct text_key key = {frames->texts, text};
+	const size_t size = strlen(text);
+	const uint64_t hash = hashindex_mix_text(&frames->text_index, 0, text, size);
+	const uint32_t found = hashindex_find(&frames->text_index, hash, is_same_text, &key);
 
-	if (*cell == 0) {
-		const size_t size = strlen(text) + 1;
+	if (found != 0)
+		return found;
+	const uint32_t number = ++frames->text_count;
 
-		*cell = ++frames->text_count;
-		frames->texts[*cell] = memcpy(need_memory(size), text, size);
-	}
-	return *cell;
+	frames->texts =
+		need_room(frames->texts, number, &frames->text_room, sizeof(*frames->texts));
+	frames->texts[number] = memcpy(need_memory(size + 1), text, size + 1);
+	hashindex_add(&frames->text_index, hash, number);
+	return number;
 }
 
-static uint32_t *frame_cell(const struct frames *frames, const struct frame *frame)
+struct frame_key {
+	const struct frame *frames;
+	const struct frame *frame;
+};
+
+static bool is_same_frame(const void *context, uint32_t number)
 {
-	uint64_t hash = mix(frames->factor, (uint64_t)frame->file << 32 | frame->function);
+	const struct frame_key *key = context;
 
-	hash = mix(frames->factor, hash + ((uint64_t)frame->caller << 32 | frame->line));
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
-		uint32_t *cell = &frames->index[i & frames->index_mask];
-
-		if (*cell == 0 || memcmp(&frames->frames[*cell], frame, sizeof(*frame)) == 0)
-			return cell;
-	}
-}
-
-static void grow_frames(struct frames *frames)
-{
-	frames->room = grow_index(&frames->index, &frames->index_mask);
-	frames->frames =
-		need_resize(frames->frames, (frames->room + 1UL) * sizeof(*frames->frames));
-	for (uint32_t i = 1; i <= frames->count; i++)
-		*frame_cell(frames, &frames->frames[i]) = i;
+	return memcmp(&key->frames[number], key->frame, sizeof(*key->frame)) == 0;
 }
 
 uint32_t frames_push(struct frames *frames, const struct frame *frame)
 {
-	if (frames->count >= frames->room)
-		grow_frames(frames);
-	uint32_t *cell = frame_cell(frames, frame);
+	const struct frame_key key = {frames->frames, frame};
+	uint64_t hash = (uint64_t)frame->file << 32 | frame->function;
 
-	if (*cell == 0) {
-		*cell = ++frames->count;
-		frames->frames[*cell] = *frame;
-	}
-	return *cell;
+	hash = hashindex_mix(&frames->index, hash, (uint64_t)frame->caller << 32 | frame->line);
+	const uint32_t found = hashindex_find(&frames->index, hash, is_same_frame, &key);
+
+	if (found != 0)
+		return found;
+	const uint32_t number = ++frames->count;
+
+	frames->frames = need_room(frames->frames, number, &frames->room, sizeof(*frames->frames));
+	frames->frames[number] = *frame;
+	hashindex_add(&frames->index, hash, number);
+	return number;
 }
 
 static bool is_import(const char *file)

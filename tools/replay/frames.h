@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hashindex.h"
 #include "idmap.h"
 #include "reader.h"
 
@@ -26,14 +27,11 @@ struct frames {
 	struct frame *frames; /* [1, count] */
 	uint32_t count;
 	uint32_t room;
-	uint32_t *index;
-	uint32_t index_mask;
+	struct hashindex index;
 	char **texts; /* [1, text_count] */
 	uint32_t text_count;
 	uint32_t text_room;
-	uint32_t *text_index;
-	uint32_t text_mask;
-	uint64_t factor;
+	struct hashindex text_index;
 	bool hide_imports; /* leave out the frames of the import system; set before the first stack
 			    */
 };

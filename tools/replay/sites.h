@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hashindex.h"
+
 struct amount {
 	uint64_t bytes;
 	uint64_t count;
@@ -33,9 +35,7 @@ struct sites {
 	struct site *sites; /* [1, count]; number 0 is no site */
 	uint32_t count;
 	uint32_t room;
-	uint32_t *index; /* hash table of site numbers, 0: empty */
-	uint32_t index_mask;
-	uint64_t factors[2];
+	struct hashindex index;
 	uint64_t peak_number; /* from 1 */
 	struct amount live;
 	struct amount peak;

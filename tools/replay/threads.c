@@ -6,14 +6,11 @@
 #include <string.h>
 
 #include "error.h"
-#include "mix.h"
-
-enum { INDEX_FIRST = 64 };
 
 void threads_init(struct threads *threads)
 {
 	memset(threads, 0, sizeof(*threads));
-	threads->factor = mix_factor();
+	hashindex_init(&threads->index, "threads");
 }
 
 void threads_fini(struct threads *threads)
@@ -21,56 +18,56 @@ void threads_fini(struct threads *threads)
 	for (uint32_t i = 0; i < threads->count; i++)
 		free(threads->threads[i].name);
 	free(threads->threads);
-	free(threads->index);
+	hashindex_fini(&threads->index);
 	memset(threads, 0, sizeof(*threads));
 }
 
-static uint32_t *find_cell(const struct threads *threads, uint32_t number)
-{
-	for (uint32_t i = (uint32_t)(mix(threads->factor, number) >> 32);; i++) {
-		uint32_t *cell = &threads->index[i & threads->index_mask];
+struct key {
+	const struct thread *threads;
+	uint32_t number;
+};
 
-		if (*cell == 0 || threads->threads[*cell - 1].number == number)
-			return cell;
-	}
+static bool is_same(const void *context, uint32_t position)
+{
+	const struct key *key = context;
+
+	return key->threads[position - 1].number == key->number;
 }
 
-static void grow(struct threads *threads)
+/* The position plus one of a thread, 0: it is not there. */
+static uint32_t find_thread(const struct threads *threads, uint64_t hash, uint32_t number)
 {
-	const size_t cells = threads->index == NULL ? INDEX_FIRST : (threads->index_mask + 1UL) * 2;
+	const struct key key = {threads->threads, number};
 
-	if (cells > UINT32_MAX)
-		die(EXIT_DATA, "too many threads");
-	threads->threads = need_resize(threads->threads, cells / 2 * sizeof(*threads->threads));
-	threads->index = need_resize(threads->index, cells * sizeof(*threads->index));
-	memset(threads->index, 0, cells * sizeof(*threads->index));
-	threads->index_mask = (uint32_t)(cells - 1);
-	threads->room = (uint32_t)(cells / 2);
-	for (uint32_t i = 0; i < threads->count; i++)
-		*find_cell(threads, threads->threads[i].number) = i + 1;
+	return hashindex_find(&threads->index, hash, is_same, &key);
+}
+
+static uint32_t add_thread(struct threads *threads, uint64_t hash, uint32_t number)
+{
+	threads->threads = need_room(threads->threads, threads->count, &threads->room,
+				     sizeof(*threads->threads));
+	threads->threads[threads->count++] = (struct thread){.number = number};
+	hashindex_add(&threads->index, hash, threads->count);
+	return threads->count;
 }
 
 struct thread *threads_slow(struct threads *threads, uint32_t number)
 {
-	if (threads->count >= threads->room)
-		grow(threads);
-	uint32_t *cell = find_cell(threads, number);
+	const uint64_t hash = hashindex_mix(&threads->index, 0, number);
+	uint32_t found = find_thread(threads, hash, number);
 
-	if (*cell == 0) {
-		threads->threads[threads->count] = (struct thread){.number = number};
-		*cell = ++threads->count;
-	}
-	threads->last = *cell - 1;
+	if (found == 0)
+		found = add_thread(threads, hash, number);
+	threads->last = found - 1;
 	return &threads->threads[threads->last];
 }
 
 const struct thread *threads_lookup(const struct threads *threads, uint32_t number)
 {
-	if (threads->count == 0)
-		return NULL;
-	const uint32_t cell = *find_cell(threads, number);
+	const uint32_t found =
+		find_thread(threads, hashindex_mix(&threads->index, 0, number), number);
 
-	return cell == 0 ? NULL : &threads->threads[cell - 1];
+	return found == 0 ? NULL : &threads->threads[found - 1];
 }
 
 void threads_identify(struct threads *threads, const struct pmt_thread *record)

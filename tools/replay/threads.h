@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hashindex.h"
 #include "record.h"
 
 struct thread {
@@ -21,10 +22,8 @@ struct threads {
 		*threads; /* in the order of their first events; moves when a thread is added */
 	uint32_t count;
 	uint32_t room;
-	uint32_t *index; /* hash table of position + 1 */
-	uint32_t index_mask;
-	uint32_t last; /* position of the last thread that was asked for */
-	uint64_t factor;
+	struct hashindex index; /* of positions plus one */
+	uint32_t last;		/* position of the last thread that was asked for */
 };
 
 void threads_init(struct threads *threads);

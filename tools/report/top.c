@@ -13,11 +13,8 @@
 #include "census.h"
 #include "damage.h"
 #include "error.h"
-#include "mix.h"
 #include "replay.h"
 #include "report.h"
-
-enum { INDEX_FIRST = 1024 };
 
 struct top_part {
 	uint32_t row; /* position plus one */
@@ -29,7 +26,7 @@ void top_init(struct top *top, const struct top_options *options)
 {
 	memset(top, 0, sizeof(*top));
 	top->options = *options;
-	top->factor = mix_factor();
+	hashindex_init(&top->index, "rows");
 	frames_init(&top->frames);
 	top->frames.hide_imports = options->hide_imports;
 	top->no_frame = frames_text(&top->frames, TOP_NO_FRAME);
@@ -46,54 +43,47 @@ void top_fini(struct top *top)
 	free(top->processes);
 	free(top->parts);
 	free(top->rows);
-	free(top->index);
+	hashindex_fini(&top->index);
 	frames_fini(&top->frames);
 	memset(top, 0, sizeof(*top));
 }
 
-static uint32_t *row_cell(const struct top *top, const struct top_key *key)
+struct key {
+	const struct top_row *rows;
+	const struct top_key *key;
+};
+
+static bool is_same(const void *context, uint32_t position)
+{
+	const struct key *key = context;
+
+	return memcmp(&key->rows[position - 1].key, key->key, sizeof(*key->key)) == 0;
+}
+
+static uint64_t hash_key(const struct top *top, const struct top_key *key)
 {
 	uint32_t words[sizeof(*key) / sizeof(uint32_t)];
 	uint64_t hash = 0;
 
 	memcpy(words, key, sizeof(words));
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		hash = mix(top->factor, hash + words[i]);
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
-		uint32_t *cell = &top->index[i & top->index_mask];
-
-		if (*cell == 0 || memcmp(&top->rows[*cell - 1].key, key, sizeof(*key)) == 0)
-			return cell;
-	}
-}
-
-static void grow(struct top *top)
-{
-	const size_t cells = top->index == NULL ? INDEX_FIRST : (top->index_mask + 1UL) * 2;
-
-	if (cells > UINT32_MAX)
-		die(EXIT_DATA, "too many rows");
-	top->rows = need_resize(top->rows, cells / 2 * sizeof(*top->rows));
-	top->index = need_resize(top->index, cells * sizeof(*top->index));
-	memset(top->index, 0, cells * sizeof(*top->index));
-	top->index_mask = (uint32_t)(cells - 1);
-	top->room = (uint32_t)(cells / 2);
-	for (uint32_t i = 0; i < top->count; i++)
-		*row_cell(top, &top->rows[i].key) = i + 1;
+		hash = hashindex_mix(&top->index, hash, words[i]);
+	return hash;
 }
 
 /* The position plus one of the row with KEY. */
 static uint32_t find_row(struct top *top, const struct top_key *key)
 {
-	if (top->count >= top->room)
-		grow(top);
-	uint32_t *cell = row_cell(top, key);
+	const struct key wanted = {top->rows, key};
+	const uint64_t hash = hash_key(top, key);
+	const uint32_t found = hashindex_find(&top->index, hash, is_same, &wanted);
 
-	if (*cell == 0) {
-		top->rows[top->count] = (struct top_row){.key = *key};
-		*cell = ++top->count;
-	}
-	return *cell;
+	if (found != 0)
+		return found;
+	top->rows = need_room(top->rows, top->count, &top->room, sizeof(*top->rows));
+	top->rows[top->count++] = (struct top_row){.key = *key};
+	hashindex_add(&top->index, hash, top->count);
+	return top->count;
 }
 
 static void add_amount(struct amount *to, const struct amount *amount)

@@ -9,6 +9,7 @@
 
 #include "frames.h"
 #include "moments.h"
+#include "hashindex.h"
 #include "sites.h"
 #include "text_list.h"
 #include "threads.h"
@@ -87,9 +88,7 @@ struct top {
 	struct top_row *rows;
 	uint32_t count;
 	uint32_t room;
-	uint32_t *index;
-	uint32_t index_mask;
-	uint64_t factor;
+	struct hashindex index; /* of positions plus one */
 	struct top_part *parts; /* what one stack adds to one row */
 	size_t part_count;
 	size_t part_room;
