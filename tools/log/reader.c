@@ -46,6 +46,7 @@ static int open_file(struct reader *r)
 		return -1;
 	r->file.first = r->head.header.header_bytes;
 	r->file.chunk_bytes = r->head.header.chunk_bytes;
+	r->file.held = (r->head.header.features_compatible & PMT_COMPATIBLE_HELD) != 0;
 	r->file.recycled = (r->head.header.features_incompatible & PMT_FEATURE_RECYCLED) != 0;
 	return 0;
 }
@@ -235,7 +236,8 @@ static void sink(struct merge *m, size_t i)
 }
 
 /* One stream for each slot, in order. Returns them; free them and the heap. */
-static struct stream *merge_init(struct merge *m, const struct chunk_index *index)
+static struct stream *merge_init(struct merge *m, const struct chunk_index *index,
+				 const struct dropped *dropped)
 {
 	const struct chunk_ref *ref = index->refs, *end = ref + index->count;
 	struct stream *streams;
@@ -247,6 +249,7 @@ static struct stream *merge_init(struct merge *m, const struct chunk_index *inde
 	m->heap = need_memory(slots * sizeof(struct stream *));
 	for (m->count = 0; ref != end; ref = slot_end(index, ref)) {
 		stream_init(&streams[m->count], ref, slot_end(index, ref));
+		streams[m->count].position = dropped_position(dropped, ref->slot);
 		m->heap[m->count] = &streams[m->count];
 		m->count++;
 	}
@@ -299,13 +302,14 @@ int reader_run_blocks(struct reader *r, reader_visit visit, reader_visit_blocks 
 		.kind = PMT_CHUNK_EVENTS,
 	};
 	struct merge merge;
-	struct stream *streams = merge_init(&merge, &r->events);
+	struct stream *streams = merge_init(&merge, &r->events, &r->dropped);
 	const size_t count = merge.count;
 	enum stream_state state;
 
 	r->damage = r->at_open;
 	run.event.time_ns = r->head.header.start_ns;
 	state = merge_run(&merge, &run);
+	run.event.taken = false;
 	if (state == STREAM_END)
 		state = folds_visit(&r->folds, streams, count, &run);
 	for (size_t i = 0; i < merge.count; i++)

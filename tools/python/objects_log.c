@@ -10,6 +10,7 @@
 #include "objects.h"
 #include "progress.h"
 #include "reader.h"
+#include "replay.h"
 
 enum { INDEX_FIRST = 1024 };
 
@@ -309,6 +310,8 @@ int objects_log_init(struct objects_log *log, const char *path,
 	if (options->moment.kind == MOMENT_PEAK)
 		result = find_peak(log, options);
 	log->until_ns = absolute(log);
+	if (replay_check_moment(log->reader, log->until_ns) != 0)
+		result = -1;
 	log->visit_death = death;
 	log->context = context;
 	if (result == 0)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "reader.h"
 #include "replay.h"
@@ -18,10 +19,6 @@
 
 /* How far the true peak may lie above the shown one; with reader_held_bytes(). */
 #define REPORT_HELD "up to %s more were in short-lived blocks"
-
-/* With report_dropped_seconds(). */
-#define REPORT_DROPPED_NOTE                                                                        \
-	"the log reached its size limit: live blocks and mappings are those of after %.3f s"
 
 /* Room for a number as text. */
 typedef char report_buffer[48];
@@ -37,6 +34,8 @@ bool report_hides_blocks(const struct reader *reader);
 double report_seconds(uint64_t time_ns);
 /* Up to when events were dropped, seconds since the start. */
 double report_dropped_seconds(const struct reader *reader);
+/* What was live at that time: the sentence about it, one line, without a line end. */
+void report_put_dropped(FILE *out, double seconds, bool known, uint64_t missing);
 /* "3.14.0rc1" from PY_VERSION_HEX; NULL for 0. */
 const char *report_python(uint32_t hex, report_buffer buffer);
 

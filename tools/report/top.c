@@ -269,7 +269,8 @@ static int open_log(const struct top *top, const char *path, struct reader **rea
 {
 	if (reader_open(path, reader) != 0)
 		return -1;
-	if (check_threshold(top, *reader) == 0)
+	if (check_threshold(top, *reader) == 0 &&
+	    replay_check_moment(*reader, until_ns(top, reader_header(*reader))) == 0)
 		return 0;
 	reader_close(*reader);
 	return -1;
@@ -347,6 +348,10 @@ int top_add(struct top *top, const char *path)
 		status = take_census(top, reader, &census);
 	top->hides_blocks |= report_hides_blocks(reader);
 	top->dropped |= reader_dropped(reader) != NULL;
+	if (reader_dropped(reader) != NULL) {
+		top->dropped_unknown |= !reader_dropped(reader)->held.known;
+		top->dropped_missing += reader_dropped(reader)->held.missing;
+	}
 	if (report_dropped_seconds(reader) > top->dropped_seconds)
 		top->dropped_seconds = report_dropped_seconds(reader);
 	top->held_bytes += reader_held_bytes(reader);

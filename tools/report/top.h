@@ -90,11 +90,13 @@ struct top {
 	size_t part_room;
 	struct top_process *processes;
 	size_t process_count;
-	struct amount all;   /* of all logs */
-	struct amount shown; /* without what include and exclude leave out */
-	uint64_t held_bytes; /* more of them may have been in short-lived blocks, of all logs */
-	bool hides_blocks;   /* see report_hides_blocks() */
-	bool dropped;	     /* some logs reached their size limit, the latest at: */
+	struct amount all;    /* of all logs */
+	struct amount shown;  /* without what include and exclude leave out */
+	uint64_t held_bytes;  /* more of them may have been in short-lived blocks, of all logs */
+	bool hides_blocks;    /* see report_hides_blocks() */
+	bool dropped;	      /* some logs reached their size limit, the latest at: */
+	bool dropped_unknown; /* what was live before is not known */
+	uint64_t dropped_missing; /* of that, so much at most */
 	double dropped_seconds;
 };
 

@@ -59,7 +59,7 @@ void fold_close(struct thread *t)
 	t->fold.head = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (head != NULL)
-		logfile_seal((struct pmt_chunk *)head - 1, 0);
+		logfile_seal((struct pmt_chunk *)head - 1, 0, NULL);
 }
 
 void fold_put_late(struct thread *t, const struct pmt_fold_block *block)

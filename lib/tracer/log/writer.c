@@ -26,13 +26,14 @@ void writer_init(struct writer *w, unsigned kind, uint32_t slot)
 void writer_finish(struct writer *w)
 {
 	struct pmt_chunk *chunk = w->chunk;
+	const struct pmt_state end = w->enc.state;
 
 	/* First, for a signal handler that ends the process meanwhile. */
 	w->chunk = NULL;
 	w->limit = w->enc.cur = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (chunk != NULL)
-		logfile_seal(chunk, w->number);
+		logfile_seal(chunk, w->number, &end);
 }
 
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
@@ -51,6 +52,7 @@ int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
 	w->chunk->thread = w->thread;
 	/* Last, so that a process killed above leaves no half-made head. */
 	__atomic_store_n(&w->chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
+	logfile_begun(w->chunk, w->number);
 	w->enc.cur = (uint8_t *)(w->chunk + 1);
 	w->enc.state = (struct pmt_state){.time_ns = time_ns, .order = order};
 	w->limit = (uint8_t *)w->chunk + logfile_header()->chunk_bytes;
