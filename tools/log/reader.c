@@ -9,6 +9,7 @@
 #include "definitions.h"
 #include "dropped.h"
 #include "error.h"
+#include "fold.h"
 #include "folds.h"
 #include "header.h"
 #include "names.h"
@@ -201,7 +202,11 @@ const struct dropped *reader_dropped(const struct reader *reader)
 
 uint64_t reader_held_bytes(const struct reader *reader)
 {
-	return reader->folds.held_bytes;
+	const uint64_t bytes = reader->folds.held_bytes;
+	const bool bound =
+		(reader->head.header.features_compatible & PMT_COMPATIBLE_FOLD_BOUND) != 0;
+
+	return bound && bytes > PMT_FOLD_HELD_MAX ? PMT_FOLD_HELD_MAX : bytes;
 }
 
 /* Where chunks are damaged or missing, some may have been such that belonged to other slots. */

@@ -16,7 +16,7 @@
 #include "thread.h"
 
 /* Room for a record with all that may precede it. */
-#define EVENT_ROOM (5 * PMT_RECORD_MAX)
+#define EVENT_ROOM (7 * PMT_RECORD_MAX)
 
 /* The thread with room for an event, or NULL when it is not to be recorded. */
 static inline struct thread *event_begin(void)

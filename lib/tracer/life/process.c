@@ -179,7 +179,8 @@ static void fill_header(struct pmt_header *h, unsigned flags)
 		(process.options.fold ? PMT_FEATURE_FOLDED : 0) |
 		(process.options.max_size != 0 ? PMT_FEATURE_RECYCLED : 0) |
 		(process.options.trace >> PMT_TRACED_CALLS != 0 ? PMT_FEATURE_EVENTS : 0);
-	h->features_compatible = process.options.max_size != 0 ? PMT_COMPATIBLE_HELD : 0;
+	h->features_compatible = (process.options.max_size != 0 ? PMT_COMPATIBLE_HELD : 0) |
+				 (process.options.fold ? PMT_COMPATIBLE_FOLD_BOUND : 0);
 	put_texts(h);
 	logfile_publish();
 	h->live.flags = flags | (python.found ? 1U << PMT_FLAG_PYTHON : 0);
