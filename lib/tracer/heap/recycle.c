@@ -57,7 +57,8 @@ static int take(void)
 		if (seen == self)
 			return -1;
 		if (SYS4(SYS_futex, &totals.owner, FUTEX_WAIT_PRIVATE, seen, &rest) == -ETIMEDOUT &&
-		    SYS3(SYS_tgkill, pid, seen, 0) == -ESRCH)
+		    /* An owner that has let go may have ended since. */
+		    atomic_load(&totals.owner) == seen && SYS3(SYS_tgkill, pid, seen, 0) == -ESRCH)
 			return -1;
 		seen = 0;
 	}
