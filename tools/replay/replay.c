@@ -561,10 +561,11 @@ static void hold(struct replay *replay, const struct dropped *dropped)
 
 		if (dropped_event(dropped, i, &event))
 			hold_memory(replay, &event);
-		else if (kind == PMT_HELD_FREE)
+		else if (kind == PMT_HELD_FREE) {
+			*unknown_frees(replay) += 1;
 			early_add(&replay->early, entry->addr, pmt_held_number(entry),
 				  (uint32_t)pmt_held_value(entry));
-		else if (kind == PMT_HELD_THREAD)
+		} else if (kind == PMT_HELD_THREAD)
 			threads_identify(&replay->threads, &thread);
 		else if (kind == PMT_HELD_NAME)
 			hold_name(replay, entry, name, &size);
