@@ -247,7 +247,7 @@ def md_options(page: str) -> str:
 
 TABLES_OF_FORMAT = (
     *("header", "live", "chunk", "fold", "foldblock", "foldsite"),
-    *("totals", "totalsnumbers", "totalssite", "records", "names"),
+    *("totals", "totalsnumbers", "totalssite", "totalsentry", "records", "names"),
 )
 
 GENERATORS: dict[str, Callable[[str], str]] = {

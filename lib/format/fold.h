@@ -34,6 +34,12 @@
 /* Larger blocks are written at once. */
 #define PMT_FOLD_SIZE_MAX 16384U
 
+/*
+ * With PMT_COMPATIBLE_FOLD_BOUND the tables of all threads together never hold more bytes than
+ * this: a hundredth of a heap of 25 MiB.
+ */
+#define PMT_FOLD_HELD_MAX (256U << 10)
+
 /* How many further allocations the thread made before it freed a block: 0, 1, more. */
 #define PMT_FOLD_DISTANCES 3
 

@@ -16,6 +16,13 @@
  * So a reader takes numbers[dropped & 1], and of each site the half with the greatest number that
  *is not above `dropped`. When it still finds the chunk that the numbers name as the last, it passes
  *it over.
+ *
+ * With PMT_COMPATIBLE_HELD the totals chunks hold the beginning of the kept window, too: the blocks
+ * and mappings that were live there, the threads and their names. Such a chunk has no places for
+ * sites but `entries` places for struct pmt_totals_entry. An entry is valid when chunk `since` was
+ * dropped and chunk `until` was not. Where the window begins is said for each slot with records in
+ * the log (PMT_HELD_POSITION): what comes before has been taken in. A slot without a position has
+ * nothing that was taken in.
  */
 #ifndef PMT_FORMAT_TOTALS_H
 #define PMT_FORMAT_TOTALS_H
@@ -45,9 +52,10 @@ struct pmt_totals_numbers {
 struct pmt_totals {
 	uint64_t dropped; /* chunks; below 2^32 */
 	uint32_t sites;	  /* places for sites in this chunk */
-	uint32_t reserved;
+	uint32_t entries; /* places for entries in this chunk, which then has none for sites */
 	struct pmt_totals_numbers numbers[2];
-	uint64_t reserved2[2];
+	uint64_t missing; /* of the first chunk: entries that found no place, at least so many */
+	uint64_t reserved2;
 };
 
 struct pmt_totals_half {
@@ -62,6 +70,59 @@ struct pmt_totals_site {
 	struct pmt_totals_half halves[2];
 };
 
+/* What an entry is about: the upper eight bits of `what`. The other 56 are its value. */
+#define PMT_HELD_MAPPING 1U  /* addr; value: length, below 2^48, and PMT_HELD_MAP_* from bit 48 on \
+			      */
+#define PMT_HELD_FREE 2U     /* addr; value: slot; stack, thread: order number, low half first */
+#define PMT_HELD_THREAD 3U   /* addr: thread number; value: kernel thread id */
+#define PMT_HELD_NAME 4U     /* thread; value: part << 8 | bytes; text in addr, then stack */
+#define PMT_HELD_POSITION 5U /* addr: slot; value: bytes of records; stack: sequence of the chunk  \
+			      */
+#define PMT_HELD_PEAK 6U     /* addr: bytes; value: time; stack, thread: blocks, low half first */
+#define PMT_HELD_BLOCK 64U   /* + PMT_ALLOCATOR_*: addr; value: requested bytes */
+
+/* Of a mapping; the lower three bits are its protection. */
+#define PMT_HELD_MAP_ARENA 8U
+#define PMT_HELD_MAP_ANONYMOUS 16U
+#define PMT_HELD_MAP_PRIVATE 32U
+#define PMT_HELD_MAP_NORESERVE 64U
+#define PMT_HELD_MAP_OTHER 128U /* it had further flags */
+
+#define PMT_HELD_VALUE_BITS 56
+#define PMT_HELD_NAME_BYTES 12U /* of a name in one entry */
+
+struct pmt_totals_entry {
+	uint64_t addr;
+	uint64_t what;
+	uint32_t stack;
+	uint32_t thread; /* that made the block or mapping */
+	uint32_t since;	 /* number of a dropped chunk, 0: an empty place */
+	uint32_t until;	 /* number of a dropped chunk, 0: none */
+};
+
+static inline unsigned pmt_held_kind(const struct pmt_totals_entry *entry)
+{
+	return (unsigned)(entry->what >> PMT_HELD_VALUE_BITS);
+}
+
+static inline uint64_t pmt_held_value(const struct pmt_totals_entry *entry)
+{
+	return entry->what & ((1ULL << PMT_HELD_VALUE_BITS) - 1);
+}
+
+static inline uint64_t pmt_held_what(unsigned kind, uint64_t value)
+{
+	return (uint64_t)kind << PMT_HELD_VALUE_BITS |
+	       (value & ((1ULL << PMT_HELD_VALUE_BITS) - 1));
+}
+
+/* Two halves of a number that need not be aligned. */
+static inline uint64_t pmt_held_number(const struct pmt_totals_entry *entry)
+{
+	return (uint64_t)entry->thread << 32 | entry->stack;
+}
+
+_Static_assert(sizeof(struct pmt_totals_entry) == 32, "layout");
 _Static_assert(sizeof(struct pmt_totals_numbers) == 80, "layout");
 _Static_assert(sizeof(struct pmt_totals) == 192, "layout");
 _Static_assert(sizeof(struct pmt_totals_site) == 48, "layout");

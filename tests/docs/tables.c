@@ -42,7 +42,9 @@ static const struct place header_places[] = {
 	PLACE(pmt_header, u32, header_bytes, "size of the header: the first chunk begins here"),
 	PLACE(pmt_header, u32, chunk_bytes, "size of every chunk, head included; a power of two"),
 	PLACE(pmt_header, u32, page_bytes, "page size of the traced system"),
-	PLACE(pmt_header, u64, features_compatible, "bits that a reader may ignore; none yet"),
+	PLACE(pmt_header, u64, features_compatible,
+	      "bits that a reader may ignore; 1: the totals know what was live where the kept "
+	      "window begins, see [size limit](#the-size-limit)"),
 	PLACE(pmt_header, u64, features_incompatible,
 	      "bits that a reader must know; 1: [short-lived blocks](#short-lived-blocks) are "
 	      "folded; 2: there is a [size limit](#the-size-limit)"),
@@ -113,9 +115,22 @@ static const struct place foldsite_places[] = {
 static const struct place totals_places[] = {
 	PLACE(pmt_totals, u64, dropped, "chunks that were dropped; below 2^32"),
 	PLACE(pmt_totals, u32, sites, "number of places for sites in this chunk"),
-	PLACE(pmt_totals, u32, reserved, "zero"),
+	PLACE(pmt_totals, u32, entries,
+	      "number of places for entries, which stand in place of sites; 0: none"),
 	PLACE(pmt_totals, struct[2], numbers, "see below; `numbers[dropped & 1]` is valid"),
-	PLACE(pmt_totals, u64[2], reserved2, "zero"),
+	PLACE(pmt_totals, u64, missing,
+	      "of the first chunk: entries that found no place, at least"),
+	PLACE(pmt_totals, u64, reserved2, "zero"),
+};
+
+static const struct place totalsentry_places[] = {
+	PLACE(pmt_totals_entry, u64, addr, "see below"),
+	PLACE(pmt_totals_entry, u64, what, "kind << 56 + value"),
+	PLACE(pmt_totals_entry, u32, stack, "the stack that asked for it"),
+	PLACE(pmt_totals_entry, u32, thread, "number of the thread that made it"),
+	PLACE(pmt_totals_entry, u32, since,
+	      "valid once so many chunks were dropped; 0: an empty place"),
+	PLACE(pmt_totals_entry, u32, until, "no more valid once so many were dropped; 0: for ever"),
 };
 
 static const struct place totalsnumbers_places[] = {
@@ -217,6 +232,12 @@ static int print_totalssite(void)
 {
 	return print_places(totalssite_places, COUNT(totalssite_places),
 			    sizeof(struct pmt_totals_site));
+}
+
+static int print_totalsentry(void)
+{
+	return print_places(totalsentry_places, COUNT(totalsentry_places),
+			    sizeof(struct pmt_totals_entry));
 }
 
 static void print_record(const struct pmt_record_info *info)
@@ -381,7 +402,7 @@ static const struct {
 	{"example", print_example},	  {"fold", print_fold},
 	{"foldblock", print_foldblock},	  {"foldsite", print_foldsite},
 	{"totals", print_totals},	  {"totalsnumbers", print_totalsnumbers},
-	{"totalssite", print_totalssite},
+	{"totalssite", print_totalssite}, {"totalsentry", print_totalsentry},
 };
 
 int main(int argc, char **argv)

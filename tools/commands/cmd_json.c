@@ -116,6 +116,12 @@ static void print_totals(const struct show *show)
 		show_totals_json(show, &dropped->sites[i]);
 		end_object();
 	}
+	for (size_t i = 0; dropped != NULL && i < dropped->held.count; i++) {
+		struct reader_event event;
+
+		if (dropped_event(dropped, i, &event))
+			(void)visit_definition((void *)(uintptr_t)show, &event);
+	}
 }
 
 /* Events that are only in the totals. */

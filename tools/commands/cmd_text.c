@@ -76,6 +76,12 @@ static void print_totals(const struct show *show)
 	       dropped->events, report_dropped_seconds(show->reader));
 	for (size_t i = 0; i < dropped->count; i++)
 		show_totals_text(show, &dropped->sites[i]);
+	for (size_t i = 0; i < dropped->held.count; i++) {
+		struct reader_event event;
+
+		if (dropped_event(dropped, i, &event))
+			show_text(show, &event);
+	}
 }
 
 static void print_header(const struct reader *reader)

@@ -15,6 +15,7 @@ struct chunk_file {
 	uint64_t first; /* offset of the first chunk */
 	uint32_t chunk_bytes;
 	bool recycled; /* places may have been used again (PMT_FEATURE_RECYCLED) */
+	bool held;     /* totals tell what was live at the window's beginning */
 };
 
 /* A chunk as it was when the log was opened: later records are not read. */

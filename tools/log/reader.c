@@ -9,6 +9,7 @@
 #include "definitions.h"
 #include "dropped.h"
 #include "error.h"
+#include "fold.h"
 #include "folds.h"
 #include "header.h"
 #include "names.h"
@@ -46,6 +47,7 @@ static int open_file(struct reader *r)
 		return -1;
 	r->file.first = r->head.header.header_bytes;
 	r->file.chunk_bytes = r->head.header.chunk_bytes;
+	r->file.held = (r->head.header.features_compatible & PMT_COMPATIBLE_HELD) != 0;
 	r->file.recycled = (r->head.header.features_incompatible & PMT_FEATURE_RECYCLED) != 0;
 	return 0;
 }
@@ -216,7 +218,11 @@ uint64_t reader_dropped_ns(const struct reader *reader)
 
 uint64_t reader_held_bytes(const struct reader *reader)
 {
-	return reader->folds.held_bytes;
+	const uint64_t bytes = reader->folds.held_bytes;
+	const bool bound =
+		(reader->head.header.features_compatible & PMT_COMPATIBLE_FOLD_BOUND) != 0;
+
+	return bound && bytes > PMT_FOLD_HELD_MAX ? PMT_FOLD_HELD_MAX : bytes;
 }
 
 /* Where chunks are damaged or missing, some may have been such that belonged to other slots. */
@@ -251,7 +257,8 @@ static void sink(struct merge *m, size_t i)
 }
 
 /* One stream for each slot, in order. Returns them; free them and the heap. */
-static struct stream *merge_init(struct merge *m, const struct chunk_index *index)
+static struct stream *merge_init(struct merge *m, const struct chunk_index *index,
+				 const struct dropped *dropped)
 {
 	const struct chunk_ref *ref = index->refs, *end = ref + index->count;
 	struct stream *streams;
@@ -263,6 +270,7 @@ static struct stream *merge_init(struct merge *m, const struct chunk_index *inde
 	m->heap = need_memory(slots * sizeof(struct stream *));
 	for (m->count = 0; ref != end; ref = slot_end(index, ref)) {
 		stream_init(&streams[m->count], ref, slot_end(index, ref));
+		streams[m->count].position = dropped_position(dropped, ref->slot);
 		m->heap[m->count] = &streams[m->count];
 		m->count++;
 	}
@@ -315,13 +323,14 @@ int reader_run_blocks(struct reader *r, reader_visit visit, reader_visit_blocks 
 		.kind = PMT_CHUNK_EVENTS,
 	};
 	struct merge merge;
-	struct stream *streams = merge_init(&merge, &r->events);
+	struct stream *streams = merge_init(&merge, &r->events, &r->dropped);
 	const size_t count = merge.count;
 	enum stream_state state;
 
 	r->damage = r->at_open;
 	run.event.time_ns = r->head.header.start_ns;
 	state = merge_run(&merge, &run);
+	run.event.taken = false;
 	if (state == STREAM_END)
 		state = folds_visit(&r->folds, streams, count, &run);
 	for (size_t i = 0; i < merge.count; i++)

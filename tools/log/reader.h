@@ -46,6 +46,8 @@ struct reader_event {
 	uint32_t slot;
 	uint32_t thread; /* thread number, 0: the tracer itself */
 	bool late;	 /* alloc: a `birth` came before it, or it is of a fold chunk */
+	bool taken;	 /* from before the kept window: what was live there has it already */
+	bool held;	 /* no event, but what was live where the kept window begins */
 	uint8_t soon;	 /* free, realloc: 1 + the distance of a `soon` before it; 0: none */
 	/* Of the interpreter's events (reader_is_python_event) only; 0 at others. */
 	bool previous;	    /* here only to show what came before the next one of its thread */

@@ -47,6 +47,23 @@ static int load(struct stream *s, const struct chunk_ref *ref, struct stream_run
 	return rc;
 }
 
+/* Where the kept window begins in the loaded chunk, NULL: before it. */
+static const uint8_t *taken_end(const struct stream *s)
+{
+	const uint64_t size = (uint64_t)(s->decoder.end - s->decoder.cur);
+
+	if (s->position == NULL || s->position->stack < s->loaded->sequence)
+		return NULL;
+	if (s->position->stack > s->loaded->sequence || pmt_held_value(s->position) > size)
+		return s->decoder.end;
+	return s->decoder.cur + pmt_held_value(s->position);
+}
+
+static bool before_window(const struct stream *s)
+{
+	return s->taken_end != NULL && s->decoder.cur < s->taken_end;
+}
+
 /* Load the next good chunk. Returns 1, 0 when there is none, -1 after an error. */
 static int load_next(struct stream *s, struct stream_run *run)
 {
@@ -69,6 +86,7 @@ static int load_next(struct stream *s, struct stream_run *run)
 		s->skipped = 0;
 		s->previous = false;
 		s->late_end = NULL;
+		s->taken_end = taken_end(s);
 		raise_key(s, &s->decoder.state);
 		return 1;
 	}
@@ -304,7 +322,8 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 
 	place(s, &run->event);
 	for (;;) {
-		if (run->visit_blocks != NULL && !take_blocks(s, run))
+		run->event.taken = before_window(s);
+		if (run->visit_blocks != NULL && !run->event.taken && !take_blocks(s, run))
 			return STREAM_STOP;
 		rc = pmt_get_record(&s->decoder, &run->event.record);
 		if (rc <= 0)

@@ -7,6 +7,7 @@
 #define PMT_TOOLS_STREAM_H
 
 #include "chunks.h"
+#include "totals.h"
 
 /* Order of events over all slots: by time, then order number, then slot. */
 struct stream_key {
@@ -42,7 +43,10 @@ struct stream {
 	uint64_t skipped; /* of the next event of the interpreter, as in struct reader_event */
 	bool previous;
 	const uint8_t *late_end; /* behind the last alloc that was late */
-	struct stream_last last; /* up to date at the end of each chunk */
+	const uint8_t
+		*taken_end; /* the chunk's records before it are before the window; NULL: none */
+	const struct pmt_totals_entry *position; /* where the window begins, NULL: with the slot */
+	struct stream_last last;		 /* up to date at the end of each chunk */
 };
 
 /* What one run over all streams shares. */

@@ -68,10 +68,15 @@ void plot_write_data(const struct plot *plot, FILE *out)
 		[SERIES_RESERVED] = "reserved", [SERIES_RSS_NET] = "rss_without_tracer",
 		[SERIES_SWAP] = "swap",
 	};
+	const struct dropped *dropped = reader_dropped(plot->reader);
 
 	fputs(PLOT_SIGNATURE, out);
-	if (reader_dropped(plot->reader) != NULL)
-		fprintf(out, "# " REPORT_DROPPED_NOTE "\n", report_dropped_seconds(plot->reader));
+	if (dropped != NULL) {
+		fputs("# ", out);
+		report_put_dropped(out, report_dropped_seconds(plot->reader), dropped->held.known,
+				   dropped->held.missing);
+		putc('\n', out);
+	}
 	fputs("# seconds", out);
 	for (size_t i = 0; i < SERIES_COLUMNS; i++)
 		fprintf(out, " %s_bytes", names[i]);

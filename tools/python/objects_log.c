@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "progress.h"
 #include "reader.h"
+#include "replay.h"
 
 /* --- sites --- */
 
@@ -290,6 +291,8 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 	} else {
 		log->until_ns = moment->until_ns;
 		log->until_number = moment->until_number;
+		if (replay_check_moment(log->reader, log->until_ns) != 0)
+			result = -1;
 	}
 	log->visit_death = death;
 	log->context = context;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "error.h"
 #include "fold.h"
 #include "progress.h"
 
@@ -119,6 +120,7 @@ struct maker {
 	struct thread *thread;
 	uint64_t time_ns;
 	uint32_t slot;
+	bool taken; /* what they did to the heap is known already */
 };
 
 /* The block at END's address goes. */
@@ -128,6 +130,8 @@ static void remove_block(struct replay *replay, const struct maker *maker,
 	struct heap_block old;
 
 	replay->frees.count++;
+	if (maker->taken)
+		return;
 	if (!heap_take(&replay->heap, end->addr, &old)) {
 		note_unknown(replay, maker->slot, end);
 		return;
@@ -149,7 +153,8 @@ static void remove_block(struct replay *replay, const struct maker *maker,
 static bool is_known(const struct replay *replay, const struct maker *maker,
 		     const struct reader_block *birth)
 {
-	return dropped_before(replay->dropped, maker->time_ns, birth->order, maker->slot,
+	return replay->dropped->held.known ||
+	       dropped_before(replay->dropped, maker->time_ns, birth->order, maker->slot,
 			      replay->folded_log && birth->size_bytes <= PMT_FOLD_SIZE_MAX);
 }
 
@@ -182,6 +187,8 @@ static void add_block(struct replay *replay, const struct maker *maker,
 
 	site->total.bytes += birth->size_bytes;
 	site->total.count++;
+	if (maker->taken)
+		return;
 	const bool ended = !early_empty(&replay->early) &&
 			   early_take(&replay->early, birth->addr, birth->order, maker->slot);
 
@@ -245,13 +252,21 @@ static inline void on_block(struct replay *replay, const struct maker *maker, ui
 static struct maker maker_of(struct replay *replay, uint32_t thread, uint32_t slot,
 			     uint64_t time_ns)
 {
-	return (struct maker){threads_get(&replay->threads, thread), time_ns, slot};
+	return (struct maker){threads_get(&replay->threads, thread), time_ns, slot, false};
+}
+
+static struct maker maker_of_event(struct replay *replay, const struct reader_event *event)
+{
+	struct maker maker = maker_of(replay, event->thread, event->slot, event->time_ns);
+
+	maker.taken = event->taken;
+	return maker;
 }
 
 static void on_alloc(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_alloc *record = &event->record.alloc;
-	const struct maker maker = maker_of(replay, event->thread, event->slot, event->time_ns);
+	const struct maker maker = maker_of_event(replay, event);
 	const struct reader_block block = {.addr = record->addr,
 					   .size_bytes = record->size,
 					   .stack = record->stack,
@@ -263,7 +278,7 @@ static void on_alloc(struct replay *replay, const struct reader_event *event)
 
 static void on_free(struct replay *replay, const struct reader_event *event)
 {
-	const struct maker maker = maker_of(replay, event->thread, event->slot, event->time_ns);
+	const struct maker maker = maker_of_event(replay, event);
 	const struct reader_block block = {.addr = event->record.free.addr,
 					   .order = event->order,
 					   .kind = READER_FREE,
@@ -275,7 +290,7 @@ static void on_free(struct replay *replay, const struct reader_event *event)
 static void on_realloc(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_realloc *record = &event->record.realloc;
-	const struct maker maker = maker_of(replay, event->thread, event->slot, event->time_ns);
+	const struct maker maker = maker_of_event(replay, event);
 	struct reader_block block = {
 		.addr = record->old_addr,
 		.size_bytes = record->size,
@@ -326,7 +341,9 @@ static uint32_t mapping_site(struct replay *replay, const struct reader_event *e
 /* Whether all that happened to a mapping after EVENT is in the log. */
 static bool is_known_from(const struct replay *replay, const struct reader_event *event)
 {
-	return replay->dropped == NULL ||
+	if (event->taken)
+		return false;
+	return replay->dropped == NULL || replay->dropped->held.known ||
 	       dropped_before(replay->dropped, event->time_ns, event->order, event->slot, false);
 }
 
@@ -346,6 +363,8 @@ static void on_mmap(struct replay *replay, const struct reader_event *event)
 static void on_munmap(struct replay *replay, const struct reader_event *event)
 {
 	replay->munmaps++;
+	if (event->taken)
+		return;
 	mappings_munmap(&replay->mappings, &event->record.munmap);
 	settle(replay, event->time_ns);
 }
@@ -489,9 +508,10 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	replay->events += event->record.type != PMT_REC_folded;
 	replay->last_ns = since_start(replay, event->time_ns);
 	replay->number = event->number;
-	if (event->record.type == PMT_REC_account)
+	if (event->record.type == PMT_REC_account && !event->taken)
 		on_account(replay, event);
-	account_record(&replay->account, &event->record, replay->last_ns);
+	if (!event->taken)
+		account_record(&replay->account, &event->record, replay->last_ns);
 	switch (event->record.type) {
 	case PMT_REC_alloc:
 		on_alloc(replay, event);
@@ -580,7 +600,86 @@ static int visit_blocks(void *context, const struct reader_blocks *blocks)
 	return replay_blocks(context, blocks);
 }
 
-/* What was dropped is of no known thread, and was never live. */
+static void hold_block(struct replay *replay, uint32_t thread, const struct pmt_alloc *record)
+{
+	const uint32_t kind = (uint32_t)record->allocator;
+	const struct heap_block block = {
+		.size_bytes = record->size,
+		.site = sites_find(&replay->blocks, replay->by_stack ? record->stack : 0, thread,
+				   kind),
+	};
+	struct heap_block old;
+
+	if (record->addr == 0)
+		return;
+	if (heap_put(&replay->heap, record->addr, &block, &old))
+		sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
+	account_block(&replay->account, record->addr, block.size_bytes, kind, 1);
+	sites_change(&replay->blocks, block.site, (int64_t)block.size_bytes, 1);
+}
+
+static void hold_memory(struct replay *replay, const struct reader_event *event)
+{
+	const struct pmt_mmap *record = &event->record.mmap;
+
+	threads_get(&replay->threads, event->thread);
+	if (event->record.type == PMT_REC_alloc) {
+		hold_block(replay, event->thread, &event->record.alloc);
+		return;
+	}
+	mappings_mmap(&replay->mappings, record,
+		      mapping_site(replay, event, record->stack, mapping_class(record)));
+	account_record(&replay->account, &event->record, replay->last_ns);
+}
+
+/* A part of a name; BEFORE is the part before it in NAME, whose size is set. */
+static void hold_name(struct replay *replay, const struct pmt_totals_entry *entry,
+		      uint8_t name[UINT8_MAX + PMT_HELD_NAME_BYTES], uint32_t *size)
+{
+	const uint64_t part = pmt_held_value(entry) >> 8, bytes = pmt_held_value(entry) & 255;
+	struct pmt_thread_name record = {.thread = entry->thread};
+
+	if (part == 0)
+		*size = 0;
+	if (part * PMT_HELD_NAME_BYTES != *size || bytes > PMT_HELD_NAME_BYTES || *size > UINT8_MAX)
+		return;
+	memcpy(name + *size, &entry->addr, bytes < 8 ? bytes : 8);
+	if (bytes > 8)
+		memcpy(name + *size + 8, &entry->stack, bytes - 8);
+	*size += (uint32_t)bytes;
+	record.name = (struct pmt_bytes){name, *size};
+	threads_rename(&replay->threads, &record);
+}
+
+/* What was live where the kept window begins. */
+static void hold(struct replay *replay, const struct dropped *dropped)
+{
+	uint8_t name[UINT8_MAX + PMT_HELD_NAME_BYTES];
+	uint32_t size = 0;
+
+	replay->last_ns = since_start(replay, dropped->numbers.time_ns);
+	for (size_t i = 0; i < dropped->held.count; i++) {
+		const struct pmt_totals_entry *entry = &dropped->held.entries[i];
+		const struct pmt_thread thread = {entry->addr, pmt_held_value(entry)};
+		const unsigned kind = pmt_held_kind(entry);
+
+		struct reader_event event;
+
+		if (dropped_event(dropped, i, &event))
+			hold_memory(replay, &event);
+		else if (kind == PMT_HELD_FREE) {
+			*unknown_frees(replay) += 1;
+			early_add(&replay->early, entry->addr, pmt_held_number(entry),
+				  (uint32_t)pmt_held_value(entry));
+		} else if (kind == PMT_HELD_THREAD)
+			threads_identify(&replay->threads, &thread);
+		else if (kind == PMT_HELD_NAME)
+			hold_name(replay, entry, name, &size);
+	}
+	settle(replay, dropped->numbers.time_ns);
+}
+
+/* What was dropped is of no known thread; of what was live only the window's beginning is known. */
 static void add_dropped(struct replay *replay, const struct dropped *dropped)
 {
 	threads_get(&replay->threads, 0);
@@ -599,6 +698,7 @@ static void add_dropped(struct replay *replay, const struct dropped *dropped)
 	replay->lost += dropped->numbers.lost;
 	replay->events += dropped->events;
 	replay->dropped = dropped;
+	hold(replay, dropped);
 }
 
 void replay_begin(struct replay *replay, const struct reader *reader)
@@ -606,6 +706,30 @@ void replay_begin(struct replay *replay, const struct reader *reader)
 	replay->reader = reader;
 	if (reader_dropped(reader) != NULL)
 		add_dropped(replay, reader_dropped(reader));
+}
+
+static double seconds_since(const struct reader *reader, uint64_t time_ns)
+{
+	const uint64_t start_ns = reader_header(reader)->start_ns;
+
+	return time_ns > start_ns ? (double)(time_ns - start_ns) / 1e9 : 0;
+}
+
+int replay_check_moment(const struct reader *reader, uint64_t time_ns)
+{
+	const struct dropped *dropped = reader_dropped(reader);
+	const uint64_t end_ns = reader_header(reader)->live.end_ns;
+	char end[40] = "its end";
+
+	if (dropped == NULL || time_ns >= dropped->numbers.time_ns)
+		return 0;
+	if (end_ns != 0)
+		snprintf(end, sizeof(end), "%.3f s", seconds_since(reader, end_ns));
+	return error(
+		"%s: it reached its size limit and has the time from %.3f s to %s only: nothing "
+		"is known of %.3f s",
+		reader_path(reader), seconds_since(reader, dropped->numbers.time_ns), end,
+		seconds_since(reader, time_ns));
 }
 
 int replay_run(struct replay *replay, struct reader *reader)

@@ -117,7 +117,7 @@ struct replay {
 	uint64_t blocks_peak_ns;   /* when that was */
 	struct replay_peak memory; /* of the heap and the program's own mappings */
 	struct amount program_end; /* blocks that were live when the program's code had ended */
-	bool python_ended;	    /* the interpreter has, in this log */
+	bool python_ended;	   /* the interpreter has, in this log */
 	bool has_program_end;	   /* else that moment is not in the log */
 	uint64_t told_ns;	   /* time of the last account that told what is resident */
 	uint64_t rss_peak_ns;	   /* when the largest sample was taken */
@@ -157,6 +157,11 @@ static inline uint64_t replay_memory(const struct replay *replay)
 {
 	return replay->blocks.live.bytes + replay->mappings.counted_bytes;
 }
+/*
+ * Whether the log can tell what was live at TIME_NS, CLOCK_MONOTONIC: only of the kept window, if
+ * it reached its size limit. Returns 0, or -1 after a message with the window's bounds.
+ */
+int replay_check_moment(const struct reader *reader, uint64_t time_ns);
 /* Replay all events up to until_ns, with progress. Returns 0, or -1 after an I/O error. */
 int replay_run(struct replay *replay, struct reader *reader);
 

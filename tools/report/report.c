@@ -84,6 +84,20 @@ bool report_far_apart(uint64_t peak_bytes, uint64_t then_bytes)
 	       peak_bytes - then_bytes > peak_bytes / 8;
 }
 
+void report_put_dropped(FILE *out, double seconds, bool known, uint64_t missing)
+{
+	report_buffer count;
+
+	fputs("the log reached its size limit: ", out);
+	if (known)
+		fprintf(out, "what was live is known from %.3f s on", seconds);
+	else
+		fprintf(out, "live blocks and mappings are those of after %.3f s", seconds);
+	if (missing != 0)
+		fprintf(out, "; up to %s older blocks or mappings are missing",
+			report_count(missing, count));
+}
+
 const char *report_python(uint32_t hex, report_buffer buffer)
 {
 	static const char *const levels[16] = {[0xA] = "a", [0xB] = "b", [0xC] = "rc"};

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct reader;
 struct replay;
@@ -18,10 +19,6 @@ struct replay;
 
 /* How far the true peak may lie above the shown one; with reader_held_bytes(). */
 #define REPORT_HELD "up to %s more were in short-lived blocks"
-
-/* With report_dropped_seconds(). */
-#define REPORT_DROPPED_NOTE                                                                        \
-	"the log reached its size limit: live blocks and mappings are those of after %.3f s"
 
 /* Room for a number as text. */
 typedef char report_buffer[48];
@@ -40,6 +37,8 @@ double report_dropped_seconds(const struct reader *reader);
 /* Whether the resident set at its PEAK is so much larger than THEN that both moments are worth a
  * look. THEN 0: not known. */
 bool report_far_apart(uint64_t peak_bytes, uint64_t then_bytes);
+/* What was live at that time: the sentence about it, one line, without a line end. */
+void report_put_dropped(FILE *out, double seconds, bool known, uint64_t missing);
 /* "3.14.0rc1" from PY_VERSION_HEX; NULL for 0. */
 const char *report_python(uint32_t hex, report_buffer buffer);
 

@@ -570,7 +570,7 @@ void show_text(const struct show *show, const struct reader_event *event)
 	else
 		put_dec(show->out, event->thread);
 	putc_unlocked(' ', show->out);
-	put(show->out, pmt_record_infos[record->type].name);
+	put(show->out, event->held ? "live" : pmt_record_infos[record->type].name);
 	for (const struct field *f = fields_of[record->type]; f->name != NULL; f++) {
 		struct value value = field_value(record, f);
 
@@ -591,6 +591,8 @@ void show_text(const struct show *show, const struct reader_event *event)
 		put(show->out, " previous=yes");
 	if (event->late)
 		put(show->out, " late=yes");
+	if (event->taken)
+		put(show->out, " before_window=yes");
 	if (event->soon != 0) {
 		put(show->out, " soon=");
 		put_dec(show->out, event->soon - 1U);
@@ -603,7 +605,7 @@ void show_json(const struct show *show, const struct reader_event *event)
 	const struct pmt_record *record = &event->record;
 
 	put(show->out, "{\"event\":\"");
-	put(show->out, pmt_record_infos[record->type].name);
+	put(show->out, event->held ? "live" : pmt_record_infos[record->type].name);
 	put(show->out, "\",\"time_s\":");
 	show_seconds(show->out, since_start(show, event->time_ns), 9);
 	if (strcmp(fields_of[record->type]->name, "thread") != 0)
@@ -621,6 +623,8 @@ void show_json(const struct show *show, const struct reader_event *event)
 		put(show->out, ",\"previous\":true");
 	if (event->late)
 		put(show->out, ",\"late\":true");
+	if (event->taken)
+		put(show->out, ",\"before_window\":true");
 	if (event->soon != 0)
 		json_dec(show, &(struct value){"soon", event->soon - 1U, NULL, 0});
 	putc_unlocked('}', show->out);

@@ -66,6 +66,12 @@ static json_t *json_dropped(const struct stats *stats)
 		return json_null();
 	report_put_number(object, "events", dropped->events);
 	report_put_number(object, "chunks", dropped->chunks);
+	json_object_set_new(object, "live_known", json_boolean(dropped->held.known));
+	report_put_number(object, "live_missing", dropped->held.missing);
+	json_object_set_new(object, "peak_heap_bytes",
+			    dropped_peak(dropped) == NULL
+				    ? json_null()
+				    : report_json_number(dropped_peak(dropped)->addr));
 	json_object_set_new(object, "until_s", json_real(report_dropped_seconds(stats->reader)));
 	return object;
 }

@@ -331,6 +331,24 @@ static void print_bound_deep(const struct pyevents *events, bool *first)
 	}
 }
 
+static void print_dropped_note(const struct stats *stats)
+{
+	const struct dropped *dropped = reader_dropped(stats->reader);
+	const struct pmt_totals_entry *peak = dropped_peak(dropped);
+	const uint64_t start_ns = reader_header(stats->reader)->start_ns;
+	report_buffer size;
+
+	report_put_dropped(stdout, report_dropped_seconds(stats->reader), dropped->held.known,
+			   dropped->held.missing);
+	if (peak != NULL && peak->addr > stats->replay.blocks.peak.bytes)
+		printf(";\n      the heap had a larger peak before, %s after %.3f s",
+		       report_size(peak->addr, size),
+		       report_seconds(pmt_held_value(peak) > start_ns
+					      ? pmt_held_value(peak) - start_ns
+					      : 0));
+	putchar('\n');
+}
+
 static void print_notes(const struct stats *stats)
 {
 	const uint64_t lost = report_lost(stats->reader, &stats->replay);
@@ -345,7 +363,7 @@ static void print_notes(const struct stats *stats)
 	}
 	if (reader_dropped(stats->reader) != NULL) {
 		begin_note(&first);
-		printf(REPORT_DROPPED_NOTE "\n", report_dropped_seconds(stats->reader));
+		print_dropped_note(stats);
 	}
 	if (lost != 0) {
 		begin_note(&first);

@@ -252,11 +252,11 @@ static int check_threshold(const struct top *top, const struct reader *reader)
 }
 
 /* Open a log that has what is asked for. */
-static int open_log(const struct top *top, const char *path, struct reader **reader)
+static int open_log(const struct top *top, const struct moments_log *log, struct reader **reader)
 {
-	if (reader_open(path, reader) != 0)
+	if (reader_open(log->path, reader) != 0)
 		return -1;
-	if (check_threshold(top, *reader) == 0)
+	if (check_threshold(top, *reader) == 0 && replay_check_moment(*reader, log->until_ns) == 0)
 		return 0;
 	reader_close(*reader);
 	return -1;
@@ -356,6 +356,10 @@ static void note_log(struct top *top, const struct reader *reader)
 			strcpy(need_memory(strlen(stopped) + 1), stopped);
 	top->hides_blocks |= report_hides_blocks(reader);
 	top->dropped |= reader_dropped(reader) != NULL;
+	if (reader_dropped(reader) != NULL) {
+		top->dropped_unknown |= !reader_dropped(reader)->held.known;
+		top->dropped_missing += reader_dropped(reader)->held.missing;
+	}
 	if (report_dropped_seconds(reader) > top->dropped_seconds)
 		top->dropped_seconds = report_dropped_seconds(reader);
 	top->held_bytes += reader_held_bytes(reader);
@@ -371,7 +375,7 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	int status = EXIT_OK;
 	int result = 0;
 
-	if (open_log(top, log->path, &reader) != 0)
+	if (open_log(top, log, &reader) != 0)
 		return EXIT_DATA;
 	top->moments = moments;
 	replay_init(&replay, reader_header(reader));

@@ -102,10 +102,12 @@ struct top {
 		uint64_t at_ns;
 		uint64_t then_bytes; /* and the one at the moment */
 	} rss;
-	struct amount shown; /* without what include and exclude leave out */
-	uint64_t held_bytes; /* more of them may have been in short-lived blocks, of all logs */
-	bool hides_blocks;   /* see report_hides_blocks() */
-	bool dropped;	     /* some logs reached their size limit, the latest at: */
+	struct amount shown;  /* without what include and exclude leave out */
+	uint64_t held_bytes;  /* more of them may have been in short-lived blocks, of all logs */
+	bool hides_blocks;    /* see report_hides_blocks() */
+	bool dropped;	      /* some logs reached their size limit, the latest at: */
+	bool dropped_unknown; /* what was live before is not known */
+	uint64_t dropped_missing; /* of that, so much at most */
 	double dropped_seconds;
 };
 

@@ -359,8 +359,12 @@ static void print_notes(const struct top *top)
 		printf("\nnote: the log reached its size limit: short-lived blocks of up to %.3f s "
 		       "are not known\n",
 		       top->dropped_seconds);
-	else if (top->dropped)
-		printf("\nnote: " REPORT_DROPPED_NOTE "\n", top->dropped_seconds);
+	else if (top->dropped) {
+		fputs("\nnote: ", stdout);
+		report_put_dropped(stdout, top->dropped_seconds, !top->dropped_unknown,
+				   top->dropped_missing);
+		putchar('\n');
+	}
 }
 
 void top_print(const struct top *top, uint64_t limit)

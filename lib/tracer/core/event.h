@@ -16,7 +16,7 @@
 #include "thread.h"
 
 /* Room for a record with all that may precede it. */
-#define EVENT_ROOM (5 * PMT_RECORD_MAX)
+#define EVENT_ROOM (7 * PMT_RECORD_MAX)
 
 /*
  * Returns the thread, with room for an event in its chunk, or NULL when the event is not recorded.

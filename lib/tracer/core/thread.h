@@ -95,6 +95,7 @@ struct thread_fold {
 	unsigned sites_shift;
 	uint64_t bytes;	     /* of its chunk that are allocated */
 	uint64_t held;	     /* bytes of the blocks */
+	uint64_t share;	     /* at most so many */
 	uint32_t number;     /* of this thread's last allocation, modulo 2^32 */
 	uintptr_t recent[2]; /* addresses of the last two, the latest first */
 	uint8_t *guesses;    /* whether blocks are worth a place, see folding.h */

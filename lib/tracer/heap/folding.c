@@ -7,11 +7,49 @@
 #include "logfile.h"
 #include "names.h"
 
+/* What a thread gets of the bytes that all tables may hold together, and how much at most. */
+#define SHARE_BYTES 2048U
+#define SHARE_MOST (64U << 10)
+
 static uint64_t window;
+static _Atomic uint32_t shares_left;
 
 void fold_init(uint64_t blocks)
 {
 	window = blocks;
+	atomic_store(&shares_left, PMT_FOLD_HELD_MAX / SHARE_BYTES);
+}
+
+/* Half of what is left, so that a thread that comes later gets some, too. */
+int fold_more_share(struct thread *t, size_t size)
+{
+	uint32_t left = atomic_load_explicit(&shares_left, memory_order_relaxed);
+
+	while (t->fold.held + size > t->fold.share) {
+		const uint64_t lacking = t->fold.held + size - t->fold.share;
+		const uint32_t wanted = (uint32_t)((lacking + SHARE_BYTES - 1) / SHARE_BYTES);
+
+		if (wanted > (left + 1) / 2 || t->fold.share + wanted * SHARE_BYTES > SHARE_MOST)
+			return 0;
+		if (atomic_compare_exchange_weak(&shares_left, &left, left - wanted))
+			t->fold.share += wanted * SHARE_BYTES;
+	}
+	return 1;
+}
+
+void fold_less_share(struct thread *t)
+{
+	t->fold.share -= SHARE_BYTES;
+	atomic_fetch_add(&shares_left, 1);
+}
+
+void fold_put_old(struct thread *t, struct pmt_fold_block *block)
+{
+	fold_guess_less(t, block->stack, block->allocator, 1);
+	fold_put_late(t, block);
+	fold_empty(t, block);
+	if (t->fold.held + 2 * SHARE_BYTES < t->fold.share)
+		fold_less_share(t);
 }
 
 /* The greatest power of two that is not above LIMIT, as an exponent. */
@@ -48,7 +86,7 @@ void fold_open(struct thread *t)
 	t->fold.blocks_shift = 32 - exponent_below(window);
 	t->fold.sites = (struct pmt_fold_site *)(t->fold.blocks + window);
 	t->fold.sites_shift = 64 - sites;
-	t->fold.held = 0;
+	t->fold.held = t->fold.share = 0;
 	chunk->committed = (uint32_t)(sizeof(struct pmt_fold) + blocks_bytes + sites_bytes);
 	/* Last, so that a process killed above leaves no half-made head. */
 	__atomic_store_n(&chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
@@ -61,7 +99,7 @@ void fold_close(struct thread *t)
 	t->fold.head = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (head != NULL)
-		logfile_seal((struct pmt_chunk *)head - 1, 0, t->fold.bytes);
+		logfile_seal((struct pmt_chunk *)head - 1, 0, t->fold.bytes, NULL);
 }
 
 void fold_put_late(struct thread *t, const struct pmt_fold_block *block)
@@ -146,6 +184,8 @@ void fold_flush(struct thread *t)
 		fold_put_site(t, site);
 		site->key = 0;
 	}
+	while (t->fold.share != 0)
+		fold_less_share(t);
 	t->fold.head->journal = 0;
 	t->fold.recent[0] = t->fold.recent[1] = 0;
 }

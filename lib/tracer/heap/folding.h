@@ -35,6 +35,12 @@ void fold_close(struct thread *t);
  * last record.
  */
 void fold_put_late(struct thread *t, const struct pmt_fold_block *block);
+/* May T hold SIZE more bytes? Where its share is too small it asks for a larger one. */
+int fold_more_share(struct thread *t, size_t size);
+/* Give a part of T's share back. */
+void fold_less_share(struct thread *t);
+/* BLOCK has been held back for long: write it. */
+void fold_put_old(struct thread *t, struct pmt_fold_block *block);
 /* A site for KEY in place of what is at SITE. */
 void fold_change_site(struct thread *t, struct pmt_fold_site *site, uint64_t key);
 /* Write the counts at SITE and begin anew. */
@@ -103,6 +109,20 @@ static inline void fold_note(struct thread *t, uintptr_t addr)
 }
 
 /*
+ * Each place is looked at once in as many allocations as there are places. A block that was there
+ * at the last look, too, is not short-lived: it is written, so that what a report lacks is what
+ * its thread allocated last, and not a part of every site.
+ */
+static inline void fold_sweep(struct thread *t)
+{
+	const uint32_t mask = t->fold.head->blocks - 1;
+	struct pmt_fold_block *block = &t->fold.blocks[t->fold.number & mask];
+
+	if (__builtin_expect(block->addr != 0 && t->fold.number - block->number > mask, 0))
+		fold_put_old(t, block);
+}
+
+/*
  * Keep a new block back. Returns 1; or 0 if the caller must write the event. The caller has taken
  * the block's place in the order.
  */
@@ -111,7 +131,10 @@ static inline int fold_alloc(struct thread *t, uintptr_t addr, size_t size, unsi
 {
 	struct pmt_fold_block *block;
 
-	if (t->fold.head == NULL || size > PMT_FOLD_SIZE_MAX)
+	if (t->fold.head == NULL)
+		return 0;
+	fold_sweep(t);
+	if (size > PMT_FOLD_SIZE_MAX)
 		return 0;
 	if (*fold_guess(t, stack, allocator) > FOLD_GUESS_MOST - FOLD_GUESS_LEAST &&
 	    (t->fold.number & FOLD_PROBE) != 0)
@@ -122,6 +145,8 @@ static inline int fold_alloc(struct thread *t, uintptr_t addr, size_t size, unsi
 		fold_put_late(t, block);
 		fold_empty(t, block);
 	}
+	if (__builtin_expect(t->fold.held + size > t->fold.share, 0) && !fold_more_share(t, size))
+		return 0;
 	atomic_signal_fence(memory_order_seq_cst);
 	block->order = t->order;
 	block->size = (uint32_t)size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Dropping chunks of events: what they held goes to the totals. */
+/* Dropping chunks of events: what they held goes to the totals, what lives on to what is held. */
 #include "recycle.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fold.h"
+#include "held.h"
 #include "logfile.h"
 #include "names.h"
 #include "places.h"
@@ -17,16 +18,18 @@
 #include "table.h"
 #include "totals.h"
 #include "trace.h"
+#include "window.h"
 #include "writer.h"
 
-/* 4096 chunks of 64 KiB have room for five million sites. */
-#define CHUNKS_MAX 4096U
+/* Chunks of totals, those with entries included: 2 GiB of them with chunks of 64 KiB. */
+#define CHUNKS_MAX 32768U
 
 static struct {
 	_Atomic int owner;  /* thread that drops a chunk; 0: none */
 	_Atomic int closed; /* no more */
 	uint32_t count;
-	uint32_t used; /* sites of the last chunk */
+	uint32_t used; /* sites of the chunk `sites_in` */
+	uint32_t sites_in;
 	uint32_t slot;
 	struct pmt_chunk *chunks[CHUNKS_MAX];
 	struct table sites; /* pmt_fold_key() -> address of the site */
@@ -54,7 +57,8 @@ static int take_totals(void)
 		if (seen == self)
 			return -1;
 		if (SYS4(SYS_futex, &totals.owner, FUTEX_WAIT_PRIVATE, seen, &rest) == -ETIMEDOUT &&
-		    SYS3(SYS_tgkill, pid, seen, 0) == -ESRCH)
+		    /* An owner that has let go may have ended since. */
+		    atomic_load(&totals.owner) == seen && SYS3(SYS_tgkill, pid, seen, 0) == -ESRCH)
 			return -1;
 		seen = 0;
 	}
@@ -72,32 +76,66 @@ static struct pmt_totals *totals_body(uint32_t i)
 	return (struct pmt_totals *)(totals.chunks[i] + 1);
 }
 
-/* Another totals chunk. Returns 0, or -1 when the log cannot grow. */
-static int more_sites(void)
+/* CHUNK, all zero, becomes one of totals, with room for so many sites and entries. */
+static void begin_chunk(struct pmt_chunk *chunk, uint32_t sites, uint32_t entries)
 {
-	const uint32_t room = logfile_header()->chunk_bytes - (uint32_t)sizeof(struct pmt_chunk);
-	struct pmt_chunk *chunk;
-	uint64_t number;
-
-	if (totals.count == CHUNKS_MAX)
-		return -1;
-	chunk = logfile_grow(&number);
-	if (chunk == NULL)
-		return -1;
 	if (totals.count == 0)
 		totals.slot = writer_new_slot();
 	chunk->kind = PMT_CHUNK_TOTALS;
 	chunk->slot = totals.slot;
 	chunk->sequence = totals.count;
-	chunk->committed = room;
+	chunk->committed = logfile_header()->chunk_bytes - (uint32_t)sizeof(struct pmt_chunk);
 	totals.chunks[totals.count] = chunk;
-	totals_body(totals.count)->sites =
-		(uint32_t)((room - sizeof(struct pmt_totals)) / sizeof(struct pmt_totals_site));
+	totals_body(totals.count)->sites = sites;
+	totals_body(totals.count)->entries = entries;
 	totals.count++;
-	totals.used = 0;
 	/* Last, so that a process killed above leaves no half-made head. */
 	__atomic_store_n(&chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
+}
+
+static uint32_t room_for(size_t bytes)
+{
+	const size_t heads = sizeof(struct pmt_chunk) + sizeof(struct pmt_totals);
+
+	return (uint32_t)((logfile_header()->chunk_bytes - heads) / bytes);
+}
+
+static struct pmt_chunk *grow(void)
+{
+	uint64_t number;
+
+	return totals.count == CHUNKS_MAX ? NULL : logfile_grow(&number);
+}
+
+/* Another chunk for sites. Returns 0, or -1 when the log cannot grow. */
+static int more_sites(void)
+{
+	struct pmt_chunk *chunk = grow();
+
+	if (chunk == NULL)
+		return -1;
+	totals.sites_in = totals.count;
+	totals.used = 0;
+	begin_chunk(chunk, room_for(sizeof(struct pmt_totals_site)), 0);
 	return 0;
+}
+
+/* CHUNK, all zero, is there for entries from now on. */
+static void give_entries(struct pmt_chunk *chunk)
+{
+	const uint32_t entries = room_for(sizeof(struct pmt_totals_entry));
+
+	begin_chunk(chunk, 0, entries);
+	held_give((struct pmt_totals_entry *)((struct pmt_totals *)(chunk + 1) + 1), entries);
+}
+
+/* Another chunk for entries, if the log can grow. */
+static void more_entries(void)
+{
+	struct pmt_chunk *chunk = grow();
+
+	if (chunk != NULL)
+		give_entries(chunk);
 }
 
 static uint64_t key_of(uint64_t stack, uint64_t allocator)
@@ -113,11 +151,11 @@ static int reserve_site(uint64_t key)
 
 	if (table_get(&totals.sites, key) != 0)
 		return 0;
-	last = totals_body(totals.count - 1);
+	last = totals_body(totals.sites_in);
 	if (totals.used == last->sites) {
 		if (more_sites() != 0)
 			return -1;
-		last = totals_body(totals.count - 1);
+		last = totals_body(totals.sites_in);
 	}
 	site = (struct pmt_totals_site *)(last + 1) + totals.used;
 	if (table_set(&totals.sites, key, (uintptr_t)site) != 0)
@@ -278,6 +316,7 @@ static void count_chunk(const struct pmt_chunk *chunk)
 	numbers->slot = chunk->slot;
 	numbers->sequence = chunk->sequence;
 	first->numbers[drop.number & 1] = *numbers;
+	first->missing = held_missing();
 	__atomic_store_n(&first->dropped, drop.number, __ATOMIC_RELEASE);
 	atomic_signal_fence(memory_order_seq_cst);
 }
@@ -294,22 +333,49 @@ static void clear_chunk(struct pmt_chunk *chunk)
 /* Drop the oldest chunk; the caller holds the lock. */
 static struct pmt_chunk *drop_oldest(uint64_t keep, uint64_t *number)
 {
+	struct places_key key;
 	struct pmt_chunk *chunk;
 
 	if (atomic_load(&totals.closed) || places_count() <= keep)
 		return NULL;
 	*number = places_take();
+	places_end((uint32_t)*number, &key);
 	chunk = logfile_map(*number);
 	if (chunk == NULL)
 		return NULL;
 	if (prepare_sites(chunk) != 0) {
-		places_add(*number, chunk);
+		const struct pmt_state end = {.time_ns = key.time_ns, .order = key.order};
+
+		places_add(*number, chunk, &end);
+		logfile_unmap(chunk);
+		return NULL;
+	}
+	if (window_take_in((uint32_t)*number, (uint32_t)totals_body(0)->dropped + 1) != 0) {
 		logfile_unmap(chunk);
 		return NULL;
 	}
 	count_chunk(chunk);
+	held_committed();
 	clear_chunk(chunk);
 	return chunk;
+}
+
+/* Chunks that one dropping may turn into ones for entries. */
+#define TURNED_MAX 8
+
+/* What is held takes the places of events, as long as these have more than a quarter. */
+static void drop_for_entries(void)
+{
+	const uint64_t least = logfile_max_chunks() / 4;
+
+	for (int i = 0; i < TURNED_MAX && held_wants() && totals.count < CHUNKS_MAX; i++) {
+		uint64_t number;
+		struct pmt_chunk *chunk = drop_oldest(least, &number);
+
+		if (chunk == NULL)
+			break;
+		give_entries(chunk);
+	}
 }
 
 struct pmt_chunk *recycle_chunk(uint64_t keep, uint64_t *number)
@@ -319,7 +385,10 @@ struct pmt_chunk *recycle_chunk(uint64_t keep, uint64_t *number)
 
 	if (take_totals() != 0)
 		return NULL;
+	held_init(more_entries);
 	chunk = drop_oldest(keep, number);
+	if (chunk != NULL)
+		drop_for_entries();
 	say = chunk != NULL && !totals.said;
 	totals.said |= say;
 	if (say)
@@ -337,7 +406,7 @@ void recycle_finish(void)
 		return;
 	if (!atomic_exchange(&totals.closed, 1))
 		for (uint32_t i = 0; i < totals.count; i++)
-			logfile_seal(totals.chunks[i], 0, logfile_header()->chunk_bytes);
+			logfile_seal(totals.chunks[i], 0, logfile_header()->chunk_bytes, NULL);
 	release_totals();
 }
 
@@ -348,6 +417,9 @@ void recycle_reset(void)
 	totals.count = 0;
 	totals.used = 0;
 	totals.said = 0;
+	totals.sites_in = 0;
 	table_clear(&totals.sites);
+	held_reset();
+	window_reset();
 	places_reset();
 }

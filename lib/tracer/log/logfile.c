@@ -175,7 +175,7 @@ static long move_header(void *from, void *to)
 /* Fewer chunks are of no use: so small a limit counts as this many. */
 #define CHUNKS_LEAST 8
 
-/* One of the chunks is left for totals. */
+/* Two of the chunks are left for totals: one for sites, one for what is held. */
 static uint64_t max_chunks(uint64_t max_size)
 {
 	uint64_t chunks = max_size > file.header_bytes
@@ -184,7 +184,7 @@ static uint64_t max_chunks(uint64_t max_size)
 
 	if (max_size == 0)
 		return UINT64_MAX;
-	return (chunks > CHUNKS_LEAST ? chunks : CHUNKS_LEAST) - 1;
+	return (chunks > CHUNKS_LEAST ? chunks : CHUNKS_LEAST) - 2;
 }
 
 static long map_header(const struct pmt_options *options)
@@ -424,7 +424,7 @@ uint64_t logfile_extend(uint64_t number, uint64_t bytes, uint64_t more)
 	rc = check_descriptor(&fd);
 	if (rc == 0) {
 		rc = allocate_space(fd, file.header_bytes + number * file.chunk_bytes + bytes,
-			      wanted - bytes);
+				    wanted - bytes);
 		if (fd != kept_number(&file.kept))
 			(void)sys_close(fd);
 	}
@@ -471,12 +471,39 @@ void logfile_unmap(struct pmt_chunk *chunk)
 	unmap(chunk, file.chunk_bytes);
 }
 
-void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes)
+int logfile_peek(uint64_t number, struct pmt_chunk *head)
+{
+	const uint64_t offset = file.header_bytes + number * file.chunk_bytes;
+	int fd;
+	long got;
+
+	if (check_descriptor(&fd) != 0)
+		return -1;
+	got = sys_pread(fd, head, sizeof(*head), offset);
+	if (fd != kept_number(&file.kept))
+		(void)sys_close(fd);
+	return got == (long)sizeof(*head) ? 0 : -1;
+}
+
+/* What has no place is never dropped, and what is live does not count its records. */
+void logfile_begun(const struct pmt_chunk *chunk, uint64_t number)
+{
+	if (chunk->kind == PMT_CHUNK_EVENTS && file.max_chunks != UINT64_MAX)
+		(void)places_begin(number, chunk->slot);
+}
+
+uint64_t logfile_max_chunks(void)
+{
+	return file.max_chunks;
+}
+
+void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes,
+		  const struct pmt_state *end)
 {
 	chunk->checksum = pmt_chunk_checksum(chunk);
 	__atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
 	if (chunk->kind == PMT_CHUNK_EVENTS && file.max_chunks != UINT64_MAX)
-		places_add(number, chunk);
+		places_add(number, chunk, end);
 	unmap(chunk, bytes);
 }
 

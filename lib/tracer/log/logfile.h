@@ -12,6 +12,7 @@
 
 #include "log.h"
 #include "options.h"
+#include "record.h"
 
 /*
  * Create the log by the name template of OPTIONS and map its header, zeroed but for the sizes.
@@ -58,11 +59,18 @@ struct pmt_chunk *logfile_grow(uint64_t *number);
 /* Map chunk NUMBER as it is. NULL as above. */
 struct pmt_chunk *logfile_map(uint64_t number);
 void logfile_unmap(struct pmt_chunk *chunk);
+/* Read the head of chunk NUMBER as it is now. Returns 0, or -1. */
+int logfile_peek(uint64_t number, struct pmt_chunk *head);
+/* The head of chunk NUMBER stands. */
+void logfile_begun(const struct pmt_chunk *chunk, uint64_t number);
 /*
- * Write checksum and seal, and unmap. NUMBER is that of a chunk of events, of no use for others.
- * BYTES: what is allocated of it.
+ * Write checksum and seal, and unmap. NUMBER is that of a chunk of events, END the state behind its
+ * last record; both are of no use for others. BYTES: what is allocated of it.
  */
-void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes);
+void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes,
+		  const struct pmt_state *end);
+/* So many chunks the log may have, but for those of totals; UINT64_MAX: any number. */
+uint64_t logfile_max_chunks(void);
 /* The log ends early, for REASON (PMT_STOP_*): says so in it and on stderr. */
 void logfile_stop(unsigned reason);
 /* The log is complete: STATE is PMT_STATE_*. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A binary heap of places; new ones come by a list without a lock. */
+/* A binary heap of places; new ones come by lists without a lock. */
 #include "places.h"
 
 #include <stdatomic.h>
@@ -8,13 +8,16 @@
 #include "arena.h"
 #include "sys.h"
 
+/* Links are numbers plus 1, 0 for none. */
 struct place {
-	uint64_t time_ns;
+	uint64_t time_ns; /* these two of the chunk's last record */
 	uint64_t order;
 	uint32_t sequence;
-	uint32_t next; /* in the list of new ones: its number + 1, 0: the last */
-	uint32_t heap; /* not of this place: the heap's entry of this index */
-	uint32_t unused;
+	uint32_t slot;
+	uint32_t next;	 /* in the list of sealed ones */
+	uint32_t begun;	 /* in the list of those that have been begun */
+	uint32_t follow; /* the next chunk of the slot */
+	uint32_t heap;	 /* not of this place: the heap's entry of this index */
 };
 
 /* Chunks beyond the last block are never taken again: at 64 KiB a chunk, those beyond 1 TiB. */
@@ -24,7 +27,8 @@ struct place {
 
 static struct {
 	struct place *_Atomic blocks[BLOCKS];
-	_Atomic uint32_t added; /* the list of new ones, as in `next` */
+	_Atomic uint32_t added; /* the list of sealed ones, as in `next` */
+	_Atomic uint32_t begun; /* the list of those that have been begun, as in `begun` */
 	uint32_t count;		/* in the heap */
 } places;
 
@@ -104,15 +108,61 @@ static uint32_t heap_pop(void)
 	return first;
 }
 
-void places_add(uint64_t number, const struct pmt_chunk *chunk)
+int places_begin(uint64_t number, uint32_t slot)
+{
+	struct place *p = make_place(number);
+	uint32_t seen = atomic_load(&places.begun);
+
+	if (p == NULL)
+		return -1;
+	p->slot = slot;
+	p->follow = 0;
+	do
+		p->begun = seen;
+	while (!atomic_compare_exchange_weak(&places.begun, &seen, (uint32_t)number + 1));
+	return 0;
+}
+
+void places_visit_begun(void (*visit)(uint32_t number, uint32_t slot))
+{
+	uint32_t next = atomic_exchange(&places.begun, 0), first = 0;
+
+	/* The last one comes first in the list. */
+	while (next != 0) {
+		struct place *p = find_place(next - 1);
+		const uint32_t after = p->begun;
+
+		p->begun = first;
+		first = next;
+		next = after;
+	}
+	for (; first != 0; first = next) {
+		next = find_place(first - 1)->begun;
+		visit(first - 1, find_place(first - 1)->slot);
+	}
+}
+
+uint32_t *places_follow(uint32_t number)
+{
+	return &find_place(number)->follow;
+}
+
+void places_end(uint32_t number, struct places_key *end)
+{
+	const struct place *p = find_place(number);
+
+	*end = (struct places_key){p->time_ns, p->order, p->slot};
+}
+
+void places_add(uint64_t number, const struct pmt_chunk *chunk, const struct pmt_state *end)
 {
 	struct place *p = make_place(number);
 	uint32_t seen = atomic_load(&places.added);
 
 	if (p == NULL)
 		return;
-	p->time_ns = chunk->time_ns;
-	p->order = chunk->order;
+	p->time_ns = end->time_ns;
+	p->order = end->order;
 	p->sequence = chunk->sequence;
 	do
 		p->next = seen;
@@ -148,5 +198,6 @@ void places_reset(void)
 		arena_give_back(block, BLOCK_BYTES);
 	}
 	atomic_store(&places.added, 0);
+	atomic_store(&places.begun, 0);
 	places.count = 0;
 }

@@ -26,6 +26,7 @@ void writer_init(struct writer *w, unsigned kind, uint32_t slot)
 void writer_finish(struct writer *w)
 {
 	struct pmt_chunk *chunk = w->chunk;
+	const struct pmt_state end = w->enc.state;
 
 	/*
 	 * The writer forgets its chunk first: a signal handler that ends the process now must not
@@ -35,7 +36,7 @@ void writer_finish(struct writer *w)
 	w->limit = w->enc.cur = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (chunk != NULL)
-		logfile_seal(chunk, w->number, w->bytes);
+		logfile_seal(chunk, w->number, w->bytes, &end);
 }
 
 /* SIZE bytes of records, at least, fit into the new chunk. */
@@ -56,6 +57,7 @@ static int rotate(struct writer *w, size_t size, uint64_t time_ns, uint64_t orde
 	w->chunk->thread = w->thread;
 	/* Last, so that a process killed above leaves no half-made head. */
 	__atomic_store_n(&w->chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
+	logfile_begun(w->chunk, w->number);
 	w->enc.cur = (uint8_t *)(w->chunk + 1);
 	w->enc.state = (struct pmt_state){.time_ns = time_ns, .order = order};
 	w->limit = (uint8_t *)w->chunk + w->bytes;
