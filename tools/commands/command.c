@@ -6,7 +6,8 @@
 
 #include "nearest.h"
 
-/* COMMAND(name) for each command of tools/commands/meson.build: extern const struct command cmd_name. */
+/* COMMAND(name) for each command of tools/commands/meson.build: extern const struct command
+ * cmd_name. */
 #define COMMAND(name) extern const struct command cmd_##name;
 #include "commands.def"
 #undef COMMAND
