@@ -130,8 +130,9 @@ void objects_add(struct objects *objects, struct objects_log *log)
 		if (!site->wanted)
 			continue;
 		const struct objects_key key = make_key(objects, log, site);
+		const uint32_t row = find_row(objects, &key); /* may move the rows */
 
-		add_counts(&objects->rows[find_row(objects, &key) - 1].counts, &site->counts);
+		add_counts(&objects->rows[row - 1].counts, &site->counts);
 	}
 	add_counts(&objects->counts, &log->counts);
 	objects->processes = need_resize(objects->processes, (objects->process_count + 1) *
