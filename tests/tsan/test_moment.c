@@ -17,11 +17,11 @@
 #define BLOCKS 64
 #define MOMENTS 300
 
-struct process_shared process_shared;
+struct tracing_shared tracing_shared;
 struct clock_shared clock_shared; /* no sampler */
 
 /* It stands still: no thread may claim the shared word, only stamps keep the order. */
-uint64_t process_coarse_now(void)
+uint64_t tracing_coarse_now(void)
 {
 	return 1;
 }

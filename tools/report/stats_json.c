@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "account_report.h"
+#include "log_end.h"
 #include "names.h"
 #include "pyevents_report.h"
 #include "report.h"

@@ -7,6 +7,7 @@
 
 #include "account_report.h"
 #include "escape.h"
+#include "log_end.h"
 #include "pyevents_report.h"
 #include "report.h"
 #include "stats.h"

@@ -13,6 +13,7 @@
 #include "census.h"
 #include "damage.h"
 #include "error.h"
+#include "log_end.h"
 #include "replay.h"
 #include "report.h"
 
@@ -300,7 +301,8 @@ static int take_census(struct top *top, const struct reader *reader, struct cens
 		return EXIT_DATA;
 	process->census = name_census(census);
 	process->moment_ns = census->time_ns;
-	process->after_ns = last_ns - census->time_ns;
+	if (census->moment != PMT_MOMENT_END)
+		process->after_ns = last_ns - census->time_ns;
 	if (!census_complete(census))
 		error("warning: %s: the types of some blocks are missing", reader_path(reader));
 	return EXIT_OK;

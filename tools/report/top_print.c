@@ -322,18 +322,22 @@ static void print_mapped_note(const struct top *top)
 	}
 	if (top->mapped.bytes == 0)
 		return;
-	if (told_ns == 0)
+	if (told_ns == 0) {
 		puts("\nnote: mappings count in full: the log does not tell what of them was "
 		     "resident");
-	else if (top->process_count == 1)
-		printf("\nnote: mappings count as far as they were resident %.3f s after the "
-		       "start; "
-		       "%s that\n      were mapped later count in full\n",
-		       report_seconds(told_ns), report_size(untold, size));
+		return;
+	}
+	if (top->process_count == 1)
+		printf("\nnote: mappings count as far as they were resident %.3f s after the start",
+		       report_seconds(told_ns));
 	else
-		printf("\nnote: mappings count as far as they were resident when each log told it "
-		       "last; %s\n      that were mapped later count in full\n",
+		fputs("\nnote: mappings count as far as they were resident when each log told it "
+		      "last",
+		      stdout);
+	if (untold != 0)
+		printf(";\n      %s that were mapped later count in full",
 		       report_size(untold, size));
+	putchar('\n');
 }
 
 /* The resident set was largest at another time, and much larger. */
