@@ -249,7 +249,7 @@ static void put_rss(json_t *object, const struct stats *stats)
 				      json_detail(&rss->peak)));
 }
 
-/* Libraries whose calls of malloc are not seen; left out where there is none. */
+/* Libraries whose calls of malloc are not seen. */
 static void put_bound_deep(json_t *object, const struct pyevents *events)
 {
 	json_t *names = json_array();
@@ -259,10 +259,7 @@ static void put_bound_deep(json_t *object, const struct pyevents *events)
 			json_array_append_new(names,
 					      report_json_text(events->notices[i].text,
 							       strlen(events->notices[i].text)));
-	if (json_array_size(names) != 0)
-		json_object_set_new(object, "bound_deep", names);
-	else
-		json_decref(names);
+	json_object_set_new(object, "bound_deep", names);
 }
 
 json_t *stats_json(const struct stats *stats)
@@ -276,9 +273,9 @@ json_t *stats_json(const struct stats *stats)
 	put_allocators(object, stats);
 	put_mappings(object, stats);
 	put_rss(object, stats);
-	put_bound_deep(object, &stats->replay.python);
 	json_object_set_new(object, "python_events",
 			    pyevents_json(&stats->replay.python, stats->reader));
+	put_bound_deep(object, &stats->replay.python);
 	json_object_set_new(object, "accounts", account_json(&stats->replay.account));
 	return object;
 }
