@@ -316,7 +316,9 @@ static void on_mapping(void *context, const struct smaps_mapping *m)
 {
 	(void)context;
 	account.sum += m->resident;
-	account.shared += m->shared;
+	/* The kernel's own pages, such as [vdso], are in every process. */
+	if (m->kind != PMT_MEMORY_OTHER)
+		account.shared += m->shared;
 	switch (m->kind) {
 	case PMT_MEMORY_HEAP:
 	case PMT_MEMORY_MALLOC_ARENA:
