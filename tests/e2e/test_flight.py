@@ -203,7 +203,7 @@ def by_site(log: Log) -> dict[Any, list[int]]:
 def test_python(tracer: Tracer, python: Python, fold: str) -> None:
     """Sums by allocator and stack are those of a run without a limit."""
     sites = []
-    for limit in ("0", "512K"):
+    for limit in ("0", "1M"):
         options = {"FOLD": fold, "MAX_SIZE": limit, "TRACE": "malloc,pymem"}
         run = tracer.python_argv(
             python,
@@ -217,7 +217,8 @@ def test_python(tracer: Tracer, python: Python, fold: str) -> None:
         assert [e["size"] // 1000 for e in last] == [70] * 50
         assert all(e["stack"][-1]["function"] == "<module>" for e in last)
     assert run.log.stats["dropped"]["events"] > 20_000
-    assert run.log.path.stat().st_size < MIB
+    # What is live stays in the log, by 32 bytes a block in a table that is at least half full.
+    assert run.log.path.stat().st_size < 2 * MIB + 64 * run.log.stats["peak_heap_count"]
     assert len(sites[0]) > 3
     assert sites[0] == sites[1]
 
