@@ -45,7 +45,8 @@ static int rotate(struct writer *w, size_t size, uint64_t time_ns, uint64_t orde
 	writer_finish(w);
 	if (w->generation != logfile_generation())
 		return -1;
-	w->bytes = sizeof(*w->chunk) + size;
+	/* Space for the first chunk is had in steps; who has filled one will fill the next. */
+	w->bytes = w->sequence == 0 ? sizeof(*w->chunk) + size : logfile_header()->chunk_bytes;
 	w->chunk = logfile_chunk(w->kind, &w->number, &w->bytes);
 	if (w->chunk == NULL)
 		return -1;
