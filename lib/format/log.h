@@ -35,8 +35,9 @@
 #define PMT_FEATURES_KNOWN (PMT_FEATURE_FOLDED | PMT_FEATURE_RECYCLED | PMT_FEATURE_EVENTS)
 
 /* Compatible features: a reader may ignore them. */
-#define PMT_COMPATIBLE_HELD 1ULL /* totals.h: totals tell what was live at the window's beginning  \
-				  */
+#define PMT_COMPATIBLE_HELD                                                                        \
+	1ULL /* totals.h: totals tell what was live at the window's beginning                      \
+	      */
 
 #define PMT_COMPATIBLE_FOLD_BOUND                                                                  \
 	2ULL /* fold.h: all tables together hold PMT_FOLD_HELD_MAX at most */

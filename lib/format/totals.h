@@ -71,15 +71,17 @@ struct pmt_totals_site {
 };
 
 /* What an entry is about: the upper eight bits of `what`. The other 56 are its value. */
-#define PMT_HELD_MAPPING 1U  /* addr; value: length, below 2^48, and PMT_HELD_MAP_* from bit 48 on \
-			      */
-#define PMT_HELD_FREE 2U     /* addr; value: slot; stack, thread: order number, low half first */
-#define PMT_HELD_THREAD 3U   /* addr: thread number; value: kernel thread id */
-#define PMT_HELD_NAME 4U     /* thread; value: part << 8 | bytes; text in addr, then stack */
-#define PMT_HELD_POSITION 5U /* addr: slot; value: bytes of records; stack: sequence of the chunk  \
-			      */
-#define PMT_HELD_PEAK 6U     /* addr: bytes; value: time; stack, thread: blocks, low half first */
-#define PMT_HELD_BLOCK 64U   /* + PMT_ALLOCATOR_*: addr; value: requested bytes */
+#define PMT_HELD_MAPPING                                                                           \
+	1U		   /* addr; value: length, below 2^48, and PMT_HELD_MAP_* from bit 48 on   \
+			    */
+#define PMT_HELD_FREE 2U   /* addr; value: slot; stack, thread: order number, low half first */
+#define PMT_HELD_THREAD 3U /* addr: thread number; value: kernel thread id */
+#define PMT_HELD_NAME 4U   /* thread; value: part << 8 | bytes; text in addr, then stack */
+#define PMT_HELD_POSITION                                                                          \
+	5U		   /* addr: slot; value: bytes of records; stack: sequence of the chunk    \
+			    */
+#define PMT_HELD_PEAK 6U   /* addr: bytes; value: time; stack, thread: blocks, low half first */
+#define PMT_HELD_BLOCK 64U /* + PMT_ALLOCATOR_*: addr; value: requested bytes */
 
 /* Of a mapping; the lower three bits are its protection. */
 #define PMT_HELD_MAP_ARENA 8U

@@ -74,8 +74,8 @@ class Log:
         """The first ``n`` rows that ``pymemtrace top`` prints: who holds the memory, largest first.
 
         :param by: line, function, file, stack, thread, allocator, process or type.
-        :param at: "peak" (so if None), "end", "exit", "rss-peak", "mark:LABEL", or seconds since the
-            start.
+        :param at: "peak" (so if None), "end", "exit", "rss-peak", "mark:LABEL", or seconds since
+            the start.
         :param heap: blocks of the heap only; ``mappings``: memory mappings only.
         :param include: patterns, as of a shell, for the innermost frame's file; ``exclude`` too.
         :param census: with ``by="type"``, the label or number of a snapshot.

@@ -87,7 +87,9 @@ def test_totals(tracer: Tracer, tmp_path: Path, fold: str, limit: int, threads: 
     # The newest blocks are all there, and live with those of the quiet thread; its events, too.
     assert [e["size"] for e in log.of("alloc", thread=1) if e["size"] > 50_000] == LAST
     assert [e["size"] for e in log.of("alloc", thread=2)] == QUIET
-    [kept] = [r for r in log.top("--by", "allocator", "--at", "exit") if r["allocator"] == "memalign"]
+    [kept] = [
+        r for r in log.top("--by", "allocator", "--at", "exit") if r["allocator"] == "memalign"
+    ]
     assert (kept["count"], kept["bytes"]) == (len(LAST + QUIET), sum(LAST + QUIET))
     assert stats["frees"]["dropped"] == 0
 

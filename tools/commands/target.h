@@ -5,9 +5,9 @@
 
 /*
  * Make the command line of COUNT OPERANDS: a file of Python's source, `-m MODULE` and `-c CODE`
- * get PYTHON (NULL: python3) in front; a script that says its interpreter itself and is given with a
- * folder keeps that one. PATH (free() it) is what to execute. Returns the command line, which ends
- * with NULL, or NULL after a message, and STATUS, the exit status.
+ * get PYTHON (NULL: python3) in front; a script that says its interpreter itself and is given with
+ * a folder keeps that one. PATH (free() it) is what to execute. Returns the command line, which
+ * ends with NULL, or NULL after a message, and STATUS, the exit status.
  */
 char **target_find(int count, char **operands, const char *python, char **path, int *status);
 
