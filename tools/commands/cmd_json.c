@@ -10,6 +10,7 @@
 #include "damage.h"
 #include "error.h"
 #include "inputs.h"
+#include "log_end.h"
 #include "names.h"
 #include "progress.h"
 #include "report.h"
