@@ -35,11 +35,15 @@
 #define PMT_FEATURES_KNOWN (PMT_FEATURE_FOLDED | PMT_FEATURE_RECYCLED | PMT_FEATURE_EVENTS)
 
 /* Compatible features: a reader may ignore them. */
-#define PMT_COMPATIBLE_HELD 1ULL /* totals.h: totals tell what was live at the window's beginning  \
-				  */
+#define PMT_COMPATIBLE_HELD                                                                        \
+	1ULL /* totals.h: totals tell what was live at the window's beginning                      \
+	      */
 
 #define PMT_COMPATIBLE_FOLD_BOUND                                                                  \
 	2ULL /* fold.h: all tables together hold PMT_FOLD_HELD_MAX at most */
+
+/* The file may end within its last chunk, behind what that holds; without it chunks are whole. */
+#define PMT_COMPATIBLE_SHORT_END 4ULL
 
 /*
  * The part of the header that changes while the log is written. It is not under a checksum.
