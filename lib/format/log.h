@@ -42,6 +42,9 @@
 #define PMT_COMPATIBLE_FOLD_BOUND                                                                  \
 	2ULL /* fold.h: all tables together hold PMT_FOLD_HELD_MAX at most */
 
+/* The file may end within its last chunk, behind what that holds; without it chunks are whole. */
+#define PMT_COMPATIBLE_SHORT_END 4ULL
+
 /*
  * The part of the header that changes while the log is written. It is not under a checksum.
  */

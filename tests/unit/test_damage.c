@@ -178,6 +178,59 @@ static void cut_open(void)
 	cut_everywhere(PMT_STATE_OPEN);
 }
 
+/*
+ * A log whose chunks get their space as they fill: what is behind the last record may be missing,
+ * and a cut before it is told, with the bytes that it cost.
+ */
+static void check_short_end(struct readlog *file, size_t at, size_t size)
+{
+	const size_t used = chunk_used(at);
+
+	if (ftruncate(file->fd, (off_t)size) != 0)
+		abort();
+	struct outcome o = read_file(file->path);
+
+	CHECK(o.opened && !is_damaged(&o));
+	CHECK_EQ(o.damage.truncated, size < at + used);
+	if (size >= at + used) {
+		CHECK_EQ(o.events, log_.events);
+		CHECK_EQ(o.damage.bytes_lost, 0);
+	} else if (size >= at + HEAD) {
+		/* what was cut off, and what is left of the record that was cut through */
+		CHECK(o.damage.bytes_lost >= at + used - size);
+		CHECK(o.damage.bytes_lost <= used - HEAD);
+	}
+}
+
+static void short_end(unsigned state)
+{
+	const size_t at = FIRST + 2 * CHUNK;
+
+	write_small(state);
+	struct pmt_header *h = (struct pmt_header *)log_.data;
+
+	h->features_compatible |= PMT_COMPATIBLE_SHORT_END;
+	h->checksum = pmt_header_checksum(h);
+	struct readlog file = readlog_create(log_.data, log_.size);
+
+	CHECK(chunk_used(at) > HEAD);
+	for (size_t size = at + CHUNK; size >= at + chunk_used(at); size -= 997)
+		check_short_end(&file, at, size);
+	for (size_t size = at + chunk_used(at); size >= at - 1; size--)
+		check_short_end(&file, at, size);
+	readlog_destroy(&file);
+}
+
+static void short_end_closed(void)
+{
+	short_end(PMT_STATE_CLOSED);
+}
+
+static void short_end_open(void)
+{
+	short_end(PMT_STATE_OPEN);
+}
+
 /* A changed byte in the header is refused, but for the live part and what no text covers. */
 static void check_header_flip(size_t at, const struct outcome *o)
 {
@@ -383,6 +436,8 @@ int main(void)
 		{"a good log", good_log},
 		{"cut at every byte, closed", cut_closed},
 		{"cut at every byte, killed", cut_open},
+		{"the last chunk is short, closed", short_end_closed},
+		{"the last chunk is short, killed", short_end_open},
 		{"every byte changed, closed", flip_closed},
 		{"every bit changed, killed", flip_open},
 		{"many bytes changed, checksums right", hostile},

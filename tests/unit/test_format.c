@@ -110,7 +110,7 @@ static void option_refusals(void)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		CHECK(set(&after, wrong[i][0], wrong[i][1])[0] != '\0');
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
-	CHECK_STR(set(&after, "verbosity", "3"), "a number from 0 to 2");
+	CHECK_STR(set(&after, "verbosity", "4"), "a number from 0 to 3");
 	CHECK_STR(set(&after, "follow", "2"), "on or off");
 }
 

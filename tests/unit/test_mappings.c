@@ -15,24 +15,32 @@
 
 enum { PAGE = 4096, PAGES = 200, SITES = 16 };
 
-/* By class: anonymous, file, reserved, arena. */
-static const uint64_t flags_of[MAPPING_CLASSES] = {MAP_PRIVATE | MAP_ANONYMOUS, MAP_PRIVATE,
-						   MAP_PRIVATE | MAP_ANONYMOUS,
-						   MAP_PRIVATE | MAP_ANONYMOUS};
-static const uint64_t prot_of[MAPPING_CLASSES] = {PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE,
-						  PROT_READ | PROT_WRITE};
+/* A record of each class. */
+static const struct pmt_mmap record_of[] = {
+	[MAPPING_ANONYMOUS] = {.flags = MAP_PRIVATE | MAP_ANONYMOUS,
+			       .prot = PROT_READ | PROT_WRITE},
+	[MAPPING_FILE] = {.flags = MAP_PRIVATE, .prot = PROT_READ},
+	[MAPPING_RESERVED] = {.flags = MAP_PRIVATE | MAP_ANONYMOUS, .prot = PROT_NONE},
+	[MAPPING_ARENA] = {.flags = MAP_PRIVATE | MAP_ANONYMOUS,
+			   .prot = PROT_READ | PROT_WRITE,
+			   .arena = 1},
+	[MAPPING_MALLOC] = {.flags = MAP_PRIVATE | MAP_ANONYMOUS,
+			    .prot = PROT_READ | PROT_WRITE,
+			    .arena = MAPPING_BY_MALLOC},
+};
+_Static_assert(sizeof(record_of) / sizeof(record_of[0]) == MAPPING_CLASSES,
+	       "each class has its record");
 
 /* Pages from START on, in page numbers. */
 static void map(struct mappings *maps, uint64_t start, uint64_t count, enum mapping_class class,
 		uint32_t site)
 {
-	mappings_mmap(maps,
-		      &(struct pmt_mmap){.addr = start * PAGE,
-					 .size = count * PAGE,
-					 .flags = flags_of[class],
-					 .arena = class == MAPPING_ARENA,
-					 .prot = prot_of[class]},
-		      site);
+	struct pmt_mmap record = record_of[class];
+
+	record.addr = start * PAGE;
+	record.size = count * PAGE;
+	CHECK_EQ(mapping_class(&record), class);
+	mappings_mmap(maps, &record, site);
 }
 
 static void unmap(struct mappings *maps, uint64_t start, uint64_t count)

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kept.h"
 #include "rss_beside.h"
 
 /* --- the surroundings ------------------------------------------------------------------------- */
@@ -94,7 +95,7 @@ static int find_kept(void)
 	char path[64], target[64];
 	int kept = -1;
 
-	for (int fd = 1000; fd < 1010; fd++) {
+	for (int fd = kept_first_number(); fd < kept_first_number() + 8; fd++) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		ssize_t size = readlink(path, target, sizeof(target) - 1);
 
@@ -105,6 +106,9 @@ static int find_kept(void)
 	return kept;
 }
 
+/* As rss.c has it: the tracer opens it so often, then it does without. */
+#define KEEP_TIMES 4
+
 /* The program closes it, again and again, and has something of its own under the number. */
 static void closed_descriptor(void)
 {
@@ -113,8 +117,7 @@ static void closed_descriptor(void)
 		int own = memfd_create("own", MFD_CLOEXEC), kept = find_kept();
 
 		CHECK_EQ(write(own, "1 7 0", 5), 5);
-		if (i == 0)
-			CHECK(kept >= 1000);
+		CHECK_EQ(kept >= 0, i < KEEP_TIMES);
 		if (kept >= 0)
 			CHECK_EQ(dup2(own, kept), kept);
 		check_now();

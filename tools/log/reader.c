@@ -94,18 +94,26 @@ static int run_definitions(struct reader *r, struct stream_run *run)
 	return state == STREAM_ERROR ? -1 : state == STREAM_STOP ? run->stop : 0;
 }
 
-/*
- * Size of the chunks that the header knows of: the file was at least that long. The last one may
- * not have had all its space yet; if some of what it holds is cut off, its head says so.
- */
-static uint64_t chunks_handed_out(const struct reader *r)
+/* Where the chunks that the header knows of end, each of them whole. */
+static uint64_t chunks_end(const struct reader *r)
 {
-	uint64_t chunks = r->head.header.live.chunks;
+	const uint64_t chunks = r->head.header.live.chunks;
 
-	if (chunks == 0)
-		return 0;
-	return chunks < UINT32_MAX ? (chunks - 1) * r->file.chunk_bytes + sizeof(struct pmt_chunk)
-				   : UINT64_MAX / 2;
+	return chunks < UINT32_MAX ? r->file.first + chunks * r->file.chunk_bytes : UINT64_MAX / 2;
+}
+
+/*
+ * The file was at least that long. A chunk that gets its space as it fills is only sure to have had
+ * its head; if some of what it holds is cut off, its head says so.
+ */
+static uint64_t least_end(const struct reader *r)
+{
+	const struct pmt_header *header = &r->head.header;
+	const uint64_t end = chunks_end(r);
+
+	if (!(header->features_compatible & PMT_COMPATIBLE_SHORT_END) || header->live.chunks == 0)
+		return end;
+	return end - r->file.chunk_bytes + sizeof(struct pmt_chunk);
 }
 
 /*
@@ -128,13 +136,13 @@ static int find_chunks(struct reader *r)
 /* What is missing at the end of a compressed log, as far as its header tells. */
 static void note_end(struct reader *r)
 {
-	const uint64_t end = r->file.first + chunks_handed_out(r);
 	const bool cut = source_cut(r->file.source);
+	const bool is_short = r->events.end < least_end(r);
 
-	r->at_open.truncated |= cut || r->events.end < end;
+	r->at_open.truncated |= cut || is_short;
 	r->at_open.index_damaged = source_index_damaged(r->file.source);
-	if (cut && r->events.end < end && end < UINT64_MAX / 2)
-		r->at_open.bytes_lost += end - r->events.end;
+	if (cut && is_short && chunks_end(r) < UINT64_MAX / 2)
+		r->at_open.bytes_lost += chunks_end(r) - r->events.end;
 }
 
 static int read_index(struct reader *r)

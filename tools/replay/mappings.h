@@ -28,10 +28,10 @@ enum mapping_class {
 	MAPPING_CLASSES,
 };
 
-/* "anonymous", "file", "reserved", "arena". */
 /* `arena` of an mmap record. */
 #define MAPPING_BY_MALLOC 2
 
+/* "anonymous", "file", "reserved", "arena", "malloc". */
 extern const char *const mapping_class_names[MAPPING_CLASSES];
 
 struct mapping_total {

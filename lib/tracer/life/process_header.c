@@ -104,7 +104,8 @@ void process_fill_header(struct pmt_header *h, unsigned flags, const char *paren
 		(tracing_shared.options.fold ? PMT_FEATURE_FOLDED : 0) |
 		(tracing_shared.options.max_size != 0 ? PMT_FEATURE_RECYCLED : 0) |
 		(tracing_shared.options.trace >> PMT_TRACED_CALLS != 0 ? PMT_FEATURE_EVENTS : 0);
-	h->features_compatible = (tracing_shared.options.max_size != 0 ? PMT_COMPATIBLE_HELD : 0) |
+	h->features_compatible = (tracing_shared.options.max_size != 0 ? PMT_COMPATIBLE_HELD
+								       : PMT_COMPATIBLE_SHORT_END) |
 				 (tracing_shared.options.fold ? PMT_COMPATIBLE_FOLD_BOUND : 0);
 	put_texts(h, parent_log, rss_mode);
 	logfile_publish();
