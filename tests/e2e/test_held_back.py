@@ -8,7 +8,7 @@ import pytest
 from harness import Python, Tracer, tool
 
 FOLDED = {"TRACE": "malloc,mmap,pymem,rss", "FOLD": "on"}
-THREADS, OBJECTS, BUFFERS, BUFFER = 6, 70, 15, 14_321
+THREADS, OBJECTS, BUFFERS, BUFFER = 6, 70, 15, 1_721
 
 
 @pytest.mark.parametrize("moment", ("end", "snapshot"))

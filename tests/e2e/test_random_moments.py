@@ -133,5 +133,5 @@ def test_before_the_window(tracer: Tracer) -> None:
     begin = log.stats["dropped"]["until_s"]
     outcome = tool("top", "--at", f"{begin / 2:.6f}", log.path, status=1)
     assert outcome.out == b""
-    assert f"from {begin:.3f} s to {log.stats['duration_s']:.3f} s".encode() in outcome.err
+    assert f"from {begin:.3f} to {log.stats['duration_s']:.3f} s".encode() in outcome.err
     assert json.loads(tool("top", "--json", "--at", f"{begin + 0.001:.6f}", log.path).out)

@@ -12,7 +12,7 @@ import threading
 
 THREADS = 6
 OBJECTS = 70
-BUFFER = 14_321  # bytes asked for, without the head of a bytes object
+BUFFER = 1_721  # bytes asked for, without the head of a bytes object
 BUFFERS = 15
 
 
