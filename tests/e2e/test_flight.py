@@ -173,7 +173,8 @@ last = [bytearray(70001 + i) for i in range(50)]
 """
 
 
-TURNS = "6"  # of PROGRAM: more events than test_python's limit has room for, by tens of thousands
+# Of PROGRAM, with and without folding: more events than the limit has room for, by tens of thousands.
+TURNS = {"off": "6", "on": "14"}
 
 
 def by_site(log: Log) -> dict[Any, list[int]]:
@@ -209,7 +210,7 @@ def test_python(tracer: Tracer, python: Python, fold: str) -> None:
         options = {"FOLD": fold, "MAX_SIZE": limit, "TRACE": "malloc,pymem"}
         run = tracer.python_argv(
             python,
-            ["-S", "-c", PROGRAM, "", TURNS],
+            ["-S", "-c", PROGRAM, "", TURNS[fold]],
             options=options,
             traced_only=True,
             preexec=same_addresses,
