@@ -32,7 +32,9 @@ def test_a_census_counts_what_other_threads_hold(
 def buffers(tracer: Tracer, python: Python, moment: str) -> int:
     """How many buffers that a thread dropped soon after the moment have a record of their birth."""
     run = tracer.python(python, "held_back.py", "spinning", moment, options=FOLDED)
-    sizes = [e["size"] for e in run.log.of("alloc") if BUFFER < e["size"] < BUFFER + 100]
+    births = [e for e in run.log.of("alloc") if BUFFER < e["size"] < BUFFER + 100]
+    by_thread = [e for e in births if any(f["function"] == "work" for f in e["stack"] or ())]
+    sizes = [e["size"] for e in by_thread]
     return sum(size > BUFFER + 40 for size in sizes)  # not those that were copied
 
 
