@@ -120,13 +120,13 @@ def test_counts_of_a_traced_program(program: str, trace: Callable[..., Path], fo
     assert log.header["command"][1:] == [str(path.with_name("traced.py"))]
     sizes = [e["size"] for e in log.events() if e["event"] == "alloc"]
     assert (sizes.count(123457), sizes.count(7654321)) == (40, 60)
-    [row] = [row for row in log.top(1000, at="end") if row["function"] == "stay"]
+    [row] = [row for row in log.top(1000, at="exit") if row["function"] == "stay"]
     assert (row["line"], row["count"], row["bytes"]) == (7, 40, 40 * 123457)
     assert (row["stack"][0]["function"], row["stack"][0]["line"]) == ("stay", 7)
-    assert not [row for row in log.top(1000, at="end") if row["function"] == "go"]
+    assert not [row for row in log.top(1000, at="exit") if row["function"] == "go"]
     # The same figures in the program's text.
     text = execute(
-        [program, "top", "--at", "end", "--include", "*/traced.py", path]
+        [program, "top", "--at", "exit", "--include", "*/traced.py", path]
     ).stdout.decode()
     assert re.search(r"traced\.py:7.*stay", text)
     assert log.statistics()["allocations"]["count"] >= 100
