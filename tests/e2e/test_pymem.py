@@ -142,6 +142,9 @@ def test_stack_of_a_small_block(tracer: Tracer, python: Python, tmp_path) -> Non
     made = [
         e
         for e in run.log.of("alloc")
-        if e["size"] in range(347 + 33, 347 + 50) and e.get("file") == str(script)
+        if e["size"] in range(347 + 33, 347 + 50)
+        and e.get("file") == str(script)
+        # Up to 3.10 the frame of make() is a block, too, which its caller makes.
+        and e["line"] != 5
     ]
     assert (only(made)["line"], only(made)["function"]) == (2, "make")
