@@ -206,9 +206,9 @@ static PyMethodDef functions[] = {
 	 PyDoc_STR("py_refcnt_of_object(object, /) -> int\n\n"
 		   "The reference count, as sys.getrefcount() has it.")},
 	{"py_refcnt_of_address", py_refcnt_of_address, METH_O,
-	 PyDoc_STR("py_refcnt_of_address(address, /) -> int\n\nThe reference count of the object "
-		   "with\n"
-		   "this id(). Anything else that is read there is not noticed, and may crash.")},
+	 PyDoc_STR(
+		 "py_refcnt_of_address(address, /) -> int\n\nThe reference count of the object with\n"
+		 "this id(). Anything else that is read there is not noticed, and may crash.")},
 	{NULL, NULL, 0, NULL},
 };
 

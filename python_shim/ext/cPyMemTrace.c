@@ -60,21 +60,19 @@ static PyMethodDef calls_methods[] = {
 	{NULL, NULL, 0, NULL},
 };
 
-#define CALLS_ARGUMENTS                                                                            \
-	"(d_rss_trigger=-1, message=None, filepath=None, *, all_threads=True, "                    \
-	"keep_binary_log=False)\n\n"                                                               \
-	"d_rss_trigger: 0: a line for every event; n: for events at which the resident set is at " \
-	"least n bytes away from that at the last one with a line; -1: a page.\n"                  \
-	"message: first line of the log.\n"                                                        \
-	"filepath: of the log; the default is a new file in the current folder.\n"                 \
-	"all_threads: trace all threads, not only the one that enters.\n"                          \
+#define CALLS_ARGUMENTS                                                                                                                                                   \
+	"(d_rss_trigger=-1, message=None, filepath=None, *, all_threads=True, keep_binary_log=False)\n\n"                                                                 \
+	"d_rss_trigger: 0: a line for every event; n: for events at which the resident set is at least n bytes away from that at the last one with a line; -1: a page.\n" \
+	"message: first line of the log.\n"                                                                                                                               \
+	"filepath: of the log; the default is a new file in the current folder.\n"                                                                                        \
+	"all_threads: trace all threads, not only the one that enters.\n"                                                                                                 \
 	"keep_binary_log: keep it, beside the log with .pmt behind the name.\n"
 
 PyTypeObject cpm_profile_type = {
 	.ob_base = PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cPyMemTrace.Profile",
-	.tp_doc = PyDoc_STR("Profile" CALLS_ARGUMENTS
-			    "\nA context that logs the resident set at calls and returns of Python "
-			    "and C functions."),
+	.tp_doc = PyDoc_STR(
+		"Profile" CALLS_ARGUMENTS
+		"\nA context that logs the resident set at calls and returns of Python and C functions."),
 	.tp_basicsize = sizeof(struct cpm_context),
 	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
 	.tp_new = profile_new,
@@ -85,9 +83,9 @@ PyTypeObject cpm_profile_type = {
 
 static PyTypeObject trace_type = {
 	.ob_base = PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cPyMemTrace.Trace",
-	.tp_doc = PyDoc_STR("Trace" CALLS_ARGUMENTS
-			    "\nA context that logs the resident set at calls and returns of Python "
-			    "functions, lines and exceptions."),
+	.tp_doc = PyDoc_STR(
+		"Trace" CALLS_ARGUMENTS
+		"\nA context that logs the resident set at calls and returns of Python functions, lines and exceptions."),
 	.tp_basicsize = sizeof(struct cpm_context),
 	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
 	.tp_new = trace_new,

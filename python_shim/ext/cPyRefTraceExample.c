@@ -9,8 +9,7 @@ static int execute(PyObject *Py_UNUSED(module))
 {
 	PyErr_SetString(
 		PyExc_ImportError,
-		"pymemtrace.cPyRefTraceExample needs Python 3.13 or later, which can tell of "
-		"the births and deaths of objects");
+		"pymemtrace.cPyRefTraceExample needs Python 3.13 or later, which can tell of the births and deaths of objects");
 	return -1;
 }
 
@@ -70,9 +69,8 @@ static PyMethodDef counter_methods[] = {
 
 static PyTypeObject counter_type = {
 	.ob_base = PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cPyRefTraceExample.RefTraceCount",
-	.tp_doc =
-		PyDoc_STR("RefTraceCount()\n\nCounts births and deaths of objects, of all threads, "
-			  "while it lives."),
+	.tp_doc = PyDoc_STR(
+		"RefTraceCount()\n\nCounts births and deaths of objects, of all threads, while it lives."),
 	.tp_basicsize = sizeof(struct counter),
 	.tp_flags = Py_TPFLAGS_DEFAULT,
 	.tp_new = counter_new,

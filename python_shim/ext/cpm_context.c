@@ -23,9 +23,9 @@ static const struct kind {
 			 "py_attach_profile_function(): Could not attach profile function."},
 	[CPM_TRACE] = {'T', "trace", CPM_CALLS | CPM_LINES | CPM_EXCEPTIONS,
 		       "py_attach_trace_function(): Could not attach trace function."},
-	[CPM_REFERENCES] = {'O', "Reference Tracing", CPM_OBJECTS,
-			    "py_attach_reference_tracing_function(): Could not attach reference "
-			    "tracing function."},
+	[CPM_REFERENCES] =
+		{'O', "Reference Tracing", CPM_OBJECTS,
+		 "py_attach_reference_tracing_function(): Could not attach reference tracing function."},
 };
 
 static struct {
@@ -393,9 +393,9 @@ int cpm_leave(struct cpm_context *c, int quiet)
 	cpm_log_release(log);
 	rc = say(rc, quiet);
 	if (rc == 0 && !in_order && !quiet) {
-		PyErr_SetString(PyExc_RuntimeError,
-				"this context was left before one that was entered after it; both "
-				"logs are complete");
+		PyErr_SetString(
+			PyExc_RuntimeError,
+			"this context was left before one that was entered after it; both logs are complete");
 		rc = -1;
 	}
 	Py_DECREF(c);

@@ -351,8 +351,8 @@ int cpm_log_mark(unsigned long long id, const char *verb, const char *text, size
 	size_t part;
 
 	if (tracer.log == NULL) {
-		PyErr_SetString(PyExc_RuntimeError, "the log was closed by another part of the "
-						    "program");
+		PyErr_SetString(PyExc_RuntimeError,
+				"the log was closed by another part of the program");
 		return -1;
 	}
 	do {

@@ -98,10 +98,10 @@ static int complain(struct cpm_log *log, const char *program, int status)
 		PyErr_Format(PyExc_RuntimeError, "%s cannot be run (%s); the binary log is %s",
 			     program, strerror(error), log->path);
 	else
-		PyErr_Format(PyExc_RuntimeError,
-			     "the text log is not complete (exit status %d of %s); the binary log "
-			     "is %s",
-			     status, program, log->path);
+		PyErr_Format(
+			PyExc_RuntimeError,
+			"the text log is not complete (exit status %d of %s); the binary log is %s",
+			status, program, log->path);
 	return -1;
 }
 

@@ -41,10 +41,10 @@ static int set_names(PyObject **field, PyObject *given, const char *argument)
 
 	if (given != NULL && given != Py_None) {
 		if (!PySequence_Check(given)) {
-			PyErr_Format(PyExc_TypeError,
-				     "cpyReferenceTracing_init() %s must be a sequence, not type "
-				     "%s.",
-				     argument, Py_TYPE(given)->tp_name);
+			PyErr_Format(
+				PyExc_TypeError,
+				"cpyReferenceTracing_init() %s must be a sequence, not type %s.",
+				argument, Py_TYPE(given)->tp_name);
 			return -1;
 		}
 		names = PyUnicode_Check(given) ? PyTuple_Pack(1, given) : PySequence_Tuple(given);
@@ -207,27 +207,25 @@ static PyMethodDef references_methods[] = {
 	{"count_new", references_new_count, METH_NOARGS,
 	 PyDoc_STR("count_new() -> int\n\nObjects made, of those that are logged. Reads the log.")},
 	{"count_del", references_del_count, METH_NOARGS,
-	 PyDoc_STR("count_del() -> int\n\nObjects destroyed, of those that are logged. Reads the "
-		   "log.")},
+	 PyDoc_STR(
+		 "count_del() -> int\n\nObjects destroyed, of those that are logged. Reads the log.")},
 	{"live_object_counts", references_live, METH_NOARGS,
-	 PyDoc_STR("live_object_counts() -> Dict[str, int]\n\n"
-		   "How many of the objects that were made in this context live, by the name of "
-		   "their type. Reads the log.")},
+	 PyDoc_STR(
+		 "live_object_counts() -> Dict[str, int]\n\n"
+		 "How many of the objects that were made in this context live, by the name of their type. Reads the log.")},
 	{NULL, NULL, 0, NULL},
 };
 
 PyTypeObject cpm_references_type = {
 	.ob_base = PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cPyMemTrace.ReferenceTracing",
-	.tp_doc =
-		PyDoc_STR("ReferenceTracing(message=None, filepath=None, include_builtins=False, "
-			  "exclude_tp_names=None, include_tp_names=None, gc_collect_on_exit=2, *, "
-			  "all_threads=True, keep_binary_log=False)\n\n"
-			  "A context that logs each object made and destroyed.\n\n"
-			  "include_builtins: types of the interpreter itself, too.\n"
-			  "exclude_tp_names: names of types whose objects are not logged.\n"
-			  "include_tp_names: of the others, only these.\n"
-			  "gc_collect_on_exit: generation that is collected at the end, -1: none.\n"
-			  "The other arguments are those of Profile."),
+	.tp_doc = PyDoc_STR(
+		"ReferenceTracing(message=None, filepath=None, include_builtins=False, exclude_tp_names=None, include_tp_names=None, gc_collect_on_exit=2, *, all_threads=True, keep_binary_log=False)\n\n"
+		"A context that logs each object made and destroyed.\n\n"
+		"include_builtins: types of the interpreter itself, too.\n"
+		"exclude_tp_names: names of types whose objects are not logged.\n"
+		"include_tp_names: of the others, only these.\n"
+		"gc_collect_on_exit: generation that is collected at the end, -1: none.\n"
+		"The other arguments are those of Profile."),
 	.tp_basicsize = sizeof(struct cpm_context),
 	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
 	.tp_new = references_new,

@@ -223,8 +223,8 @@ static PyMethodDef simple_methods[] = {
 
 PyTypeObject cpm_simple_type = {
 	.ob_base = PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cPyMemTrace.ReferenceTracingSimple",
-	.tp_doc = PyDoc_STR("ReferenceTracingSimple()\n\nA context that counts objects made and "
-			    "destroyed, in all threads."),
+	.tp_doc = PyDoc_STR(
+		"ReferenceTracingSimple()\n\nA context that counts objects made and destroyed, in all threads."),
 	.tp_basicsize = sizeof(struct simple),
 	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
 	.tp_new = simple_new,

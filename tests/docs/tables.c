@@ -43,11 +43,9 @@ static const struct place header_places[] = {
 	PLACE(pmt_header, u32, chunk_bytes, "size of every chunk, head included; a power of two"),
 	PLACE(pmt_header, u32, page_bytes, "page size of the traced system"),
 	PLACE(pmt_header, u64, features_compatible,
-	      "bits that a reader may ignore; 1: the totals know what was live where the kept "
-	      "window begins, see [size limit](#the-size-limit)"),
+	      "bits that a reader may ignore; 1: the totals know what was live where the kept window begins, see [size limit](#the-size-limit)"),
 	PLACE(pmt_header, u64, features_incompatible,
-	      "bits that a reader must know; 1: [short-lived blocks](#short-lived-blocks) are "
-	      "folded; 2: there is a [size limit](#the-size-limit)"),
+	      "bits that a reader must know; 1: [short-lived blocks](#short-lived-blocks) are folded; 2: there is a [size limit](#the-size-limit)"),
 	PLACE(pmt_header, u32, pid, "process id"),
 	PLACE(pmt_header, u32, parent_pid, "process id of the parent"),
 	PLACE(pmt_header, u64, start_realtime_ns, "`CLOCK_REALTIME` at the start"),

@@ -40,8 +40,7 @@ static void say(void)
 {
 	struct mallinfo2 m = mallinfo2();
 
-	report("{\"rss\":%ld,\"swap\":%ld,\"arena\":%zu,\"mapped\":%zu,\"used\":%zu,\"free\":%zu}"
-	       "\n",
+	report("{\"rss\":%ld,\"swap\":%ld,\"arena\":%zu,\"mapped\":%zu,\"used\":%zu,\"free\":%zu}\n",
 	       rollup("Rss:"), rollup("Swap:"), m.arena, m.hblkhd, m.uordblks, m.fordblks);
 }
 

@@ -41,8 +41,7 @@ static void move(char *old, size_t old_pages, size_t pages, int flags, char *to)
 {
 	char *p = mremap(old, old_pages * PAGE, pages * PAGE, flags, to);
 	CHECK(p != MAP_FAILED);
-	REPORT("{\"event\": \"mremap\", \"old_address\": \"0x%lx\", \"old_size\": %zu, "
-	       "\"address\": "
+	REPORT("{\"event\": \"mremap\", \"old_address\": \"0x%lx\", \"old_size\": %zu, \"address\": "
 	       "\"0x%lx\", \"size\": %zu}\n",
 	       (unsigned long)old, old_pages * PAGE, (unsigned long)p, pages * PAGE);
 }

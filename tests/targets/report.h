@@ -69,8 +69,7 @@ __attribute__((unused)) static void did_free(const char *deallocator, unsigned l
 __attribute__((unused)) static void did_realloc(const char *reallocator, unsigned long old, void *p,
 						size_t size)
 {
-	REPORT("{\"event\": \"realloc\", \"reallocator\": \"%s\", \"old_address\": \"0x%lx\", "
-	       "\"address\": \"0x%lx\", \"size\": %zu}\n",
+	REPORT("{\"event\": \"realloc\", \"reallocator\": \"%s\", \"old_address\": \"0x%lx\", \"address\": \"0x%lx\", \"size\": %zu}\n",
 	       reallocator, old, (unsigned long)p, size);
 }
 

@@ -51,8 +51,7 @@ static const struct command_option options[] = {
 	 .value = CALLS_BY_WORDS,
 	 .kind = COMMAND_CHOICE,
 	 .target = &settings.by,
-	 .doc = "sort by what the resident set grew in a function and in all that it called (the "
-		"default), in the function itself, by the number of calls, or by inclusive time"},
+	 .doc = "sort by what the resident set grew in a function and in all that it called (the default), in the function itself, by the number of calls, or by inclusive time"},
 	{.name = "number",
 	 .letter = 'n',
 	 .value = "N",
@@ -72,8 +71,7 @@ static const struct command_option options[] = {
 	 .value = "BYTES",
 	 .kind = COMMAND_COUNT,
 	 .target = &settings.least,
-	 .doc = "with --tree: only where the resident set grew by at least so many bytes, "
-		"inclusive"},
+	 .doc = "with --tree: only where the resident set grew by at least so many bytes, inclusive"},
 	{.name = "thread",
 	 .value = "N",
 	 .kind = COMMAND_COUNT,
@@ -82,8 +80,7 @@ static const struct command_option options[] = {
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
-	 .doc = "print a JSON object with processes, total, and functions or tree; lines of the "
-		"tree come in the order of the text, with their depth"},
+	 .doc = "print a JSON object with processes, total, and functions or tree; lines of the tree come in the order of the text, with their depth"},
 	{.name = NULL},
 };
 
@@ -91,14 +88,11 @@ const struct command cmd_calls = {
 	.name = "calls",
 	.summary = "in which functions the resident set grew: inclusive, exclusive, by call tree",
 	.operands = "LOG...",
-	.doc = "Adds up how the resident set grew and shrank between the events of logs that were "
-	       "traced with the words calls, c-calls or lines, and the time. Exclusive is what "
-	       "happened while a function itself was running, inclusive also what happened in the "
-	       "functions it called. The resident set is that of the process: what another thread "
-	       "did is charged to the function whose event shows it first. Time is wall-clock "
-	       "time, "
-	       "as exact as the clock of the log. Several logs, or the logs of a folder, make one "
-	       "report.",
+	.doc = "Adds up how the resident set grew and shrank between the events of logs that were traced with the words calls, c-calls or lines, and the time. "
+	       "Exclusive is what happened while a function itself was running, inclusive also what happened in the functions it called. "
+	       "The resident set is that of the process: what another thread did is charged to the function whose event shows it first. "
+	       "Time is wall-clock time, as exact as the clock of the log. "
+	       "Several logs, or the logs of a folder, make one report.",
 	.options = options,
 	.run = run,
 };

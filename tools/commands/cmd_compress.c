@@ -20,8 +20,7 @@ static char *make_name(const char *path)
 static int write_log(struct pack *pack, FILE *out, const char *path)
 {
 	if (pack->head.header.live.state == PMT_STATE_OPEN)
-		error("note: %s: this log was not closed: its process was killed, or still writes "
-		      "it, and what it writes from now on is left out",
+		error("note: %s: this log was not closed: its process was killed, or still writes it, and what it writes from now on is left out",
 		      source_path(pack->source));
 	return pack_compress(pack, (int)level, out, path);
 }
@@ -54,8 +53,7 @@ static const struct command_option options[] = {
 	 .value = "DIR",
 	 .kind = COMMAND_TEXT,
 	 .target = &settings.folder,
-	 .doc = "folder for the compressed logs, made if there is none (default: that of each "
-		"log)"},
+	 .doc = "folder for the compressed logs, made if there is none (default: that of each log)"},
 	{.name = "level",
 	 .letter = 'l',
 	 .value = "N",
@@ -70,8 +68,7 @@ static const struct command_option options[] = {
 	{.name = "remove",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.remove,
-	 .doc = "remove the log once its compressed form was read back and is the same; not for "
-		"a log that is still being written"},
+	 .doc = "remove the log once its compressed form was read back and is the same; not for a log that is still being written"},
 	{.name = "force",
 	 .letter = 'f',
 	 .kind = COMMAND_SWITCH,
@@ -84,9 +81,8 @@ const struct command cmd_compress = {
 	.name = "compress",
 	.summary = "make logs smaller; all commands read them as they are",
 	.operands = "LOG...",
-	.doc = "Compresses logs with zstd, each into a file of its own, LOG.zst. All commands read "
-	       "it in place of the log; `zstd -d` or `pymemtrace decompress` make the log of it "
-	       "again. A folder stands for the *.pmt files in it.",
+	.doc = "Compresses logs with zstd, each into a file of its own, LOG.zst. "
+	       "All commands read it in place of the log; `zstd -d` or `pymemtrace decompress` make the log of it again. A folder stands for the *.pmt files in it.",
 	.options = options,
 	.run = run,
 };

@@ -63,8 +63,7 @@ static const struct command_option options[] = {
 	 .value = "DIR",
 	 .kind = COMMAND_TEXT,
 	 .target = &settings.folder,
-	 .doc = "folder for the logs, made if there is none (default: that of each compressed "
-		"log)"},
+	 .doc = "folder for the logs, made if there is none (default: that of each compressed log)"},
 	{.name = "keep",
 	 .letter = 'k',
 	 .kind = COMMAND_SWITCH,
@@ -86,9 +85,8 @@ const struct command cmd_decompress = {
 	.name = "decompress",
 	.summary = "make plain logs of compressed ones",
 	.operands = "LOG...",
-	.doc = "Makes the log that was compressed, byte for byte. Of a damaged file it makes what "
-	       "can be read: a chunk that is lost becomes one that counts as damaged. A folder "
-	       "stands for the *.pmt.zst files in it.",
+	.doc = "Makes the log that was compressed, byte for byte. "
+	       "Of a damaged file it makes what can be read: a chunk that is lost becomes one that counts as damaged. A folder stands for the *.pmt.zst files in it.",
 	.options = options,
 	.run = run,
 };

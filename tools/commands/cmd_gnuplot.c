@@ -175,9 +175,9 @@ static int run_gnuplot(const char *name)
 		if (errno != EINTR)
 			return error("gnuplot: %s", strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return error("gnuplot: not found; install the package gnuplot-nox (Debian, Ubuntu) "
-			     "or gnuplot; the data and the script are in %s",
-			     folder);
+		return error(
+			"gnuplot: not found; install the package gnuplot-nox (Debian, Ubuntu) or gnuplot; the data and the script are in %s",
+			folder);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return error("gnuplot failed with %s", file_path(name, "plt"));
 	return 0;
@@ -210,8 +210,8 @@ static int check_options(void)
 	if (folder == NULL)
 		return error("no folder given for the output: -o DIR");
 	if (width < 200 || width > 20000 || height < 150 || height > 20000)
-		return error("--width and --height: not allowed, want pixels from 200 and 150 to "
-			     "20000");
+		return error(
+			"--width and --height: not allowed, want pixels from 200 and 150 to 20000");
 	return 0;
 }
 
@@ -249,9 +249,7 @@ static const struct command_option options[] = {
 	 .value = "DIR",
 	 .kind = COMMAND_TEXT,
 	 .target = &folder,
-	 .doc = "folder for the files, made if there is none; files in it that this command made "
-		"are "
-		"overwritten, others are not"},
+	 .doc = "folder for the files, made if there is none; files in it that this command made are overwritten, others are not"},
 	{.name = "render",
 	 .value = RENDER_WORDS,
 	 .kind = COMMAND_CHOICE,
@@ -271,9 +269,7 @@ static const struct command_option options[] = {
 	 .value = PLOT_SECOND_WORDS,
 	 .kind = COMMAND_CHOICE,
 	 .target = &second_axis,
-	 .doc = "draw on an axis of its own how many Python objects were live, or how many events "
-		"of the interpreter there were a second (none is the default); of logs that have "
-		"these"},
+	 .doc = "draw on an axis of its own how many Python objects were live, or how many events of the interpreter there were a second (none is the default); of logs that have these"},
 	{.name = NULL},
 };
 
@@ -281,17 +277,10 @@ const struct command cmd_gnuplot = {
 	.name = "gnuplot",
 	.summary = "curves of heap, mappings and resident set over time",
 	.operands = "LOG...",
-	.doc = "Writes, for each log, a data file NAME.dat (seconds, then bytes), thinned to at "
-	       "most "
-	       "10,000 points that keep the extremes, and a script NAME.plt, and with --render a "
-	       "picture "
-	       "NAME.png or NAME.svg. Prints the name of what it made last. Marks of the program "
-	       "and "
-	       "points of the process's life are vertical lines. A log with events of the "
-	       "interpreter (calls, lines, objects) has the resident set at these as a curve of "
-	       "its own. Of a file that `pymemtrace watch --json` wrote: resident set, USS, swap, "
-	       "page faults and CPU over time, of the processes with the largest resident set and "
-	       "of all together.",
+	.doc = "Writes, for each log, a data file NAME.dat (seconds, then bytes), thinned to at most 10,000 points that keep the extremes, and a script NAME.plt, and with --render a picture NAME.png or NAME.svg. "
+	       "Prints the name of what it made last. "
+	       "Marks of the program and points of the process's life are vertical lines. A log with events of the interpreter (calls, lines, objects) has the resident set at these as a curve of its own. "
+	       "Of a file that `pymemtrace watch --json` wrote: resident set, USS, swap, page faults and CPU over time, of the processes with the largest resident set and of all together.",
 	.options = options,
 	.run = run,
 };

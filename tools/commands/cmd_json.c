@@ -265,14 +265,7 @@ const struct command cmd_json = {
 	.name = "json",
 	.summary = "print every record as a JSON object",
 	.operands = "LOG...",
-	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON "
-	       "Lines), "
-	       "between a header and an end for each log. \"event\" says what an object is, "
-	       "\"time_s\" are seconds since the start, \"start_clock_s\" is when that was on the "
-	       "clock that "
-	       "all processes share (CLOCK_MONOTONIC), \"end_s\" when the log was closed. A folder "
-	       "stands for the *.pmt and "
-	       "*.pmt.zst files in it.",
+	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON Lines), between a header and an end for each log. \"event\" says what an object is, \"time_s\" are seconds since the start, \"start_clock_s\" is when that was on the clock that all processes share (CLOCK_MONOTONIC), \"end_s\" when the log was closed. A folder stands for the *.pmt and *.pmt.zst files in it.",
 	.options = options,
 	.run = run,
 };

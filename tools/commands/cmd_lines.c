@@ -56,14 +56,12 @@ static const struct command_option options[] = {
 	 .value = LINES_SORT_WORDS,
 	 .kind = COMMAND_CHOICE,
 	 .target = &settings.sort,
-	 .doc = "order of the lines: of their first executions (the default), or largest first, by "
-		"executions, by the change of RSS, or by its largest change in one execution"},
+	 .doc = "order of the lines: of their first executions (the default), or largest first, by executions, by the change of RSS, or by its largest change in one execution"},
 	{.name = "depth",
 	 .value = "N",
 	 .kind = COMMAND_COUNT,
 	 .target = &settings.depth,
-	 .doc = "only lines of functions that are at most N calls below the one in which the "
-		"events of their thread begin; 1: that one and what it calls"},
+	 .doc = "only lines of functions that are at most N calls below the one in which the events of their thread begin; 1: that one and what it calls"},
 	{.name = "file",
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
@@ -73,8 +71,7 @@ static const struct command_option options[] = {
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
 	 .target = &settings.functions,
-	 .doc = "only lines of functions whose name or qualified name matches; may be given "
-		"several times"},
+	 .doc = "only lines of functions whose name or qualified name matches; may be given several times"},
 	{.name = "thread",
 	 .value = "N",
 	 .kind = COMMAND_COUNT,
@@ -89,14 +86,12 @@ static const struct command_option options[] = {
 	{.name = "source",
 	 .kind = COMMAND_SWITCH,
 	 .target = &how.source,
-	 .doc = "read the source files that the log names, where they are there, and print each "
-		"line"},
+	 .doc = "read the source files that the log names, where they are there, and print each line"},
 	{.name = "style",
 	 .value = "table|classic",
 	 .kind = COMMAND_CHOICE,
 	 .target = &style,
-	 .doc = "classic: the table of mempulse, with USS, swap and the peak of RSS before the "
-		"first execution of each line; RSS alone if the log has no USS"},
+	 .doc = "classic: the table of mempulse, with USS, swap and the peak of RSS before the first execution of each line; RSS alone if the log has no USS"},
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
@@ -108,13 +103,10 @@ const struct command cmd_lines = {
 	.name = "lines",
 	.summary = "memory line by line: executions, RSS and what it changed by",
 	.operands = "LOG...",
-	.doc = "Prints, for each line of Python that was executed: how often, RSS before its first "
-	       "and its last execution, what RSS changed by while it ran, in all and at most in "
-	       "one "
-	       "execution; the same of USS if the log has it (traced with --lines uss). What a "
-	       "function changed is put down to its own lines and not to the line that called it, "
-	       "if calls are in the log. RSS is that of the process: what other threads did "
-	       "meanwhile is in it. Several logs make one table.",
+	.doc = "Prints, for each line of Python that was executed: how often, RSS before its first and its last execution, what RSS changed by while it ran, in all and at most in one execution; the same of USS if the log has it (traced with --lines uss). "
+	       "What a function changed is put down to its own lines and not to the line that called it, if calls are in the log. "
+	       "RSS is that of the process: what other threads did meanwhile is in it. "
+	       "Several logs make one table.",
 	.options = options,
 	.run = run,
 };

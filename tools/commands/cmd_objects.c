@@ -113,26 +113,21 @@ static const struct command_option options[] = {
 	 .value = OBJECTS_BY_WORDS,
 	 .kind = COMMAND_CHOICE,
 	 .target = &settings.by,
-	 .doc = "add objects up by their type (the default), by type and line that made them, or "
-		"by the function or file that made them"},
+	 .doc = "add objects up by their type (the default), by type and line that made them, or by the function or file that made them"},
 	{.name = "at",
 	 .value = "WHEN",
 	 .kind = COMMAND_TEXT,
 	 .target = &at,
-	 .doc = "what had happened at the very end ('exit', the default), when most objects of "
-		"each "
-		"process were live ('peak'), or at another moment, as in pymemtrace-top(1): 'end', "
-		"'mark:LABEL', 'rss-peak', seconds"},
+	 .doc = "what had happened at the very end ('exit', the default), when most objects of each process were live ('peak'), or at another moment, as in pymemtrace-top(1): "
+		"'end', 'mark:LABEL', 'rss-peak', seconds"},
 	{.name = "live",
 	 .kind = COMMAND_SWITCH,
 	 .target = &live,
-	 .doc = "list the objects that are live then, oldest first, with their age in seconds, "
-		"when they were created, size, address, type and where they were created"},
+	 .doc = "list the objects that are live then, oldest first, with their age in seconds, when they were created, size, address, type and where they were created"},
 	{.name = "previous",
 	 .kind = COMMAND_SWITCH,
 	 .target = &previous,
-	 .doc = "list the objects that have been destroyed until then, as they end, with their "
-		"lifetime in seconds, and also where they were destroyed"},
+	 .doc = "list the objects that have been destroyed until then, as they end, with their lifetime in seconds, and also where they were destroyed"},
 	{.name = "type",
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
@@ -142,8 +137,7 @@ static const struct command_option options[] = {
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
 	 .target = &settings.files,
-	 .doc = "only objects whose innermost Python frame is in a file that matches; may be given "
-		"several times"},
+	 .doc = "only objects whose innermost Python frame is in a file that matches; may be given several times"},
 	{.name = "thread",
 	 .value = "N",
 	 .kind = COMMAND_COUNT,
@@ -158,8 +152,7 @@ static const struct command_option options[] = {
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
-	 .doc = "print an object with the counts and a member 'rows'; with --live and --previous "
-		"an array of objects"},
+	 .doc = "print an object with the counts and a member 'rows'; with --live and --previous an array of objects"},
 	{.name = NULL},
 };
 
@@ -167,10 +160,10 @@ const struct command cmd_objects = {
 	.name = "objects",
 	.summary = "Python objects: live, created, destroyed; by type or site, or one by one",
 	.operands = "LOG...",
-	.doc = "Adds up the Python objects of the logs, most live ones first. Destroyed includes "
-	       "inferred: these were not reported by Python, but their memory was given back or "
-	       "used again. Before counts those that were destroyed, but whose creation is not in "
-	       "the log. The size is that of the objects themselves, without what they hold. "
+	.doc = "Adds up the Python objects of the logs, most live ones first. "
+	       "Destroyed includes inferred: these were not reported by Python, but their memory was given back or used again. "
+	       "Before counts those that were destroyed, but whose creation is not in the log. "
+	       "The size is that of the objects themselves, without what they hold. "
 	       "Several logs make one report.",
 	.options = options,
 	.run = run,

@@ -58,8 +58,7 @@ static const struct command_option options[] = {
 	 .value = "PROGRAM",
 	 .kind = COMMAND_TEXT,
 	 .target = &python,
-	 .doc = "the interpreter to put in front of COMMAND (default: python3, in front of a file "
-		"that ends in .py, of -m MODULE and of -c CODE)"},
+	 .doc = "the interpreter to put in front of COMMAND (default: python3, in front of a file that ends in .py, of -m MODULE and of -c CODE)"},
 	{0},
 };
 
@@ -165,10 +164,8 @@ const struct command cmd_run = {
 	.summary = "run a command and trace it",
 	.operands = "[--] COMMAND [ARGUMENT...]",
 	.doc = "Runs a command with the tracer preloaded and ends with the command's exit status. "
-	       "FILE.py, -m MODULE and -c CODE in place of COMMAND mean python3's own command "
-	       "line. "
-	       "Each option can also be given in the environment, as PYMEMTRACE_OUTPUT for "
-	       "--output and so on.",
+	       "FILE.py, -m MODULE and -c CODE in place of COMMAND mean python3's own command line. "
+	       "Each option can also be given in the environment, as PYMEMTRACE_OUTPUT for --output and so on.",
 	.options = options,
 	.stop_at_operand = true,
 	.operand_letters = "mc",

@@ -68,17 +68,11 @@ const struct command cmd_stats = {
 	.name = "stats",
 	.summary = "the figures of logs: allocations, peak, mappings, resident set, threads",
 	.operands = "LOG...",
-	.doc = "Prints, for each log: the process, how many blocks were allocated and freed and by "
-	       "which "
-	       "function, the heap's peak, what was live at the end, memory mappings by class, the "
-	       "resident set, and the threads. A folder stands for the logs in it. Mappings are "
-	       "not part "
-	       "of the heap. Frees include those of unknown blocks; a realloc counts as an "
-	       "allocation "
-	       "and as a free. RSS by part tells what the resident set is made of, at its peak and "
-	       "at the "
-	       "end, as far as the tracer looked: it looks when the resident set has grown by an "
-	       "eighth. What the parts leave over is not explained.",
+	.doc = "Prints, for each log: the process, how many blocks were allocated and freed and by which function, the heap's peak, what was live at the end, memory mappings by class, the resident set, and the threads. A folder stands for the logs in it. "
+	       "Mappings are not part of the heap. "
+	       "Frees include those of unknown blocks; a realloc counts as an allocation and as a free. "
+	       "RSS by part tells what the resident set is made of, at its peak and at the end, as far as the tracer looked: it looks when the resident set has grown by an eighth. "
+	       "What the parts leave over is not explained.",
 	.options = options,
 	.run = run,
 };

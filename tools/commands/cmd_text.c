@@ -176,8 +176,8 @@ static int check_style(void)
 	if (opts.style == STYLE_CLASSIC && (opts.stacks || opts.definitions))
 		return error("--stacks and --definitions do not go with --style=classic");
 	if (opts.style != STYLE_CLASSIC && for_classic)
-		return error("--kind, --clock, --thread, --d-rss-trigger, --context, --type and "
-			     "the like go with --style=classic");
+		return error(
+			"--kind, --clock, --thread, --d-rss-trigger, --context, --type and the like go with --style=classic");
 	if (classic->context_thread && classic->context == NULL)
 		return error("--context-thread goes with --context");
 	return 0;
@@ -225,28 +225,24 @@ static const struct command_option options[] = {
 	 .value = "records|classic",
 	 .kind = COMMAND_CHOICE,
 	 .target = &opts.style,
-	 .doc = "every record of the log (the default), or the interpreter's events in the layout "
-		"of the text logs that cPyMemTrace writes"},
+	 .doc = "every record of the log (the default), or the interpreter's events in the layout of the text logs that cPyMemTrace writes"},
 	{.name = "kind",
 	 .value = CLASSIC_KIND_WORDS,
 	 .kind = COMMAND_CHOICE,
 	 .target = &opts.classic.kind,
 	 .doc = "with --style=classic: which events: CALL, RETURN, C_CALL, C_RETURN and C_EXCEPT; "
-		"CALL, LINE, RETURN, EXCEPT and OPCODE; or objects made and destroyed; default is "
-		"what the log has"},
+		"CALL, LINE, RETURN, EXCEPT and OPCODE; or objects made and destroyed; default is what the log has"},
 	{.name = "d-rss-trigger",
 	 .value = "BYTES",
 	 .kind = COMMAND_CALL,
 	 .set = set_trigger,
-	 .doc = "with --style=classic: only events at which the resident set is at least so many "
-		"bytes away from that at the last one printed, each with the event before it; -1: "
+	 .doc = "with --style=classic: only events at which the resident set is at least so many bytes away from that at the last one printed, each with the event before it; -1: "
 		"a page; 0 (the default): all that the log has"},
 	{.name = "clock",
 	 .value = CLASSIC_CLOCK_WORDS,
 	 .kind = COMMAND_CHOICE,
 	 .target = &opts.classic.clock,
-	 .doc = "with --style=classic: the process's processor time (the default), or seconds "
-		"since the start of the log"},
+	 .doc = "with --style=classic: the process's processor time (the default), or seconds since the start of the log"},
 	{.name = "thread",
 	 .value = "N",
 	 .kind = COMMAND_COUNT,
@@ -276,8 +272,7 @@ static const struct command_option options[] = {
 	 .value = "PATH",
 	 .kind = COMMAND_LIST,
 	 .target = &opts.classic.left_out_files,
-	 .doc = "with --style=classic: no events of functions in this file; may be given several "
-		"times"},
+	 .doc = "with --style=classic: no events of functions in this file; may be given several times"},
 	{.name = "no-builtin",
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.classic.no_builtins,
@@ -285,8 +280,7 @@ static const struct command_option options[] = {
 	{.name = "counts",
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.classic.counts,
-	 .doc = "with --style=classic --kind=objects: only how many objects were made and "
-		"destroyed, and how many live, by type"},
+	 .doc = "with --style=classic --kind=objects: only how many objects were made and destroyed, and how many live, by type"},
 	{0},
 };
 
@@ -294,9 +288,8 @@ const struct command cmd_text = {
 	.name = "text",
 	.summary = "print every record as a line of text",
 	.operands = "LOG...",
-	.doc = "Prints every record of the logs, one line each: seconds since the start, thread, "
-	       "event, fields. Lines that begin with # tell about the log. A folder stands for the "
-	       "*.pmt and *.pmt.zst files in it.",
+	.doc = "Prints every record of the logs, one line each: seconds since the start, thread, event, fields. "
+	       "Lines that begin with # tell about the log. A folder stands for the *.pmt and *.pmt.zst files in it.",
 	.options = options,
 	.run = run,
 };

@@ -24,8 +24,8 @@ static int choose_moment(void)
 		return 0;
 	}
 	if (temporary && (at != NULL || settings.mappings))
-		return error("--temporary looks at blocks of the whole log: it goes neither with "
-			     "--at nor with --mappings");
+		return error(
+			"--temporary looks at blocks of the whole log: it goes neither with --at nor with --mappings");
 	if (settings.heap && settings.mappings)
 		return error("--heap and --mappings do not go together");
 	settings.what = temporary ? TOP_TEMPORARY : TOP_AT_MOMENT;
@@ -83,35 +83,26 @@ static const struct command_option options[] = {
 	 .value = TOP_BY_WORDS,
 	 .kind = COMMAND_CHOICE,
 	 .target = &settings.by,
-	 .doc = "add up blocks by the line, function or file of their innermost Python frame (line "
-		"is "
-		"the default), by whole stack, thread, allocator or process; or Python's live "
-		"objects by their type"},
+	 .doc = "add up blocks by the line, function or file of their innermost Python frame (line is the default), by whole stack, thread, allocator or process; or Python's live objects by their type"},
 	{.name = "at",
 	 .value = "WHEN",
 	 .kind = COMMAND_TEXT,
 	 .target = &at,
-	 .doc = "what was live at the peak of the heap and the program's own mappings together, of "
-		"all processes together ('peak', the default), " MOMENT_DOC},
+	 .doc = "what was live at the peak of the heap and the program's own mappings together, of all processes together ('peak', the default), " MOMENT_DOC},
 	{.name = "census",
 	 .value = "WHICH",
 	 .kind = COMMAND_TEXT,
 	 .target = &settings.census,
-	 .doc = "with --by type: what was live at the snapshot with this label or number, or at "
-		"the end ('end'); default is the last one that the log has"},
+	 .doc = "with --by type: what was live at the snapshot with this label or number, or at the end ('end'); default is the last one that the log has"},
 	{.name = "temporary",
 	 .kind = COMMAND_SWITCH,
 	 .target = &temporary,
-	 .doc = "instead of what was live, what was short-lived: freed by the thread that "
-		"allocated it, "
-		"after at most --threshold further allocations of that thread"},
+	 .doc = "instead of what was live, what was short-lived: freed by the thread that allocated it, after at most --threshold further allocations of that thread"},
 	{.name = "threshold",
 	 .value = "N",
 	 .kind = COMMAND_COUNT,
 	 .target = &settings.threshold,
-	 .doc = "with --temporary: 0 is freed before the next allocation, 1 (the default) before "
-		"the "
-		"next but one, as the old block of a realloc is"},
+	 .doc = "with --temporary: 0 is freed before the next allocation, 1 (the default) before the next but one, as the old block of a realloc is"},
 	{.name = "number",
 	 .letter = 'n',
 	 .value = "N",
@@ -122,21 +113,16 @@ static const struct command_option options[] = {
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
 	 .target = &settings.include,
-	 .doc = "only blocks whose innermost Python frame is in a file that matches; may be given "
-		"several times"},
+	 .doc = "only blocks whose innermost Python frame is in a file that matches; may be given several times"},
 	{.name = "exclude",
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
 	 .target = &settings.exclude,
-	 .doc = "leave out blocks whose innermost Python frame is in a file that matches; may be "
-		"given "
-		"several times"},
+	 .doc = "leave out blocks whose innermost Python frame is in a file that matches; may be given several times"},
 	{.name = "hide-imports",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.hide_imports,
-	 .doc = "leave the frames of the import system ('<frozen importlib...') out of stacks, so "
-		"that "
-		"the import statement is the innermost"},
+	 .doc = "leave the frames of the import system ('<frozen importlib...') out of stacks, so that the import statement is the innermost"},
 	{.name = "mappings",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.mappings,
@@ -153,9 +139,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
 	 .doc = "print an array of objects with file, line, function, bytes, count and stack; "
-		"where rows "
-		"add up several stacks, stack is the one with most bytes; with --by type also with "
-		"type"},
+		"where rows add up several stacks, stack is the one with most bytes; with --by type also with type"},
 	{.name = NULL},
 };
 
@@ -163,20 +147,13 @@ const struct command cmd_top = {
 	.name = "top",
 	.summary = "who holds the memory: lines, functions, stacks, threads",
 	.operands = "LOG...",
-	.doc = "Adds up the blocks of the heap and the memory that the program mapped, by where "
-	       "they were allocated, largest first. Of mappings count anonymous ones: of "
-	       "reserved address space (PROT_NONE, MAP_NORESERVE) what was resident, of others "
-	       "what was resident as far as the log tells it, else all. "
-	       "Blocks without a Python frame are shown as '<no Python frame>'. Several logs, or "
-	       "the "
-	       "logs of a folder, make one report of one moment: a process counts while it lives. "
-	       "Only "
-	       "at 'end' and 'exit' each process is looked at in its own. By type are counted the "
-	       "blocks of PyObject_Malloc and its relatives, "
-	       "with "
-	       "the bytes that were asked for: an object with the words that Python keeps before "
-	       "it, without what it holds in blocks of its own. '<no object>' are such blocks, "
-	       "'<free list>' are dead objects that Python keeps for later.",
+	.doc = "Adds up the blocks of the heap and the memory that the program mapped, by where they were allocated, largest first. "
+	       "Of mappings count anonymous ones: of reserved address space (PROT_NONE, MAP_NORESERVE) what was resident, of others what was resident as far as the log tells it, else all. "
+	       "Blocks without a Python frame are shown as '<no Python frame>'. "
+	       "Several logs, or the logs of a folder, make one report of one moment: a process counts while it lives. "
+	       "Only at 'end' and 'exit' each process is looked at in its own. "
+	       "By type are counted the blocks of PyObject_Malloc and its relatives, with the bytes that were asked for: an object with the words that Python keeps before it, without what it holds in blocks of its own. "
+	       "'<no object>' are such blocks, '<free list>' are dead objects that Python keeps for later.",
 	.options = options,
 	.run = run,
 };

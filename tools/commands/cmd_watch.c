@@ -179,8 +179,8 @@ static int check_options(struct watch *watch, int count)
 	char *rest;
 
 	if ((opts.pid == NO_PID) == (count == 0))
-		return error("watch: wants either -p PID or a command; `pymemtrace watch --help` "
-			     "explains");
+		return error(
+			"watch: wants either -p PID or a command; `pymemtrace watch --help` explains");
 	if (opts.pid != NO_PID && (opts.pid == 0 || opts.pid > INT32_MAX))
 		return error("--pid %" PRIu64 ": not allowed, wants the id of a process", opts.pid);
 	watch->interval_s = strtod(opts.interval, &rest);
@@ -330,8 +330,7 @@ static const struct command_option options[] = {
 	 .value = "FILE",
 	 .kind = COMMAND_TEXT,
 	 .target = &opts.json,
-	 .doc = "write all figures to this file, too: a JSON object a line, for `pymemtrace "
-		"gnuplot` and others"},
+	 .doc = "write all figures to this file, too: a JSON object a line, for `pymemtrace gnuplot` and others"},
 	{0},
 };
 
@@ -339,11 +338,8 @@ const struct command cmd_watch = {
 	.name = "watch",
 	.summary = "memory, page faults and CPU of a process and its children, without tracing",
 	.operands = "[--] COMMAND [ARGUMENT...]",
-	.doc = "Runs a command, or follows the process of -p PID, and prints, at each interval, "
-	       "resident set, USS, PSS, swap, page faults, CPU, threads and open files of the "
-	       "process and of all that come from it, and their sums; at the end the peaks. "
-	       "Nothing is traced, and the command runs as it is. Ends with the command's exit "
-	       "status.",
+	.doc = "Runs a command, or follows the process of -p PID, and prints, at each interval, resident set, USS, PSS, swap, page faults, CPU, threads and open files of the process and of all that come from it, and their sums; at the end the peaks. "
+	       "Nothing is traced, and the command runs as it is. Ends with the command's exit status.",
 	.options = options,
 	.stop_at_operand = true,
 	.run = run,

@@ -35,9 +35,9 @@ static int verify(struct job *job)
 	rc = pack_same(&job->pack, &copy);
 	pack_fini(&copy);
 	if (rc == 0)
-		return error("%s: is not the same when read back; perhaps the log is still being "
-			     "written. It is kept",
-			     job->from);
+		return error(
+			"%s: is not the same when read back; perhaps the log is still being written. It is kept",
+			job->from);
 	return rc < 0 ? -1 : 0;
 }
 
@@ -158,8 +158,8 @@ static int check_options(const struct convert_options *o, const struct inputs *i
 	if (o->output != NULL && o->folder != NULL)
 		return error("--output does not go with --output-folder");
 	if (o->output != NULL && inputs->count > 1)
-		return error("--output names one file, for several logs; --output-folder takes "
-			     "them all");
+		return error(
+			"--output names one file, for several logs; --output-folder takes them all");
 	return 0;
 }
 

@@ -70,6 +70,5 @@ void command_overview(void)
 	printf("\ncommands:\n");
 	for (size_t i = 0; command_table[i] != NULL; i++)
 		wrap(command_table[i]->summary, (size_t)printf("  %s", command_table[i]->name), 14);
-	printf("\n`pymemtrace help COMMAND` explains a command; `pymemtrace --version` prints the "
-	       "version.\n");
+	printf("\n`pymemtrace help COMMAND` explains a command; `pymemtrace --version` prints the version.\n");
 }

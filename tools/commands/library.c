@@ -53,8 +53,7 @@ static char *check_name(char *path)
 {
 	if (path == NULL || path[strcspn(path, " :\t\n")] == '\0')
 		return path;
-	error("%s: LD_PRELOAD cannot hold a path with spaces or colons; copy the library elsewhere "
-	      "and set " VARIABLE,
+	error("%s: LD_PRELOAD cannot hold a path with spaces or colons; copy the library elsewhere and set " VARIABLE,
 	      path);
 	free(path);
 	return NULL;

@@ -112,14 +112,14 @@ static int check_free(const char *name, bool force)
 	if (strchr(name, '%') != NULL || lstat(name, &st) != 0)
 		return 0;
 	if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
-		return error("--output %s: not a regular file; a log is a file of its own, for "
-			     "example %s",
-			     name, "/tmp/app.pmt");
+		return error(
+			"--output %s: not a regular file; a log is a file of its own, for example %s",
+			name, "/tmp/app.pmt");
 	if (force)
 		return remove_family(name);
-	return error("--output %s: there is such a file already; --force replaces it, and %%p in "
-		     "the name (app.%%p.pmt) gives each run a file of its own",
-		     name);
+	return error(
+		"--output %s: there is such a file already; --force replaces it, and %%p in the name (app.%%p.pmt) gives each run a file of its own",
+		name);
 }
 
 /* The folder that NAME is in must exist. One with % in its name is known only later. */
@@ -175,8 +175,7 @@ int logname_prepare(bool force)
 	if (given == NULL || *given == '\0')
 		given = standard_name();
 	if (strcmp(given, "-") == 0) {
-		error("--output -: a log is written into a mapped file, not to a pipe; write it to "
-		      "a file and print that with `pymemtrace text`");
+		error("--output -: a log is written into a mapped file, not to a pipe; write it to a file and print that with `pymemtrace text`");
 		return EXIT_USAGE;
 	}
 	if (strchr(given, '%') == NULL && stat(given, &st) == 0 && S_ISDIR(st.st_mode))

@@ -33,10 +33,9 @@ int header_check(const char *path, const union header_bytes *head, int64_t size)
 	if (h->checksum != pmt_header_checksum(h))
 		return error("%s: the header is damaged (its checksum is wrong)", path);
 	if (h->features_incompatible & ~PMT_FEATURES_KNOWN)
-		return error("%s: uses features that this program does not know (0x%llx); a later "
-			     "version reads it",
-			     path,
-			     (unsigned long long)(h->features_incompatible & ~PMT_FEATURES_KNOWN));
+		return error(
+			"%s: uses features that this program does not know (0x%llx); a later version reads it",
+			path, (unsigned long long)(h->features_incompatible & ~PMT_FEATURES_KNOWN));
 	if (h->header_bytes < PMT_HEADER_BYTES || h->header_bytes > PMT_CHUNK_BYTES_MAX ||
 	    h->chunk_bytes < PMT_CHUNK_BYTES_MIN || h->chunk_bytes > PMT_CHUNK_BYTES_MAX ||
 	    (h->chunk_bytes & (h->chunk_bytes - 1)) != 0)

@@ -125,8 +125,7 @@ static void put_axes(const struct plot *plot, FILE *out)
 	      "set datafile missing '?'\n"
 	      "set border 3 lc rgb '#606060'\nset tics nomirror out textcolor rgb '#303030'\n"
 	      "set grid ytics lc rgb '#dddddd' lt 1 lw 0.6\n"
-	      "set key at screen 0.5, screen 0.01 center bottom horizontal Left reverse samplen 2 "
-	      "spacing 1.2\nset bmargin 7\n"
+	      "set key at screen 0.5, screen 0.01 center bottom horizontal Left reverse samplen 2 spacing 1.2\nset bmargin 7\n"
 	      "set yrange [0:*]\nset offsets 0, 0, graph 0.12, 0\n",
 	      out);
 	fputs("set xrange [0:", out);
@@ -151,8 +150,7 @@ static void put_mark(const struct plot *plot, size_t first, size_t end, FILE *ou
 	}
 	fputs("\" at first ", out);
 	put_seconds(out, time_ns);
-	fputs(", graph 0.985 right rotate by 90 offset character 0.7,0 font ',9' "
-	      "textcolor rgb '#707070' front\n",
+	fputs(", graph 0.985 right rotate by 90 offset character 0.7,0 font ',9' textcolor rgb '#707070' front\n",
 	      out);
 }
 
@@ -186,8 +184,7 @@ static void put_peak(const struct plot *plot, FILE *out)
 		report_size(peak->bytes, size));
 	put_seconds(out, plot->replay.blocks_peak_ns);
 	fprintf(out,
-		", first %.6f %s offset character %s,0.9 point pt 7 ps 0.9 lc rgb '#c03030' "
-		"textcolor rgb '#c03030' front\n",
+		", first %.6f %s offset character %s,0.9 point pt 7 ps 0.9 lc rgb '#c03030' textcolor rgb '#c03030' front\n",
 		(double)peak->bytes / MIB, late ? "right" : "left", late ? "-0.5" : "0.5");
 }
 
@@ -242,8 +239,7 @@ static void put_event_peak(const struct plot *plot, FILE *out)
 	fputs("\" at first ", out);
 	put_seconds(out, events->peak_ns);
 	fprintf(out,
-		", first %.6f %s offset character %s,1.9 point pt 6 ps 1 lc rgb '#b03060' font "
-		"',9' textcolor rgb '#b03060' front\n",
+		", first %.6f %s offset character %s,1.9 point pt 6 ps 1 lc rgb '#b03060' font ',9' textcolor rgb '#b03060' front\n",
 		(double)events->peak_rss / MIB, late ? "right" : "left", late ? "-0.5" : "0.5");
 }
 
@@ -290,8 +286,7 @@ static void put_event_curve(const struct plot *plot, const char *name, FILE *out
 {
 	if (plot->events.peak_rss != 0)
 		fprintf(out,
-			", \\\n\t'%s.dat' index 1 using 1:($2/MiB) with steps lw 1.2 lc rgb "
-			"'#b03060' title 'RSS at Python events'",
+			", \\\n\t'%s.dat' index 1 using 1:($2/MiB) with steps lw 1.2 lc rgb '#b03060' title 'RSS at Python events'",
 			name);
 }
 

@@ -11,8 +11,8 @@ void plot_put_terminal(const struct plot_style *style, const char *name, FILE *o
 			  " dynamic enhanced background 'white' font 'Helvetica,13'\n";
 	const char *png = "if (strstrt(GPVAL_TERMINALS, 'pngcairo') > 0) {\n"
 			  "\tset terminal pngcairo size %" PRIu64 ",%" PRIu64
-			  " enhanced font 'Sans,11'\n} else {\n\tset terminal png size "
-			  "%" PRIu64 ",%" PRIu64 " enhanced\n}\n";
+			  " enhanced font 'Sans,11'\n} else {\n\tset terminal png size %" PRIu64
+			  ",%" PRIu64 " enhanced\n}\n";
 
 	fprintf(out, "# gnuplot %s.plt draws %s.%s; gnuplot -e 'window=1' %s.plt opens a window\n",
 		name, name, style->format, name);

@@ -344,10 +344,10 @@ static int check(const struct run *run)
 		return error("%s: no lines of Python are in this log; trace with --trace lines",
 			     path);
 	if (run->unplaced != 0)
-		return error("%s: %" PRIu64 " executions of lines are left out: how deep they were "
-			     "called is not known without calls and returns; trace with "
-			     "--trace calls,lines and without --rss-trigger",
-			     path, run->unplaced);
+		return error(
+			"%s: %" PRIu64
+			" executions of lines are left out: how deep they were called is not known without calls and returns; trace with --trace calls,lines and without --rss-trigger",
+			path, run->unplaced);
 	return 0;
 }
 

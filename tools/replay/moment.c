@@ -38,8 +38,7 @@ int moment_parse(const char *text, struct moment *moment)
 
 	if (end == text || *end != '\0' || !(seconds >= 0) || seconds > 1e9)
 		return error(
-			"--at: '%s' is not 'peak', 'rss-peak', 'end', 'exit', 'mark:LABEL' or a "
-			"number of seconds",
+			"--at: '%s' is not 'peak', 'rss-peak', 'end', 'exit', 'mark:LABEL' or a number of seconds",
 			text);
 	moment->kind = MOMENT_TIME;
 	moment->at_ns = (uint64_t)llround(seconds * 1e9);

@@ -23,9 +23,7 @@ struct moment {
 /* For --help: which words there are. */
 #define MOMENT_DOC                                                                                 \
 	"'end' (the program's own code has ended, and Python has not begun to take itself apart; " \
-	"of a process that was killed, its last record), 'exit' (the very end), 'mark:LABEL' "     \
-	"(where the program put this mark first), 'rss-peak' (the largest sample of the resident " \
-	"set), or so many seconds after the start of the first process"
+	"of a process that was killed, its last record), 'exit' (the very end), 'mark:LABEL' (where the program put this mark first), 'rss-peak' (the largest sample of the resident set), or so many seconds after the start of the first process"
 
 /* One of these words, or seconds, with a fraction if wanted. Returns 0, or -1 after a message. */
 int moment_parse(const char *text, struct moment *moment);

@@ -302,8 +302,7 @@ static int cut_at_time(struct moments *moments)
 		log->until_ns = at - log->shift_ns;
 		if (log->alive && log->first_ns > log->until_ns)
 			return error(
-				"--at: %s has what was live from %.3f to %.3f s only: it reached "
-				"its size limit",
+				"--at: %s has what was live from %.3f to %.3f s only: it reached its size limit",
 				log->path, (double)(common(log, log->first_ns) - first) / 1e9,
 				(double)length / 1e9);
 	}

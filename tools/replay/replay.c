@@ -726,8 +726,7 @@ int replay_check_moment(const struct reader *reader, uint64_t time_ns)
 	if (end_ns != 0)
 		snprintf(end, sizeof(end), "%.3f s", seconds_since(reader, end_ns));
 	return error(
-		"%s: it reached its size limit and has the time from %.3f s to %s only: nothing "
-		"is known of %.3f s",
+		"%s: it reached its size limit and has the time from %.3f s to %s only: nothing is known of %.3f s",
 		reader_path(reader), seconds_since(reader, dropped->numbers.time_ns), end,
 		seconds_since(reader, time_ns));
 }

@@ -221,14 +221,12 @@ static void print_arenas_note(const struct account_view *view)
 static void print_other_malloc_note(const struct account *account, const struct account_view *view)
 {
 	if (view->record.malloc != PMT_MALLOCSTATE_OTHER)
-		puts("what malloc keeps is not known: blocks lie outside of the memory that is "
-		     "known\n"
+		puts("what malloc keeps is not known: blocks lie outside of the memory that is known\n"
 		     "      to be its own");
 	else if (account->malloc_maps)
 		puts("malloc is not the C library's: what it keeps free is not known");
 	else
-		puts("malloc is not the C library's, and its mappings were not seen: they are part "
-		     "of\n"
+		puts("malloc is not the C library's, and its mappings were not seen: they are part of\n"
 		     "      the heap or of other anonymous memory");
 }
 
@@ -252,8 +250,7 @@ void account_print_notes(const struct account *account, uint64_t peak_bytes,
 	}
 	if (account->incomplete) {
 		begin(context);
-		puts("events are missing in the log: how much malloc and Python keep free is not "
-		     "known");
+		puts("events are missing in the log: how much malloc and Python keep free is not known");
 	} else if (!last->heap.known && is_remarkable(last, last->heap.held_bytes)) {
 		begin(context);
 		print_other_malloc_note(account, last);

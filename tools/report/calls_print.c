@@ -288,19 +288,15 @@ static void print_notes(const struct calls *calls)
 	report_buffer count;
 
 	if (sums.events == 0)
-		puts("\nnote: no events of the interpreter; --trace calls or --trace profile makes "
-		     "them");
+		puts("\nnote: no events of the interpreter; --trace calls or --trace profile makes them");
 	if (sums.skipped != 0)
-		printf("\nnote: filters of the tracer passed over %s events: calls among them are "
-		       "not counted,\n      and inclusive figures may go on after a function has "
-		       "ended\n",
+		printf("\nnote: filters of the tracer passed over %s events: calls among them are not counted,\n      and inclusive figures may go on after a function has ended\n",
 		       report_count(sums.skipped, count));
 	if (sums.lost != 0)
 		printf("\nnote: %s event%s lost\n", report_count(sums.lost, count),
 		       sums.lost == 1 ? " was" : "s were");
 	if (calls->dropped_seconds > 0)
-		printf("\nnote: the log reached its size limit: what happened up to %.3f s is not "
-		       "known\n",
+		printf("\nnote: the log reached its size limit: what happened up to %.3f s is not known\n",
 		       calls->dropped_seconds);
 	if (calls->cut)
 		puts("\nnote: the deepest calls are charged to a function above them");

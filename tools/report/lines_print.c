@@ -137,8 +137,7 @@ static void put_head(const struct lines *lines)
 	printf("RSS changed by %s in them, by %s elsewhere\n", report_change(lines->charged, c),
 	       report_change(lines->elsewhere, d));
 	if (lines->skipped != 0)
-		printf("note: filters passed over %s events; what changed meanwhile is counted for "
-		       "the line before\n",
+		printf("note: filters passed over %s events; what changed meanwhile is counted for the line before\n",
 		       report_count(lines->skipped, a));
 }
 

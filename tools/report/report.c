@@ -183,9 +183,7 @@ static const char *open_state(const struct reader *reader, bool python_ended,
 		break;
 	}
 	if (python_ended)
-		return "the log is not complete: the interpreter had ended, then a signal ended "
-		       "the "
-		       "process (as after Ctrl-C)";
+		return "the log is not complete: the interpreter had ended, then a signal ended the process (as after Ctrl-C)";
 	snprintf(buffer, REPORT_STATE,
 		 "the log is not complete: the process was killed (no process %" PRIu32
 		 " writes it any more)",

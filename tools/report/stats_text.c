@@ -373,8 +373,7 @@ static void print_notes(const struct stats *stats)
 	}
 	if (report_far_apart(stats->replay.rss.peak_bytes, stats->replay.memory.rss_bytes)) {
 		begin_note(&first);
-		printf("the peak of heap and mappings, after %.3f s, is not that of the resident "
-		       "set, after %.3f s:\n      see both, top --at peak and --at rss-peak\n",
+		printf("the peak of heap and mappings, after %.3f s, is not that of the resident set, after %.3f s:\n      see both, top --at peak and --at rss-peak\n",
 		       report_seconds(stats->replay.memory.at_ns),
 		       report_seconds(stats->replay.rss_peak_ns));
 	}

@@ -247,9 +247,9 @@ static int check_threshold(const struct top *top, const struct reader *reader)
 	if (top->options.what != TOP_TEMPORARY || top->options.threshold <= 1 ||
 	    !reader_folded(reader))
 		return 0;
-	return error("%s: short-lived blocks were counted only for --threshold 0 and 1; trace with "
-		     "PYMEMTRACE_FOLD=off for others",
-		     reader_path(reader));
+	return error(
+		"%s: short-lived blocks were counted only for --threshold 0 and 1; trace with PYMEMTRACE_FOLD=off for others",
+		reader_path(reader));
 }
 
 /* Open a log that has what is asked for. */
@@ -294,8 +294,7 @@ static int take_census(struct top *top, const struct reader *reader, struct cens
 	if (!census->found && top->options.census != NULL)
 		error("%s: no snapshot '%s'", reader_path(reader), top->options.census);
 	else if (!census->found)
-		error("%s: its objects were not told by type: it was traced without the word pymem "
-		      "or with TYPES=off, or has not come to a census, see PYMEMTRACE_CENSUS",
+		error("%s: its objects were not told by type: it was traced without the word pymem or with TYPES=off, or has not come to a census, see PYMEMTRACE_CENSUS",
 		      reader_path(reader));
 	if (!census->found)
 		return EXIT_DATA;

@@ -323,16 +323,14 @@ static void print_mapped_note(const struct top *top)
 	if (top->mapped.bytes == 0)
 		return;
 	if (told_ns == 0) {
-		puts("\nnote: mappings count in full: the log does not tell what of them was "
-		     "resident");
+		puts("\nnote: mappings count in full: the log does not tell what of them was resident");
 		return;
 	}
 	if (top->process_count == 1)
 		printf("\nnote: mappings count as far as they were resident %.3f s after the start",
 		       report_seconds(told_ns));
 	else
-		fputs("\nnote: mappings count as far as they were resident when each log told it "
-		      "last",
+		fputs("\nnote: mappings count as far as they were resident when each log told it last",
 		      stdout);
 	if (untold != 0)
 		printf(";\n      %s that were mapped later count in full",
@@ -347,8 +345,7 @@ static void print_rss_note(const struct top *top)
 	report_buffer size, then;
 
 	if (report_far_apart(rss->bytes, rss->then_bytes))
-		printf("\nnote: the resident set was largest, %s, %.3f s after the start (see --at "
-		       "rss-peak); at\n      this moment it was %s\n",
+		printf("\nnote: the resident set was largest, %s, %.3f s after the start (see --at rss-peak); at\n      this moment it was %s\n",
 		       report_size(rss->bytes, size), report_seconds(rss->at_ns),
 		       report_size(rss->then_bytes, then));
 }
@@ -360,8 +357,7 @@ static void print_notes(const struct top *top)
 	if (top->hides_blocks && !top->options.mappings && top->options.what != TOP_AT_CENSUS)
 		puts("\nnote: " REPORT_PYTHON_NOTE);
 	if (top->dropped && top->options.what == TOP_TEMPORARY)
-		printf("\nnote: the log reached its size limit: short-lived blocks of up to %.3f s "
-		       "are not known\n",
+		printf("\nnote: the log reached its size limit: short-lived blocks of up to %.3f s are not known\n",
 		       top->dropped_seconds);
 	else if (top->dropped) {
 		fputs("\nnote: ", stdout);

@@ -302,8 +302,7 @@ static double timeval_seconds(const struct timeval *time)
 void watch_table_usage(const struct watch_table *table, const struct rusage *usage)
 {
 	fprintf(table->out,
-		"with all children, by the kernel: %.2f s user, %.2f s system, %ld page faults, "
-		"largest RSS %.1f MiB\n",
+		"with all children, by the kernel: %.2f s user, %.2f s system, %ld page faults, largest RSS %.1f MiB\n",
 		timeval_seconds(&usage->ru_utime), timeval_seconds(&usage->ru_stime),
 		usage->ru_minflt + usage->ru_majflt, (double)usage->ru_maxrss / 1024);
 }

@@ -213,8 +213,9 @@ static int stand_in_front(void *state, enum slot slot)
 		return 0;
 	}
 	if (keep_foreign(state, slot) != 0) {
-		say_once(PMT_NOTICE_FOREIGN, "the program's own profile or trace functions are in "
-					     "more threads than can be kept beside ours");
+		say_once(
+			PMT_NOTICE_FOREIGN,
+			"the program's own profile or trace functions are in more threads than can be kept beside ours");
 		return -1;
 	}
 	put_function(state, slot, ours[slot]);

@@ -32,8 +32,9 @@ static int check_words(int asked, struct text *problem)
 	if (!tracing_shared.late)
 		return 0;
 	if (asked && (tracing_shared.options.trace & hooked) != 0) {
-		text_add(problem, "malloc and mmap are traced only if the library is preloaded "
-				  "(LD_PRELOAD)");
+		text_add(
+			problem,
+			"malloc and mmap are traced only if the library is preloaded (LD_PRELOAD)");
 		return -1;
 	}
 	tracing_shared.options.trace &= ~hooked;

@@ -295,9 +295,9 @@ static unsigned choose_mode(unsigned mode)
 	if (!rss.refused && faults_try() == 0)
 		return PMT_RSS_FAULTS;
 	if (mode == PMT_RSS_FAULTS && !rss.refused)
-		say_problem("the system refuses counters of page faults, so the resident set at "
-			    "events is read by the millisecond (PYMEMTRACE_RSS=slice)",
-			    NULL, NULL);
+		say_problem(
+			"the system refuses counters of page faults, so the resident set at events is read by the millisecond (PYMEMTRACE_RSS=slice)",
+			NULL, NULL);
 	rss.refused = 1;
 	return PMT_RSS_SLICE;
 }

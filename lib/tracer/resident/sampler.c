@@ -280,20 +280,13 @@ static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void 
 	register long r12 __asm__("r12") = (long)run_thread;
 	long result;
 
-	__asm__ volatile("syscall\n\t"
-			 "test %%rax, %%rax\n\t"
-			 "jnz 1f\n\t"
-			 "xor %%ebp, %%ebp\n\t"
-			 "call *%%r12\n\t"
-			 "mov %%eax, %%edi\n\t"
-			 "mov %[nr_exit], %%eax\n\t"
-			 "syscall\n\t"
-			 "hlt\n"
-			 "1:"
-			 : "=a"(result)
-			 : "a"((long)SYS_clone), "D"(flags), "S"(top), "d"(tid), "r"(r10), "r"(r8),
-			   "r"(r12), [nr_exit] "i"(SYS_exit)
-			 : "rcx", "r11", "memory");
+	__asm__ volatile(
+		"syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tcall *%%r12\n\tmov %%eax, %%edi\n\tmov %[nr_exit], %%eax\n\tsyscall\n\thlt\n"
+		"1:"
+		: "=a"(result)
+		: "a"((long)SYS_clone), "D"(flags), "S"(top), "d"(tid), "r"(r10), "r"(r8),
+		  "r"(r12), [nr_exit] "i"(SYS_exit)
+		: "rcx", "r11", "memory");
 	return result;
 }
 #elif defined(__aarch64__)
@@ -307,18 +300,12 @@ static long clone_thread(unsigned long flags, void *top, _Atomic int *tid, void 
 	register long x4 __asm__("x4") = (long)tid;
 	register long x19 __asm__("x19") = (long)run_thread;
 
-	__asm__ volatile("svc 0\n\t"
-			 "cbnz x0, 1f\n\t"
-			 "mov x29, xzr\n\t"
-			 "mov x30, xzr\n\t"
-			 "blr x19\n\t"
-			 "mov x8, %[nr_exit]\n\t"
-			 "svc 0\n"
-			 "1:"
-			 : "+r"(x0)
-			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4),
-			   "r"(x19), [nr_exit] "i"(SYS_exit)
-			 : "memory", "x30");
+	__asm__ volatile(
+		"svc 0\n\tcbnz x0, 1f\n\tmov x29, xzr\n\tmov x30, xzr\n\tblr x19\n\tmov x8, %[nr_exit]\n\tsvc 0\n"
+		"1:"
+		: "+r"(x0)
+		: "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x19), [nr_exit] "i"(SYS_exit)
+		: "memory", "x30");
 	return x0;
 }
 #endif
