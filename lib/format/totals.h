@@ -5,7 +5,7 @@
  *
  * Behind the chunk's head stand struct pmt_totals, then `sites` places for sites. All totals chunks
  * are of one slot, which has no others; the first one (sequence 0) says how many chunks were
- *dropped and what else there was in them.
+ * dropped and what else there was in them.
  *
  * The process may be killed between two stores while a chunk is dropped, so everything that changes
  * is there twice. Chunks are dropped one after the other, and have numbers from 1:
@@ -14,8 +14,8 @@
  *	- Then `dropped` becomes N: this one store makes all of it valid.
  *	- Then the place of the chunk is cleared, and used again.
  * So a reader takes numbers[dropped & 1], and of each site the half with the greatest number that
- *is not above `dropped`. When it still finds the chunk that the numbers name as the last, it passes
- *it over.
+ * is not above `dropped`. When it still finds the chunk that the numbers name as the last, it passes
+ * it over.
  *
  * With PMT_COMPATIBLE_HELD the totals chunks hold the beginning of the kept window, too: the blocks
  * and mappings that were live there, the threads and their names. Such a chunk has no places for

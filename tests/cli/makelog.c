@@ -4,7 +4,7 @@
  *
  * A line is one event or one thing about the process; words are separated by one space, numbers are
  * decimal or 0x. STACK is frames, innermost first, as file:line:function, or nothing. In the last
- *word of a line \xHH is a byte.
+ * word of a line \xHH is a byte.
  *
  *	pid N | parent N | python HEX | command WORD... | state N | stop N | flags HEX | lostlive N
  *	at SECONDS		the time from here on

@@ -11,6 +11,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "docs"))
+sys.path.insert(0, str(TOP / "tests"))
 
 import generate  # noqa: E402
 

@@ -2,12 +2,12 @@
 /*
  * Fuzz target: the reader, text, JSON and classic output, and call trees. Whatever a log holds,
  *JSON must parse, text must hold no control character, blocks in rows must be the same events as
- *blocks one by one, and what functions are charged with must add up.
+ * blocks one by one, and what functions are charged with must add up.
  *
  * The first byte of the input says what follows:
  *	even	a log file; its checksums are put right
  *	odd	chunks: kind and flags, slot, u16 length, so many bytes of records; a good file is
- *made around them. Small inputs reach far that way.
+ *	  made around them. Small inputs reach far that way.
  */
 #include <jansson.h>
 #include <stdbool.h>

@@ -6,7 +6,7 @@
  * The first byte of the input says what follows:
  *	even	a compressed log; its index gets its checksum, if it has one
  *	odd	chunks as in a plain log behind a good header, to be compressed here; the bytes
- *after the first five are then put over the compressed file at the offset that these give
+ *	  after the first five are then put over the compressed file at the offset that these give
  */
 #include <stdlib.h>
 #include <string.h>

@@ -6,12 +6,12 @@
  * Rules:
  *	- What the resident set has moved since the event before, of any thread, is charged to the
  *	  function that was running in the thread of the event until then: its own amount. The set
- *is that of the process, so what one thread did may be seen by another one first.
+ *	  is that of the process, so what one thread did may be seen by another one first.
  *	- Time is that since the thread's own last event.
  *	- A function's whole amount has that of everything it called, too; where it is on a stack
- *more than once, everything counts once.
+ *	  more than once, everything counts once.
  *	- Stacks are made from the events: call, resume, throw and c-call put a function on it;
- *return, yield, unwind, c-return and c-exception take it down. Every event but a call names the
+ *	  return, yield, unwind, c-return and c-exception take it down. Every event but a call names the
  *	  function that runs: what stands above it on the stack has ended unseen. One that is not on
  *	  the stack at all was called unseen: it is put there, and no call is counted.
  *	- `events_begin` says what stack a thread has. Without it, and without any function, amounts

@@ -8,31 +8,7 @@
 #include "error.h"
 #include "fold.h"
 #include "progress.h"
-
-static uint64_t since_start(const struct replay *replay, uint64_t time_ns)
-{
-	return time_ns > replay->start_ns ? time_ns - replay->start_ns : 0;
-}
-
-/*
- * What an arena holds are blocks. Of anonymous and reserved ranges only what counts is told, by
- * mapping_counts().
- */
-static void mapping_changed(void *context, uint32_t site, enum mapping_class class, int64_t bytes,
-			    int count)
-{
-	struct replay *replay = context;
-
-	if (class != MAPPING_ARENA && class != MAPPING_MALLOC)
-		sites_change(&replay->mapped, site, class == MAPPING_FILE ? bytes : 0, count);
-}
-
-static void mapping_counts(void *context, uint32_t site, int64_t bytes)
-{
-	struct replay *replay = context;
-
-	sites_change(&replay->mapped, site, bytes, 0);
-}
+#include "replay_parts.h"
 
 /* "realloc" is both a reallocator and the allocator of what it hands out. */
 static uint32_t realloc_kind(uint32_t reallocator)
@@ -54,8 +30,7 @@ void replay_init(struct replay *replay, const struct pmt_header *header)
 	sites_init(&replay->blocks);
 	sites_init(&replay->mapped);
 	threads_init(&replay->threads);
-	mappings_init(&replay->mappings, header->page_bytes, mapping_changed, replay);
-	replay->mappings.counted = mapping_counts;
+	replay_mappings_init(replay, header);
 	account_init(&replay->account, header);
 	for (uint32_t i = 0; i < REPLAY_REALLOCATORS; i++)
 		replay->realloc_kinds[i] = realloc_kind(i);
@@ -87,7 +62,7 @@ void replay_fini(struct replay *replay)
 }
 
 /* Where frees of blocks that are not live are counted. */
-static uint64_t *unknown_frees(struct replay *replay)
+uint64_t *replay_unknown_frees(struct replay *replay)
 {
 	if (replay->dropped != NULL)
 		return &replay->frees.dropped;
@@ -97,7 +72,7 @@ static uint64_t *unknown_frees(struct replay *replay)
 /* A free that meets no block; it may have come too early. */
 static void note_unknown(struct replay *replay, uint32_t slot, const struct reader_block *end)
 {
-	*unknown_frees(replay) += 1;
+	*replay_unknown_frees(replay) += 1;
 	if (replay->folded_log &&
 	    (replay->reader == NULL || reader_late_elsewhere(replay->reader, slot)))
 		early_add(&replay->early, end->addr, end->order, slot);
@@ -195,7 +170,7 @@ static void add_block(struct replay *replay, const struct maker *maker,
 	if (census_wants_late(replay->census, birth->order))
 		tell_census(replay, birth, site, ended);
 	if (ended) {
-		*unknown_frees(replay) -= 1;
+		*replay_unknown_frees(replay) -= 1;
 		return;
 	}
 	if (replay->dropped != NULL && !is_known(replay, maker, birth))
@@ -210,29 +185,18 @@ static void add_block(struct replay *replay, const struct maker *maker,
 	sites_change(&replay->blocks, block.site, (int64_t)birth->size_bytes, 1);
 }
 
-static void mark_peak(struct replay *replay, uint64_t time_ns)
+void replay_mark_peak(struct replay *replay, uint64_t time_ns)
 {
 	sites_mark_peak(&replay->blocks);
 	sites_mark_peak(&replay->mapped);
 	replay->memory = (struct replay_peak){
 		.bytes = replay_memory(replay),
-		.at_ns = since_start(replay, time_ns),
+		.at_ns = replay_since_start(replay, time_ns),
 		.number = replay->number,
 		.rss_bytes = replay->rss.last_bytes,
 		.told_ns = replay->told_ns,
 		.untold_bytes = replay->mappings.untold_bytes,
 	};
-}
-
-/* An event is over: all its changes are in. */
-static inline void settle(struct replay *replay, uint64_t time_ns)
-{
-	if (replay->blocks.live.bytes > replay->heap_peak.bytes) {
-		replay->heap_peak = replay->blocks.live;
-		replay->blocks_peak_ns = since_start(replay, time_ns);
-	}
-	if (replay_memory(replay) > replay->memory.bytes)
-		mark_peak(replay, time_ns);
 }
 
 static inline void on_block(struct replay *replay, const struct maker *maker, uint64_t time_ns,
@@ -246,7 +210,7 @@ static inline void on_block(struct replay *replay, const struct maker *maker, ui
 	}
 	maker->thread->sequence++;
 	add_block(replay, maker, block);
-	settle(replay, time_ns);
+	replay_settle(replay, time_ns);
 }
 
 static struct maker maker_of(struct replay *replay, uint32_t thread, uint32_t slot,
@@ -307,7 +271,7 @@ static void on_realloc(struct replay *replay, const struct reader_event *event)
 	block.addr = record->addr;
 	if (record->addr != 0)
 		add_block(replay, &maker, &block);
-	settle(replay, event->time_ns);
+	replay_settle(replay, event->time_ns);
 }
 
 /* Counts wrap like all sums here; no good log has any that large. */
@@ -329,118 +293,6 @@ static void on_folded(struct replay *replay, const struct reader_event *event)
 	replay->folded.bytes += total.bytes;
 	replay->folded.count += total.count;
 	replay->events += 2 * total.count;
-}
-
-static uint32_t mapping_site(struct replay *replay, const struct reader_event *event,
-			     uint64_t stack, uint32_t class)
-{
-	return sites_find(&replay->mapped, replay->by_stack ? stack : 0, event->thread,
-			  REPLAY_KIND_MAPPING + class);
-}
-
-/* Whether all that happened to a mapping after EVENT is in the log. */
-static bool is_known_from(const struct replay *replay, const struct reader_event *event)
-{
-	if (event->taken)
-		return false;
-	return replay->dropped == NULL || replay->dropped->held.known ||
-	       dropped_before(replay->dropped, event->time_ns, event->order, event->slot, false);
-}
-
-static void on_mmap(struct replay *replay, const struct reader_event *event)
-{
-	const struct pmt_mmap *record = &event->record.mmap;
-	const uint32_t number = mapping_site(replay, event, record->stack, mapping_class(record));
-	struct site *site = &replay->mapped.sites[number];
-
-	site->total.bytes += record->size;
-	site->total.count++;
-	if (is_known_from(replay, event))
-		mappings_mmap(&replay->mappings, record, number);
-	settle(replay, event->time_ns);
-}
-
-static void on_munmap(struct replay *replay, const struct reader_event *event)
-{
-	replay->munmaps++;
-	if (event->taken)
-		return;
-	mappings_munmap(&replay->mappings, &event->record.munmap);
-	settle(replay, event->time_ns);
-}
-
-static void on_mremap(struct replay *replay, const struct reader_event *event)
-{
-	const struct pmt_mremap *record = &event->record.mremap;
-	const uint32_t class = mappings_class_at(&replay->mappings, record->old_addr);
-
-	if (!is_known_from(replay, event))
-		return;
-	mappings_mremap(&replay->mappings, record,
-			mapping_site(replay, event, record->stack, class));
-	settle(replay, event->time_ns);
-}
-
-static void on_rss(struct replay *replay, const struct pmt_rss *record)
-{
-	struct replay_rss *rss = &replay->rss;
-
-	if (rss->samples == 0)
-		rss->first_bytes = record->resident;
-	rss->samples += 1 + (record->repeats < UINT32_MAX ? record->repeats : UINT32_MAX);
-	rss->last_bytes = record->resident;
-	rss->last_own_bytes = record->own;
-	if (record->resident > rss->peak_bytes) {
-		replay->rss_peak_ns = replay->last_ns;
-		rss->peak_bytes = record->resident;
-		rss->peak_own_bytes = record->own;
-	}
-}
-
-static void raise_to(uint64_t *peak, uint64_t value)
-{
-	if (*peak < value)
-		*peak = value;
-}
-
-static void on_rss_detail(struct replay *replay, const struct pmt_rss_detail *record)
-{
-	struct pmt_rss_detail *peak = &replay->rss.peak;
-
-	replay->rss.details++;
-	replay->rss.last = *record;
-	raise_to(&peak->anon, record->anon);
-	raise_to(&peak->file, record->file);
-	raise_to(&peak->shmem, record->shmem);
-	raise_to(&peak->swap, record->swap);
-	raise_to(&peak->hugetlb, record->hugetlb);
-	raise_to(&peak->peak, record->peak);
-}
-
-/*
- * What the account says of ranges of which the replay knows who mapped them. Before
- * account_record(), which forgets the ranges.
- */
-static void on_account(struct replay *replay, const struct reader_event *event)
-{
-	const struct account_ranges *ranges = &replay->account.ranges;
-	const uint64_t number = event->record.account.number;
-
-	for (uint32_t i = 0; i < ranges->count && number != 0; i++) {
-		const struct pmt_account_range *range = &ranges->list[i];
-		const struct mapping_told told = {
-			.account = number,
-			.start = range->addr,
-			.size = range->size,
-			.resident = range->kind == PMT_MEMORY_RESERVED ? 0 : range->resident,
-		};
-
-		if (range->account != number || range->addr == 0 || range->kind == PMT_MEMORY_OWN)
-			continue;
-		mappings_tell(&replay->mappings, &told);
-		replay->told_ns = replay->last_ns;
-	}
-	settle(replay, event->time_ns);
 }
 
 static void on_life(struct replay *replay, uint64_t what)
@@ -478,10 +330,10 @@ static void on_other(struct replay *replay, const struct reader_event *event)
 		threads_rename(&replay->threads, &record->thread_name);
 		break;
 	case PMT_REC_rss:
-		on_rss(replay, &record->rss);
+		replay_rss_sample(replay, &record->rss);
 		break;
 	case PMT_REC_rss_detail:
-		on_rss_detail(replay, &record->rss_detail);
+		replay_rss_detail(replay, &record->rss_detail);
 		break;
 	case PMT_REC_census:
 	case PMT_REC_type_live:
@@ -506,10 +358,10 @@ static void on_other(struct replay *replay, const struct reader_event *event)
 void replay_event(struct replay *replay, const struct reader_event *event)
 {
 	replay->events += event->record.type != PMT_REC_folded;
-	replay->last_ns = since_start(replay, event->time_ns);
+	replay->last_ns = replay_since_start(replay, event->time_ns);
 	replay->number = event->number;
 	if (event->record.type == PMT_REC_account && !event->taken)
-		on_account(replay, event);
+		replay_account_told(replay, event);
 	if (!event->taken)
 		account_record(&replay->account, &event->record, replay->last_ns);
 	switch (event->record.type) {
@@ -526,13 +378,13 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 		on_folded(replay, event);
 		break;
 	case PMT_REC_mmap:
-		on_mmap(replay, event);
+		replay_mmap(replay, event);
 		break;
 	case PMT_REC_munmap:
-		on_munmap(replay, event);
+		replay_munmap(replay, event);
 		break;
 	case PMT_REC_mremap:
-		on_mremap(replay, event);
+		replay_mremap(replay, event);
 		break;
 	case PMT_REC_pyevent:
 	case PMT_REC_c_event:
@@ -590,7 +442,7 @@ int replay_blocks(struct replay *replay, const struct reader_blocks *blocks)
 		on_block(replay, &maker, blocks->time_ns, &blocks->blocks[i]);
 	}
 	replay->events += count;
-	replay->last_ns = since_start(replay, blocks->time_ns);
+	replay->last_ns = replay_since_start(replay, blocks->time_ns);
 	return count < blocks->count;
 }
 
@@ -600,112 +452,11 @@ static int visit_blocks(void *context, const struct reader_blocks *blocks)
 	return replay_blocks(context, blocks);
 }
 
-static void hold_block(struct replay *replay, uint32_t thread, const struct pmt_alloc *record)
-{
-	const uint32_t kind = (uint32_t)record->allocator;
-	const struct heap_block block = {
-		.size_bytes = record->size,
-		.site = sites_find(&replay->blocks, replay->by_stack ? record->stack : 0, thread,
-				   kind),
-	};
-	struct heap_block old;
-
-	if (record->addr == 0)
-		return;
-	if (heap_put(&replay->heap, record->addr, &block, &old))
-		sites_change(&replay->blocks, old.site, (int64_t)(0 - old.size_bytes), -1);
-	account_block(&replay->account, record->addr, block.size_bytes, kind, 1);
-	sites_change(&replay->blocks, block.site, (int64_t)block.size_bytes, 1);
-}
-
-static void hold_memory(struct replay *replay, const struct reader_event *event)
-{
-	const struct pmt_mmap *record = &event->record.mmap;
-
-	threads_get(&replay->threads, event->thread);
-	if (event->record.type == PMT_REC_alloc) {
-		hold_block(replay, event->thread, &event->record.alloc);
-		return;
-	}
-	mappings_mmap(&replay->mappings, record,
-		      mapping_site(replay, event, record->stack, mapping_class(record)));
-	account_record(&replay->account, &event->record, replay->last_ns);
-}
-
-/* A part of a name; BEFORE is the part before it in NAME, whose size is set. */
-static void hold_name(struct replay *replay, const struct pmt_totals_entry *entry,
-		      uint8_t name[UINT8_MAX + PMT_HELD_NAME_BYTES], uint32_t *size)
-{
-	const uint64_t part = pmt_held_value(entry) >> 8, bytes = pmt_held_value(entry) & 255;
-	struct pmt_thread_name record = {.thread = entry->thread};
-
-	if (part == 0)
-		*size = 0;
-	if (part * PMT_HELD_NAME_BYTES != *size || bytes > PMT_HELD_NAME_BYTES || *size > UINT8_MAX)
-		return;
-	memcpy(name + *size, &entry->addr, bytes < 8 ? bytes : 8);
-	if (bytes > 8)
-		memcpy(name + *size + 8, &entry->stack, bytes - 8);
-	*size += (uint32_t)bytes;
-	record.name = (struct pmt_bytes){name, *size};
-	threads_rename(&replay->threads, &record);
-}
-
-/* What was live where the kept window begins. */
-static void hold(struct replay *replay, const struct dropped *dropped)
-{
-	uint8_t name[UINT8_MAX + PMT_HELD_NAME_BYTES];
-	uint32_t size = 0;
-
-	replay->last_ns = since_start(replay, dropped->numbers.time_ns);
-	for (size_t i = 0; i < dropped->held.count; i++) {
-		const struct pmt_totals_entry *entry = &dropped->held.entries[i];
-		const struct pmt_thread thread = {entry->addr, pmt_held_value(entry)};
-		const unsigned kind = pmt_held_kind(entry);
-
-		struct reader_event event;
-
-		if (dropped_event(dropped, i, &event))
-			hold_memory(replay, &event);
-		else if (kind == PMT_HELD_FREE) {
-			*unknown_frees(replay) += 1;
-			early_add(&replay->early, entry->addr, pmt_held_number(entry),
-				  (uint32_t)pmt_held_value(entry));
-		} else if (kind == PMT_HELD_THREAD)
-			threads_identify(&replay->threads, &thread);
-		else if (kind == PMT_HELD_NAME)
-			hold_name(replay, entry, name, &size);
-	}
-	settle(replay, dropped->numbers.time_ns);
-}
-
-/* What was dropped is of no known thread; of what was live only the window's beginning is known. */
-static void add_dropped(struct replay *replay, const struct dropped *dropped)
-{
-	threads_get(&replay->threads, 0);
-	for (size_t i = 0; i < dropped->count; i++) {
-		const struct dropped_site *part = &dropped->sites[i];
-		const uint32_t number = sites_find(
-			&replay->blocks, replay->by_stack ? part->stack : 0, 0, part->allocator);
-		struct site *site = &replay->blocks.sites[number];
-
-		site->total.count += part->count;
-		site->total.bytes += part->bytes;
-	}
-	replay->frees.count += dropped->numbers.frees;
-	replay->folded.count += dropped->numbers.folded;
-	replay->folded.bytes += dropped->numbers.folded_bytes;
-	replay->lost += dropped->numbers.lost;
-	replay->events += dropped->events;
-	replay->dropped = dropped;
-	hold(replay, dropped);
-}
-
 void replay_begin(struct replay *replay, const struct reader *reader)
 {
 	replay->reader = reader;
 	if (reader_dropped(reader) != NULL)
-		add_dropped(replay, reader_dropped(reader));
+		replay_add_dropped(replay, reader_dropped(reader));
 }
 
 static double seconds_since(const struct reader *reader, uint64_t time_ns)

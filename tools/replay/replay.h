@@ -4,9 +4,9 @@
  *
  * Rules:
  *	- An allocation at an address that is live replaces the block there, which counts as
- *`replaced` and not as a free: its free was lost.
+ *	  `replaced` and not as a free: its free was lost.
  *	- A free of an address that is not live changes nothing. It counts as `inherited` in a log
- *that began with blocks already there (flag FORKED or LATE), else as `unmatched`.
+ *	  that began with blocks already there (flag FORKED or LATE), else as `unmatched`.
  *	- A realloc is one allocation, under the new stack, and one free of the old block. The old
  *	  address 0 means that there was no old block, the new address 0 that there is no new one.
  *	- Address 0 is no block: an allocation or a free of it is passed over.
@@ -15,7 +15,7 @@
  *
  * Logs that reached their size limit (totals.h):
  *	- What was dropped counts as allocated and freed, but is never live; its events and lost
- *ones count, too.
+ *	  ones count, too.
  *	- A block is live only if no event after its allocation can have been dropped. Another one
  *	  just counts as allocated. The same goes for mappings.
  *	- A free of an address that is not live counts as `dropped`.
@@ -25,21 +25,21 @@
  *	- Folded blocks count as allocated and as freed, and are never live.
  *	- A late allocation is live from its record on. When another thread freed the block, that
  *	  free may have come first: so a free of an address that is not live waits, and an
- *allocation that was made before it (by order number, then slot) meets it. Then the block counts as
+ *	  allocation that was made before it (by order number, then slot) meets it. Then the block counts as
  *	  allocated and as freed, was never live, and the free is unmatched no more. Of several
- *frees that wait the first one after the allocation is met.
+ *	  frees that wait the first one after the allocation is met.
  *	- So the heap lacks the blocks that had no record at the moment: at most `held_bytes`.
  *
  * The peak is that of the heap and the program's own mappings together, as far as these count
  * (mappings.h). `blocks` and `mapped` have both their peaks at that moment; the heap's alone is
- *known as a sum only.
+ *	  known as a sum only.
  *
  * Temporary: a block that was freed by the thread that allocated it, when this thread had made at
  * most THRESHOLD further allocations in between. 0: freed before this thread's next allocation; 1:
  * before its next but one. A realloc allocates before it frees, as a program that did it by hand
  * would: the block it replaces has seen at least one further allocation, so growing a buffer step
- *by step is temporary with the threshold 1 and is not with 0. Mappings do not count. A log with
- *folding says itself which blocks were, for the thresholds 0 and 1; larger ones count as 1.
+ *	  by step is temporary with the threshold 1 and is not with 0. Mappings do not count. A log with
+ *	  folding says itself which blocks were, for the thresholds 0 and 1; larger ones count as 1.
  */
 #ifndef PMT_TOOLS_REPLAY_H
 #define PMT_TOOLS_REPLAY_H
