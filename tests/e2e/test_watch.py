@@ -612,11 +612,13 @@ time.sleep(1)
 
 def test_colours_are_for_terminals() -> None:
     command = [str(TOOL), "watch", "-i", "0.05", "--", *PYTHON, GROWS]
-    _, shown = run_in_terminal(command, b"", b"", clean_env())
+    shows = {"TERM": "xterm"}
+    _, shown = run_in_terminal(command, b"", b"", clean_env(shows))
     assert re.search(rb"\033\[31m +[\d.]+\033\[0m", shown)
     assert re.search(rb"\033\[32m +[\d.]+\033\[0m", shown)
-    _, shown = run_in_terminal(command, b"", b"", clean_env({"NO_COLOR": "1"}))
-    assert b"\033" not in shown and b"total" in shown
+    for hides in ({**shows, "NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
+        _, shown = run_in_terminal(command, b"", b"", clean_env(hides))
+        assert b"\033" not in shown and b"total" in shown
     assert b"\033" not in execute(command).err
 
 

@@ -53,31 +53,8 @@ static int run(int count, char **operands)
 }
 
 static const struct command_option options[] = {
-	{.name = "output",
-	 .letter = 'o',
-	 .value = "FILE",
-	 .kind = COMMAND_TEXT,
-	 .target = &settings.output,
-	 .doc = "name of the log (default: that of the compressed one, without .zst)"},
-	{.name = "output-folder",
-	 .value = "DIR",
-	 .kind = COMMAND_TEXT,
-	 .target = &settings.folder,
-	 .doc = "folder for the logs, made if there is none (default: that of each compressed log)"},
-	{.name = "keep",
-	 .letter = 'k',
-	 .kind = COMMAND_SWITCH,
-	 .target = &settings.keep,
-	 .doc = "keep the compressed log; this is the default"},
-	{.name = "remove",
-	 .kind = COMMAND_SWITCH,
-	 .target = &settings.remove,
-	 .doc = "remove the compressed log once the plain one was read back and is the same"},
-	{.name = "force",
-	 .letter = 'f',
-	 .kind = COMMAND_SWITCH,
-	 .target = &settings.force,
-	 .doc = "replace files that exist"},
+	CONVERT_OPTIONS(settings, "log", "compressed log",
+			"that of the compressed one, without .zst", ""),
 	{.name = NULL},
 };
 

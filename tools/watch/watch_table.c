@@ -3,10 +3,9 @@
 #include "watch_table.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "colour.h"
 #include "error.h"
 #include "escape.h"
 #include "report.h"
@@ -19,16 +18,10 @@ enum {
 	SUMMARY_ROWS = 20, /* the JSON has all */
 	BRIEF_NAMES = 6,
 };
-#define RED "\033[31m"
-#define GREEN "\033[32m"
-#define PLAIN "\033[0m"
 
 void watch_table_init(struct watch_table *table, const struct watch_choice *choice, FILE *out)
 {
-	const char *no_color = getenv("NO_COLOR");
-
-	*table = (struct watch_table){.out = out, .choice = choice};
-	table->colours = isatty(fileno(out)) && (no_color == NULL || *no_color == '\0');
+	*table = (struct watch_table){.out = out, .choice = choice, .colours = colour_wanted(out)};
 }
 
 /* --- the order of the rows --- */
@@ -119,7 +112,7 @@ static const char *colour_of(const struct watch_table *table, const struct cell 
 	if (!table->colours || !counts || !procfs_known(cell->value) ||
 	    !procfs_known(cell->before) || cell->value == cell->before)
 		return NULL;
-	return cell->value > cell->before ? RED : GREEN;
+	return cell->value > cell->before ? COLOUR_RED : COLOUR_GREEN;
 }
 
 static void put_cell(const struct watch_table *table, const struct cell *cell)
@@ -129,7 +122,7 @@ static void put_cell(const struct watch_table *table, const struct cell *cell)
 
 	cell_text(cell, text);
 	if (colour != NULL)
-		fprintf(table->out, "%s%*s" PLAIN, colour, cell->column->width, text);
+		fprintf(table->out, "%s%*s" COLOUR_PLAIN, colour, cell->column->width, text);
 	else
 		fprintf(table->out, "%*s", cell->column->width, text);
 }

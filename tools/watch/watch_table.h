@@ -16,7 +16,7 @@ struct watch_table {
 	bool colours; /* what grew is red, what shrank is green */
 };
 
-/* Colours when OUT is a terminal and NO_COLOR is not set. */
+/* Colours as colour_wanted() says. */
 void watch_table_init(struct watch_table *table, const struct watch_choice *choice, FILE *out);
 /* Column titles. */
 void watch_table_header(const struct watch_table *table);
