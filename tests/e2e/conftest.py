@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import harness
 import interpreters
+
+# The events of a log are a million dictionaries, none of which is garbage: to look at them again and
+# again while they are read takes a quarter of the time.
+gc.set_threshold(1_000_000, 50, 100)
 
 
 def pytest_configure(config: pytest.Config) -> None:

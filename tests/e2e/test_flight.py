@@ -200,7 +200,7 @@ def by_site(log: Log) -> dict[Any, list[int]]:
     return sums
 
 
-@pytest.mark.interpreters("3.11")
+@pytest.mark.interpreters()
 @pytest.mark.slow
 @FOLDS
 def test_python(tracer: Tracer, python: Python, fold: str) -> None:

@@ -72,6 +72,7 @@ def live(log: Log) -> list[tuple[Any, ...]]:
     return sorted((r["bytes"], r["count"], str(r["stack"])) for r in rows)
 
 
+@pytest.mark.interpreters("3.12")
 @pytest.mark.slow
 def test_same_totals(once: Once, python: Python) -> None:
     folded, plain = young(once, python, **ON), young(once, python, **OFF)

@@ -38,6 +38,7 @@ def buffers(tracer: Tracer, python: Python, moment: str) -> int:
     return sum(size > BUFFER + 40 for size in sizes)  # not those that were copied
 
 
+@pytest.mark.interpreters("3.13")
 def test_a_mark_keeps_the_records_of_what_a_thread_holds(tracer: Tracer, python: Python) -> None:
     assert buffers(tracer, python, "none") < BUFFERS  # else this shows nothing
     assert buffers(tracer, python, "mark") == BUFFERS

@@ -27,6 +27,7 @@ def child(run: Run) -> Log:
     return found
 
 
+@pytest.mark.interpreters("3.13")
 @pytest.mark.parametrize("how", ("kill", "raise", "self_kill", "term", "term_in_thread", "busy"))
 def test_a_child_that_ends_by_a_signal(tracer: Tracer, python: Python, how: str) -> None:
     run = tracer.python(python, "last_census.py", how, options=TYPED)
@@ -37,6 +38,7 @@ def test_a_child_that_ends_by_a_signal(tracer: Tracer, python: Python, how: str)
     assert "\n2 processes, added up\n" in text
 
 
+@pytest.mark.interpreters("3.13")
 def test_a_worker_of_a_pool(tracer: Tracer, python: Python) -> None:
     run = tracer.python(python, "last_census.py", "pool", options=TYPED)
     assert records(child(run)) == RECORDS
@@ -53,6 +55,7 @@ def test_the_handler_is_not_seen(tracer: Tracer, python: Python) -> None:
     assert moments(run.log)[-1] == "end"
 
 
+@pytest.mark.interpreters("3.13")
 def test_an_interval(tracer: Tracer, python: Python) -> None:
     need(platform.machine() == "x86_64", "the number of a system call")
     run = tracer.python(python, "last_census.py", "interval", options={**TYPED, "CENSUS": "1"})

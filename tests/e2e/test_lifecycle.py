@@ -126,6 +126,7 @@ def test_stdin_script(tracer: Tracer, python: Python) -> None:
 SLOW = pytest.mark.slow  # many events
 
 
+@pytest.mark.interpreters("3.12", "3.13")
 @pytest.mark.parametrize(
     "variable",
     [

@@ -129,6 +129,7 @@ def test_counts_and_positions_equal_those_of_the_program(tracer: Tracer, python:
         assert inferred == 0 and not notices
 
 
+@pytest.mark.interpreters()
 @pytest.mark.parametrize("trace", ("objects,malloc,mmap,pymem,rss", "objects,rss"))
 def test_beside_other_events(tracer: Tracer, python: Python, trace: str) -> None:
     options = {"TRACE": trace, "FOLD": "on", "RSS": "auto"}
@@ -136,6 +137,7 @@ def test_beside_other_events(tracer: Tracer, python: Python, trace: str) -> None
     check_report(run, python)
 
 
+@pytest.mark.interpreters()
 @pytest.mark.parametrize("how", ("malloc", "debug", "pymalloc_debug"))
 def test_with_other_allocators(tracer: Tracer, python: Python, how: str) -> None:
     need(not python.free_threaded or how == "debug", "not for free-threaded builds")

@@ -54,6 +54,7 @@ def test_threads_that_do_much(tracer: Tracer, python: Python) -> None:
     assert 1 * MIB < more <= 16 * MIB + threads * MIB
 
 
+@pytest.mark.interpreters("3.11")
 @pytest.mark.slow
 def test_many_stacks(tracer: Tracer, python: Python) -> None:
     """Two million stacks: the table of them has a bound."""

@@ -167,7 +167,7 @@ FOLLOWED = """fork fork_normal_exit pool_fork pool_spawn pool_forkserver pool_cl
 spawn_child other_child exec_python exec_other profile_in_child fork_in_thread""".split()
 
 
-@pytest.mark.interpreters("3.12", "3.14")
+@pytest.mark.interpreters("3.12")
 @pytest.mark.parametrize(
     "case",
     [

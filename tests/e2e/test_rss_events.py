@@ -111,7 +111,7 @@ def test_without_sampler(tracer: Tracer, a_python: Python, mode: str) -> None:
     compare(at_calls(run.log, "marker"), run.report)
 
 
-@pytest.mark.interpreters("3.12")
+@pytest.mark.interpreters()
 def test_four_threads(tracer: Tracer, python: Python, mode: str) -> None:
     """In turns: who does something sees it at once, the others after a while."""
     run = trace(tracer, python, "threads", MODES[mode], RSS=mode)

@@ -89,7 +89,7 @@ def check(log: Log) -> None:
     assert rows(log, "stack") == live_by_stack(replay)
 
 
-@pytest.mark.interpreters("3.11", "3.13")
+@pytest.mark.interpreters()
 @pytest.mark.slow
 @environments
 def test_stress(tracer: Tracer, python: Python, environment: dict[str, str]) -> None:

@@ -193,6 +193,7 @@ ENDS = {
 }
 
 
+@pytest.mark.interpreters("3.13")
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ENDS)
 def test_every_end_has_its_census(tracer: Tracer, python: Python, how: str) -> None:
