@@ -58,7 +58,8 @@ def random_log(seed: int) -> str:
         kind = rng.random()
         if kind < 0.6:
             if rng.random() < 0.5:
-                text.append(f"memory {rng.randint(0, 9999)} {rng.randint(0, 99)} {number}")
+                peak = number + rng.randint(0, 40)  # falls, as the kernel's figure does
+                text.append(f"memory {rng.randint(0, 9999)} {rng.randint(0, 99)} {peak}")
             text.append(f"line {frame}")
         elif kind < 0.95:
             text.append(f"py {rng.randint(0, 7)} {frame}")
@@ -159,13 +160,15 @@ class Table:
 
     def log(self, found: list[dict[str, Any]]) -> Table:
         threads: dict[int, Thread] = collections.defaultdict(lambda: Thread(2, 2))
+        peak = 0
         for event in found:
             number = event.get("thread", 0)
             if event["event"] == "events_begin":
                 base = 2 if "file" in event else 1
                 threads[number] = Thread(base, base)
             elif event["event"] == "memory":
-                threads[number].memory = event
+                peak = max(peak, event["peak"])
+                threads[number].memory = {**event, "peak": peak}
             elif event["event"] in ("line", "pyevent", "c_event", "create", "destroy"):
                 self.event(threads[number], event)
         for thread in threads.values():

@@ -68,6 +68,7 @@ struct run {
 	struct hashindex index; /* of places */
 	uint64_t seen;		/* line events */
 	uint64_t unplaced;	/* of these, such whose depth is not known */
+	uint64_t peak;		/* largest resident set that the kernel has told so far */
 };
 
 /* --- rows --- */
@@ -307,6 +308,10 @@ static int visit(void *context, const struct reader_event *event)
 		struct line_thread *thread = thread_of(run, event->thread);
 
 		thread->memory = event->record.memory;
+		/* The kernel's counters are not exact: what it calls the largest may fall. */
+		if (run->peak < thread->memory.peak)
+			run->peak = thread->memory.peak;
+		thread->memory.peak = run->peak;
 		thread->has_memory = true;
 	} else if (reader_is_python_event(type)) {
 		struct line_thread *thread = thread_of(run, event->thread);
