@@ -29,7 +29,7 @@
 
 #include <stdint.h>
 
-/* Whose records were dropped that end blocks or mappings. */
+/* Which slot the dropped records belong to that end blocks or mappings. */
 #define PMT_TOTALS_FREES_NONE 0U
 #define PMT_TOTALS_FREES_ONE 1U	 /* of `frees_slot` */
 #define PMT_TOTALS_FREES_MORE 2U /* of several slots */

@@ -85,7 +85,10 @@ int cpm_is_entered(const struct cpm_context *c)
 	return c->state == CPM_ENTERED && c->pid == contexts.pid;
 }
 
-/* One that is suspended wants them, too: the tracer would not know later what ended meanwhile. */
+/*
+ * A suspended context wants its events, too: else the tracer would not know which calls had ended
+ * when it goes on.
+ */
 static unsigned words_wanted(void)
 {
 	unsigned words = 0;
@@ -116,7 +119,10 @@ static int mark_clock(const struct cpm_context *c, const char *verb)
 	return mark(c, verb, text);
 }
 
-/* Its name says when, which, who and how deep. One more than fits PATH: cut. */
+/*
+ * The name of the log holds the time, a number, the process and the depth. A name longer than PATH
+ * is cut.
+ */
 static void make_name(const struct cpm_context *c, char *path, size_t size)
 {
 	const time_t now = time(NULL);
@@ -231,7 +237,7 @@ static void close_text(struct cpm_context *c)
 
 /* --- entering --- */
 
-/* The one above takes over; the log says where to look for what follows. */
+/* A context above this one takes over, and the log of this one says in which log the rest is. */
 static int detach(struct cpm_context *c, const char *path)
 {
 	const char *space = c->kind == CPM_REFERENCES ? " " : "";

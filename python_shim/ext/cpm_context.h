@@ -51,7 +51,7 @@ int cpm_depth(enum cpm_kind kind);
 int cpm_enter(struct cpm_context *c);
 /* QUIET: what goes wrong is said on stderr, because an exception is on its way. */
 int cpm_leave(struct cpm_context *c, int quiet);
-/* Is it entered, in this process? */
+/* Whether the context is entered, in this process. */
 int cpm_is_entered(const struct cpm_context *c);
 int cpm_message(struct cpm_context *c, const char *text);
 int cpm_line(struct cpm_context *c, const char *text);

@@ -152,7 +152,7 @@ static int look_up_all(void *handle)
 	       look_up(handle, "pymemtrace_problem", &tracer.problem);
 }
 
-/* It stays: the interpreter has functions of it. */
+/* The library stays loaded: the interpreter holds pointers to its functions. */
 static int load(void)
 {
 	void *handle;

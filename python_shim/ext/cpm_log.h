@@ -41,11 +41,16 @@ const char *cpm_program(void);
  * NULL with an exception set.
  */
 struct cpm_log *cpm_log_take(const char *beside, unsigned words);
-/* One holder less; nobody left: closed; nobody left at all: removed, unless it is to stay. */
+/*
+ * Gives up a hold on the log. Without a context in it the log is closed; without any holder it is
+ * removed, unless it is to be kept.
+ */
 void cpm_log_release(struct cpm_log *log);
 /* Bring what is traced to WORDS (CPM_*), besides what the process is traced for anyway. */
 int cpm_log_words(unsigned words);
-/* No context is left: close the log if it was begun for them. Somebody still holds it. */
+/*
+ * When the last context has ended: close the log if it was begun for contexts. Its holders keep it.
+ */
 void cpm_log_close(struct cpm_log *log);
 /* pymemtrace:ID:VERB:TEXT, in several marks where it is long. */
 int cpm_log_mark(unsigned long long id, const char *verb, const char *text, size_t size);

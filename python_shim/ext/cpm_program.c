@@ -29,7 +29,7 @@ struct run {
 	char *stack;
 };
 
-/* Our memory is not to be seen by handlers that were meant for us. */
+/* The program's signal handlers must not run in the child, which shares its memory. */
 static void drop_handlers(void)
 {
 	struct sigaction action;
@@ -62,7 +62,10 @@ static int grandchild(void *context)
 	return 127;
 }
 
-/* A child of ours that runs MAIN on a stack in our memory, and nothing else goes on meanwhile. */
+/*
+ * Starts a child that runs MAIN on a stack in the memory of this process. The calling thread waits
+ * until the child has ended.
+ */
 static pid_t start(int (*main)(void *), struct run *run, size_t stack_end, int flags)
 {
 	const pid_t pid = clone(main, run->stack + stack_end, CLONE_VM | CLONE_VFORK | flags, run);

@@ -57,7 +57,7 @@ static int is_own(void)
 	return atomic_load(&rss.fd) != 0 && atomic_load(&rss.pid) == getpid();
 }
 
-/* A descriptor that is not ours any more is not ours to close. */
+/* A descriptor that another part of the program has taken over is left open. */
 static void open_anew(int is_parents)
 {
 	const int old = atomic_load(&rss.fd);

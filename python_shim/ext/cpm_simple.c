@@ -32,7 +32,7 @@ static void add_sums(struct simple *s, int sign)
 	s->dead += sign * atomic_load(&objcount.dead);
 }
 
-/* Begin or end to count, as its place in the stack wants it. */
+/* Begins to count when the context is on top of the stack, and ends it otherwise. */
 static void settle(struct simple *s)
 {
 	const int counting = s->entered && !s->suspended && s == top;

@@ -34,7 +34,7 @@ static PyObject *custom_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 	return self;
 }
 
-/* Puts TEXT in place of the one in *FIELD. The old one goes last: its end may run any code. */
+/* Puts TEXT into *FIELD, and then releases the old text, whose finalizer may run any code. */
 static void replace(PyObject *self, PyObject **field, PyObject *text)
 {
 	PyObject *old;

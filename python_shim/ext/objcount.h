@@ -62,7 +62,7 @@ static int objcount_event(PyObject *object, PyRefTracerEvent event, void *Py_UNU
 	return objcount_hand_on(object, event);
 }
 
-/* Be there, and in front. -1 with an exception set. */
+/* Installs our tracer in front of all others. Returns -1 with an exception set on failure. */
 static int objcount_start(void)
 {
 	const int depth = atomic_load(&objcount.depth);
@@ -76,7 +76,7 @@ static int objcount_start(void)
 	return PyRefTracer_SetTracer(objcount_event, NULL);
 }
 
-/* Below another tracer ours stays. It does no harm there. */
+/* When another tracer was installed on top of ours, ours stays below it, where it does no harm. */
 static void objcount_stop(void)
 {
 	void *data = NULL;

@@ -81,7 +81,7 @@ static void watch_script(const void *picture, const struct plot_style *style, co
 	watch_plot_script(picture, style, name, out);
 }
 
-/* The last one takes what no other does. */
+/* The last entry takes every file that no other entry takes. */
 static const struct picture_kind kinds[] = {
 	{WATCH_JSON_START, watch_read, watch_data, watch_script, watch_destroy},
 	{"", log_read, log_data, log_script, log_destroy},

@@ -210,7 +210,9 @@ static struct held *held_of(struct classic *c, uint32_t thread, bool make)
 	return &c->held[count];
 }
 
-/* The waiting event of a thread: NEXT is right behind it, or of no line at all. */
+/*
+ * Prints or drops the event of a thread that waits, now that the next one of the thread is known.
+ */
 static void release(struct classic *c, struct held *held, bool next_is_shown)
 {
 	held->there = false;
@@ -252,7 +254,7 @@ static void put_message(struct classic *c, uint64_t time_ns, const struct pmt_by
 	classic_put_message(c->out, &line, text->data, text->size);
 }
 
-/* A mark of the context itself, or of nobody's, which is a message. */
+/* A mark of this context, or of no context at all: that is a message of the program. */
 static void on_context_mark(struct classic *c, const struct reader_event *event)
 {
 	const enum span_verb verb = span_mark(&c->span, &event->record.mark.text, event->thread);
@@ -301,7 +303,10 @@ static uint32_t name_of(struct classic *c, uint64_t type)
 	return name;
 }
 
-/* Objects of before the log are not counted, and their ends change nothing. */
+/*
+ * Objects that were made before the log began are not counted, so their destruction changes no
+ * count.
+ */
 static void count_object(struct classic *c, const struct pmt_record *record, uint32_t name)
 {
 	const bool made = record->type == PMT_REC_create;
@@ -315,7 +320,7 @@ static void count_object(struct classic *c, const struct pmt_record *record, uin
 	c->live[name] += made;
 }
 
-/* An object of the context may end where the context does not look. */
+/* An object that the context saw made may be destroyed while the context does not look. */
 static void count_end(struct classic *c, const struct pmt_record *record)
 {
 	struct heap_block old;

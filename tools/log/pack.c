@@ -134,7 +134,10 @@ int pack_compress(struct pack *p, int level, FILE *out, const char *path)
 	return rc;
 }
 
-/* A lost piece: no head of a chunk, and not one that was never begun either. */
+/*
+ * Fills the place of a lost piece so that a reader takes it neither for a chunk nor for a place
+ * that was never used.
+ */
 static void lose_piece(struct pack_result *result, uint8_t *piece, size_t size)
 {
 	memset(piece, 0xff, size);

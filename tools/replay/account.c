@@ -10,7 +10,7 @@
 
 /* A tracer writes a few thousand; a log may say what it likes. */
 #define RANGES_MAX 100000U
-/* So soon an account says what was there before the log. */
+/* An account that is taken this early tells what the process had before its log began. */
 #define BEFORE_NS 1000000000U
 
 const char *const account_part_names[ACCOUNT_PARTS] = {
@@ -230,7 +230,7 @@ static void add_known(void *context, uint32_t site, uint64_t bytes)
 	gaps->known += bytes;
 }
 
-/* What is nobody's in RANGE, where that is all of it, becomes that of ACCOUNT_BY_NOBODY. */
+/* A range none of whose bytes has a known owner is given to ACCOUNT_BY_NOBODY as a whole. */
 static void fill_gaps(struct account *account, const struct pmt_account_range *range)
 {
 	const struct pmt_mmap before = {.addr = range->addr,

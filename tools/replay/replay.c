@@ -69,7 +69,10 @@ uint64_t *replay_unknown_frees(struct replay *replay)
 	return replay->inherits ? &replay->frees.inherited : &replay->frees.unmatched;
 }
 
-/* A free that meets no block; it may have come too early. */
+/*
+ * Counts a free of an address that is not live. It may have come before the record of the block
+ * that it ends.
+ */
 static void note_unknown(struct replay *replay, uint32_t slot, const struct reader_block *end)
 {
 	*replay_unknown_frees(replay) += 1;
@@ -90,7 +93,7 @@ static bool was_temporary(const struct replay *replay, const struct site *site,
 	return thread->sequence - old->sequence <= replay->threshold;
 }
 
-/* Who makes the events of blocks that are replayed. */
+/* The thread and the slot whose events are replayed. */
 struct maker {
 	struct thread *thread;
 	uint64_t time_ns;
@@ -317,7 +320,7 @@ static void add_to_census(struct replay *replay, const struct reader_event *even
 	census_add(replay->census, &event->record, &place);
 }
 
-/* What is not about blocks. */
+/* Replays a record that is not about blocks. */
 static void on_other(struct replay *replay, const struct reader_event *event)
 {
 	const struct pmt_record *record = &event->record;

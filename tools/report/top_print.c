@@ -192,7 +192,7 @@ static void print_subject(const struct top *top)
 	}
 }
 
-/* Behind the last record of a log nothing is held back. */
+/* At the very end of a log no thread holds blocks back. */
 static bool reads_all(const struct top *top)
 {
 	const enum moment_kind kind = top->options.moment.kind;
@@ -213,7 +213,9 @@ static void print_held(const struct top *top)
 		printf(" (" REPORT_HELD ")", report_size(top->held_bytes, size));
 }
 
-/* When it was. Of several processes only some moments are one. */
+/*
+ * When the moment was. Of several processes only some kinds of moment are a single point in time.
+ */
 static void print_when(const struct top *top)
 {
 	const enum moment_kind kind = top->options.moment.kind;
@@ -259,7 +261,7 @@ static void print_processes(const struct top *top)
 	putchar('\n');
 }
 
-/* Before anything else: of which processes the log lacks the rest. */
+/* The first lines: the logs in which tracing stopped before their process ended. */
 static void print_stopped(const struct top *top)
 {
 	for (size_t i = 0; i < top->process_count; i++) {
@@ -369,7 +371,7 @@ static void print_notes(const struct top *top)
 
 void top_print(const struct top *top, uint64_t limit)
 {
-	/* Without any census there is nothing to tell; that was said already. */
+	/* Without any census there is nothing to print; a message has said so. */
 	if (top->options.what == TOP_AT_CENSUS && count_censuses(top) == 0)
 		return;
 	print_head(top);

@@ -15,7 +15,7 @@
 
 #include "error.h"
 
-/* As they were when we began: what the command is to get. */
+/* Signal settings from before this program changed them. The command gets these. */
 static struct {
 	sigset_t mask;
 	struct sigaction child_ended, broken_pipe;

@@ -108,7 +108,7 @@ void newpids_look(struct newpids *newpids, bool full, newpids_visit *visit, void
 	if (now > before && before != 0 && now - before <= RANGE_MAX) {
 		visit_range(before + 1, now, visit, context);
 	} else if (now != 0 && now < before && rest + now <= RANGE_MAX) {
-		/* Behind the highest one the ids began anew. */
+		/* After the highest id the kernel begins again with low ones. */
 		visit_range(before + 1, newpids->limit - 1, visit, context);
 		visit_range(1, now, visit, context);
 	} else if (now != before) {

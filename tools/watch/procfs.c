@@ -259,7 +259,7 @@ static uint64_t count_files(int folder)
 	return count;
 }
 
-/* It ended: it holds nothing, though its files may say that we must not look. */
+/* A process that has ended holds no memory, even where its files cannot be read. */
 static void set_nothing(struct procfs_sample *sample)
 {
 	static const enum procfs_figure none[] = {PROCFS_RSS, PROCFS_USS, PROCFS_PSS, PROCFS_SWAP,

@@ -206,7 +206,7 @@ static void offer(void *context, pid_t pid)
 	append(&tree->found, found);
 }
 
-/* It has a parent among ours that was there before it. */
+/* Whether the process has a parent in the tree that is older than it is. */
 static bool adopt(struct proctree *tree, struct proctree_process *process)
 {
 	struct proctree_process *parent = find_live(tree, process->parent_pid);
@@ -220,7 +220,10 @@ static bool adopt(struct proctree *tree, struct proctree_process *process)
 	return true;
 }
 
-/* Parents can come behind their children: again, as long as one finds its place. */
+/*
+ * A parent can stand behind its child in the list, so the list is read again as long as a process
+ * finds its place.
+ */
 static void place_found(struct proctree *tree)
 {
 	struct proctree_list *found = &tree->found;
