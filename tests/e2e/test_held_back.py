@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import Python, Tracer, tool
+from harness import TARGETS, Python, Run, Tracer, tool
 
 FOLDED = {"TRACE": "malloc,mmap,pymem,rss", "FOLD": "on"}
 THREADS, OBJECTS, BUFFERS, BUFFER = 6, 70, 15, 1_721
@@ -27,6 +27,40 @@ def test_a_census_counts_what_other_threads_hold(
     assert dropped == (0 if how == "ended" else THREADS * OBJECTS)
     assert "<not looked at>" not in rows
     assert b"missing" not in tool("top", "--by", "type", "--census", which, run.log.path).err
+
+
+def rows_of(run: Run, moment: str) -> dict[str, int]:
+    """How many blocks of a line of the threads' function live at a moment; by the line's source."""
+    source = (TARGETS / "held_back.py").read_text(encoding="utf-8").splitlines()
+    counts: dict[str, int] = {}
+    for row in run.log.top("--at", moment):
+        if str(row["file"]).endswith("held_back.py") and row["line"]:
+            line = source[row["line"] - 1].strip()
+            counts[line] = counts.get(line, 0) + row["count"]
+    return counts
+
+
+@pytest.mark.interpreters("3.12")
+@pytest.mark.parametrize("moment", ("mark:now", "end"))
+@pytest.mark.parametrize("how", ("waiting", "ended", "busy"))
+def test_a_report_counts_what_other_threads_hold(
+    tracer: Tracer, python: Python, how: str, moment: str
+) -> None:
+    """At a mark, and when the program's own code has ended: blocks of other threads are there."""
+    run = tracer.python(python, "held_back.py", how, moment.split(":")[0], options=FOLDED)
+    held = rows_of(run, moment)
+    kept = next(n for line, n in held.items() if line.startswith("mine = "))
+    buffers = next(n for line, n in held.items() if line.startswith("mine += "))
+    # An object a block, besides a few lists.
+    assert THREADS * OBJECTS <= kept < THREADS * (OBJECTS + 5)
+    assert THREADS * BUFFERS <= buffers < THREADS * (BUFFERS + 5)
+    dropped = next((n for line, n in held.items() if line.startswith("dropped = ")), 0)
+    if how == "ended":
+        assert dropped < THREADS * 5
+    else:
+        assert THREADS * OBJECTS <= dropped < THREADS * (OBJECTS + 5)
+    text = tool("top", "--at", moment, run.log.path).out.decode()
+    assert "more were in short-lived blocks" not in text
 
 
 def buffers(tracer: Tracer, python: Python, moment: str) -> int:

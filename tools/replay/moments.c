@@ -30,6 +30,7 @@ struct scan {
 	bool found;
 	uint64_t found_ns;
 	uint64_t found_number;
+	uint64_t found_order;
 };
 
 /* The best of all logs so far. */
@@ -38,6 +39,7 @@ struct choice {
 	uint32_t log;
 	uint64_t time_ns; /* common time */
 	uint64_t number;
+	uint64_t late_order; /* 0: not known */
 };
 
 static uint64_t common(const struct moments_log *log, uint64_t time_ns)
@@ -170,6 +172,7 @@ static void note(struct scan *scan, const struct reader_event *event)
 	scan->found = true;
 	scan->found_ns = event->time_ns;
 	scan->found_number = event->number;
+	scan->found_order = event->order;
 }
 
 static bool is_program_end(const struct pmt_record *record)
@@ -280,6 +283,7 @@ static void cut(struct moments *moments, const struct choice *choice)
 		log->alive = true;
 		log->until_ns = UINT64_MAX;
 		log->until_number = choice->number;
+		log->late_order = choice->late_order;
 	}
 	moments->at_ns = choice->time_ns - first_start(moments);
 }
@@ -316,7 +320,11 @@ static void take(struct choice *choice, const struct scan *scan)
 
 	if (choice->found && choice->time_ns <= time_ns)
 		return;
-	*choice = (struct choice){true, scan->number, time_ns, scan->found_number};
+	*choice = (struct choice){.found = true,
+				  .log = scan->number,
+				  .time_ns = time_ns,
+				  .number = scan->found_number,
+				  .late_order = scan->found_order};
 }
 
 /* --at end: each log for itself. */
@@ -325,8 +333,10 @@ static void cut_end(const struct scan *scan)
 	struct moments_log *log = scan->log;
 
 	log->no_end = !scan->found && scan->python_ended;
-	if (scan->found)
-		log->until_number = scan->found_number;
+	if (!scan->found)
+		return;
+	log->until_number = scan->found_number;
+	log->late_order = scan->found_order;
 }
 
 static int choose(struct moments *moments, struct choice *choice, struct curve *sum)
@@ -334,7 +344,10 @@ static int choose(struct moments *moments, struct choice *choice, struct curve *
 	const struct curve_point *peak = curve_peak(sum);
 
 	if (peak != NULL && (peak->most != 0 || moments->moment.kind == MOMENT_PEAK)) {
-		*choice = (struct choice){true, peak->log, peak->most_ns, peak->number};
+		*choice = (struct choice){.found = true,
+					  .log = peak->log,
+					  .time_ns = peak->most_ns,
+					  .number = peak->number};
 		moments->most = peak->most;
 	}
 	if (moments->moment.kind == MOMENT_MARK && !choice->found)

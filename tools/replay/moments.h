@@ -32,6 +32,9 @@ struct moments_log {
 	bool replaced;	   /* a later log has what the process went on as */
 	uint64_t until_ns; /* later events do not count; CLOCK_MONOTONIC */
 	uint64_t until_number;
+	uint64_t
+		late_order; /* blocks made under a smaller order number count, though their record comes
+				behind the moment; 0: it is not known which */
 	uint64_t start_ns; /* of the header, CLOCK_MONOTONIC */
 	uint64_t shift_ns; /* to be added for the common time, modulo 2^64 */
 	uint64_t end_ns;   /* CLOCK_MONOTONIC */

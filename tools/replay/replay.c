@@ -230,15 +230,21 @@ static struct maker maker_of_event(struct replay *replay, const struct reader_ev
 	return maker;
 }
 
-static void on_alloc(struct replay *replay, const struct reader_event *event)
+static struct reader_block block_of(const struct reader_event *event)
 {
 	const struct pmt_alloc *record = &event->record.alloc;
+
+	return (struct reader_block){.addr = record->addr,
+				     .size_bytes = record->size,
+				     .stack = record->stack,
+				     .order = event->order,
+				     .kind = (uint32_t)record->allocator};
+}
+
+static void on_alloc(struct replay *replay, const struct reader_event *event)
+{
 	const struct maker maker = maker_of_event(replay, event);
-	const struct reader_block block = {.addr = record->addr,
-					   .size_bytes = record->size,
-					   .stack = record->stack,
-					   .order = event->order,
-					   .kind = (uint32_t)record->allocator};
+	const struct reader_block block = block_of(event);
 
 	on_block(replay, &maker, event->time_ns, &block);
 }
@@ -403,13 +409,53 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	}
 }
 
+/*
+ * A block whose record stands behind the end. It was held back by its thread, and lives at the end if
+ * it was made before: a free of it that came before the end waits in `early`, and later frees are not
+ * replayed. Returns whether no such block can follow.
+ */
+static int take_late(struct replay *replay, const struct maker *maker,
+		     const struct reader_block *block)
+{
+	if (replay->late_order == 0)
+		return 1;
+	if (block->kind != READER_FREE && block->addr != 0 && block->order < replay->late_order)
+		add_block(replay, maker, block);
+	return 0;
+}
+
+/* The same for BLOCKS from number FIRST on. */
+static int take_late_blocks(struct replay *replay, const struct reader_blocks *blocks,
+			    uint32_t first)
+{
+	struct maker maker;
+
+	if (replay->late_order == 0)
+		return 1;
+	maker = maker_of(replay, blocks->thread, blocks->slot, blocks->time_ns);
+	for (uint32_t i = first; i < blocks->count; i++)
+		take_late(replay, &maker, &blocks->blocks[i]);
+	return 0;
+}
+
+static int take_late_event(struct replay *replay, const struct reader_event *event)
+{
+	const struct maker maker = maker_of_event(replay, event);
+	struct reader_block block;
+
+	if (event->record.type != PMT_REC_alloc)
+		return replay->late_order == 0;
+	block = block_of(event);
+	return take_late(replay, &maker, &block);
+}
+
 static int visit(void *context, const struct reader_event *event)
 {
 	struct replay *replay = context;
 
 	progress_step(event->number);
 	if (event->time_ns > replay->until_ns || event->number > replay->until_number)
-		return 1;
+		return take_late_event(replay, event);
 	replay_event(replay, event);
 	return 0;
 }
@@ -434,7 +480,7 @@ int replay_blocks(struct replay *replay, const struct reader_blocks *blocks)
 	uint32_t count = blocks->count;
 
 	if (blocks->time_ns > replay->until_ns || blocks->number > replay->until_number)
-		return 1;
+		return take_late_blocks(replay, blocks, 0);
 	if (replay->until_number - blocks->number < count)
 		count = (uint32_t)(replay->until_number - blocks->number) + 1;
 	fetch(replay, blocks);
@@ -446,7 +492,7 @@ int replay_blocks(struct replay *replay, const struct reader_blocks *blocks)
 	}
 	replay->events += count;
 	replay->last_ns = replay_since_start(replay, blocks->time_ns);
-	return count < blocks->count;
+	return count < blocks->count ? take_late_blocks(replay, blocks, count) : 0;
 }
 
 static int visit_blocks(void *context, const struct reader_blocks *blocks)

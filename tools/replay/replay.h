@@ -128,7 +128,10 @@ struct replay {
 	struct census *census; /* takes in the census records, NULL: nobody does */
 	uint64_t until_ns;     /* replay_run() stops at later events; CLOCK_MONOTONIC; no end */
 	uint64_t until_number; /* and at events with a larger number; no end */
-	bool temporary;	       /* by replay_find_temporary() */
+	uint64_t
+		late_order; /* behind that end, takes in blocks that were made under a smaller order
+				  number and live at the end; 0: none */
+	bool temporary;	    /* by replay_find_temporary() */
 	uint32_t threshold;
 	uint32_t realloc_kinds[REPLAY_REALLOCATORS]; /* the kind of a reallocator's blocks */
 	/* From the header. */

@@ -329,6 +329,7 @@ static void begin(const struct top *top, struct replay *replay, const struct mom
 						      : UINT32_MAX);
 	replay->until_ns = log->until_ns;
 	replay->until_number = log->until_number;
+	replay->late_order = log->late_order;
 }
 
 /* What is to be said of the moment in this log. */

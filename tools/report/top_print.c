@@ -192,16 +192,23 @@ static void print_subject(const struct top *top)
 	}
 }
 
-/* At the very end of a log no thread holds blocks back. */
+/*
+ * Whether all blocks of the moment are counted. At the very end of a log no thread holds blocks back;
+ * of a mark, and of the end of the program's code, the log tells which ones were held back.
+ */
 static bool reads_all(const struct top *top)
 {
 	const enum moment_kind kind = top->options.moment.kind;
-	bool all = kind == MOMENT_EXIT || kind == MOMENT_END;
+	const bool ends = kind == MOMENT_EXIT || kind == MOMENT_END;
 
-	for (size_t i = 0; i < top->moments->count; i++)
-		all &= !top->moments->logs[i].alive ||
-		       top->moments->logs[i].until_number == UINT64_MAX;
-	return all;
+	for (size_t i = 0; i < top->moments->count; i++) {
+		const struct moments_log *log = &top->moments->logs[i];
+
+		if (log->alive && log->late_order == 0 &&
+		    !(ends && log->until_number == UINT64_MAX))
+			return false;
+	}
+	return true;
 }
 
 static void print_held(const struct top *top)

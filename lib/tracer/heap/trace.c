@@ -310,7 +310,7 @@ void trace_program_end(void)
 
 	if (t == NULL)
 		return;
-	if (fold_write_blocks(t) != 0) {
+	if (trace_moment(t) != 0) {
 		thread_stop(t);
 		return;
 	}
