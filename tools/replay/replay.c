@@ -196,6 +196,7 @@ void replay_mark_peak(struct replay *replay, uint64_t time_ns)
 		.rss_bytes = replay->rss.last_bytes,
 		.told_ns = replay->told_ns,
 		.untold_bytes = replay->mappings.untold_bytes,
+		.grown_bytes = replay->mappings.grown_bytes,
 	};
 }
 
@@ -330,7 +331,7 @@ static void on_other(struct replay *replay, const struct reader_event *event)
 		threads_rename(&replay->threads, &record->thread_name);
 		break;
 	case PMT_REC_rss:
-		replay_rss_sample(replay, &record->rss);
+		replay_rss_sample(replay, &record->rss, event->time_ns);
 		break;
 	case PMT_REC_rss_detail:
 		replay_rss_detail(replay, &record->rss_detail);
