@@ -9,6 +9,7 @@
 #include "fold.h"
 #include "progress.h"
 #include "replay_parts.h"
+#include "reused.h"
 
 /* "realloc" is both a reallocator and the allocator of what it hands out. */
 static uint32_t realloc_kind(uint32_t reallocator)
@@ -390,8 +391,11 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	case PMT_REC_pyevent:
 	case PMT_REC_c_event:
 	case PMT_REC_line:
-	case PMT_REC_create:
 	case PMT_REC_destroy:
+		pyevents_add(&replay->python, event);
+		break;
+	case PMT_REC_create:
+		reused_object(replay, event);
 		pyevents_add(&replay->python, event);
 		break;
 	default:
