@@ -96,8 +96,7 @@ void fold_open(struct thread *t)
 static int is_empty(const struct pmt_fold *head)
 {
 	const struct pmt_fold_block *blocks = (const struct pmt_fold_block *)(head + 1);
-	const struct pmt_fold_site *sites =
-		(const struct pmt_fold_site *)(blocks + head->blocks);
+	const struct pmt_fold_site *sites = (const struct pmt_fold_site *)(blocks + head->blocks);
 
 	for (uint32_t i = 0; i < head->blocks; i++)
 		if (blocks[i].addr != 0)
