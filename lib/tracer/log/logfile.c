@@ -33,44 +33,12 @@ static struct {
 	char path[PATH_MAX];
 } file;
 
-static const char *reason_text(long error)
-{
-	switch (error) {
-	case -EACCES:
-	case -EPERM:
-		return "permission denied";
-	case -ENOENT:
-		return "no such folder";
-	case -ENOSPC:
-		return "no space left on the disk";
-	case -EDQUOT:
-		return "disk quota exceeded";
-	case -EFBIG:
-		return "file size limit reached";
-	case -EROFS:
-		return "read-only file system";
-	case -EMFILE:
-	case -ENFILE:
-		return "too many open files";
-	case -ENOTDIR:
-		return "not a folder";
-	case -ENAMETOOLONG:
-		return "name too long";
-	case -ENOMEM:
-		return "no memory";
-	case -ELOOP:
-		return "too many symbolic links";
-	default:
-		return "the system refused";
-	}
-}
-
 static void say_cannot(const char *what, const char *path, long error)
 {
 	struct text t = {.used = 0};
 
 	text_add(&t, ": ");
-	text_add(&t, reason_text(error));
+	text_add(&t, say_reason(error));
 	say_problem(what, path, t.data);
 }
 
