@@ -8,6 +8,7 @@ import os
 import signal
 import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness import (
     Tracer,
     clean_env,
     compile_target,
+    need_program,
     same_addresses,
     tool,
 )
@@ -255,6 +257,77 @@ def test_killed(tmp_path: Path, threads: int) -> None:
             assert last[size - 100] <= made["count"] <= last[size - 100] + 28
         # Each thread keeps 300 blocks at most, and has one in hand.
         assert stats["live_at_exit"]["count"] <= 301 * threads + 20
+
+
+# Short-lived blocks of 1,500 places, and some that are kept; then it says so and ends at once.
+HELD_AT_END = """
+import os, sys
+exec("for i in range(3):\\n" + " kept = bytearray(i + 700)\\n" * 1500)
+more = [bytearray(300) for i in range(100)]
+os.write(1, b"x"); os._exit(0)
+"""
+
+
+def held_at_end(python: Python, path: Path, *command: str, kill_after: float | None = None) -> None:
+    """COMMAND traces the program. KILL_AFTER: it is killed so many seconds after it said that it ends."""
+    env = {"LD_PRELOAD": str(LIBRARY), "PYMEMTRACE_OUTPUT": str(path), "PYTHONHASHSEED": "0"}
+    words = [word for name, value in env.items() for word in ("-E", f"{name}={value}")]
+    argv = [python.path, "-S", "-c", HELD_AT_END]
+    with subprocess.Popen(
+        [*command, *words, *argv] if command else argv,
+        env=clean_env(None if command else env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        preexec_fn=same_addresses,  # noqa: PLW1509
+    ) as child:
+        assert child.stdout and child.stdout.read(1) == b"x"
+        if kill_after is not None:
+            time.sleep(kill_after)
+            os.kill(child.pid, signal.SIGKILL)
+
+
+def check_held(path: Path, complete: dict[str, Any]) -> bool:
+    """Nothing is lost, nothing counts twice. Returns whether the log is complete."""
+    stats = Log(path).stats
+    assert stats["lost_records"] == 0 and not any(
+        n for what, n in stats["damage"].items() if what != "truncated"
+    )
+    frees = stats["frees"]
+    assert frees["unmatched"] == frees["replaced"] == 0
+    # The call that ends the program takes some blocks, too.
+    assert 0 <= complete["allocations"]["count"] - stats["allocations"]["count"] <= 12
+    live = stats["allocations"]["count"] - frees["count"]
+    assert live == stats["live_at_exit"]["count"]
+    assert abs(live - complete["live_at_exit"]["count"]) <= 12
+    return bool(stats["complete"])
+
+
+def test_killed_while_the_log_is_closed(a_python: Python, tmp_path: Path) -> None:
+    """What is held back moves to the records at the end, one by one: a kill in between loses nothing."""
+    held_at_end(a_python, tmp_path / "complete.pmt")
+    complete = Log(tmp_path / "complete.pmt").stats
+    assert complete["complete"] and complete["folded"]["count"] >= 4000
+    done = [False, False]
+    for number in range(60):
+        path = tmp_path / f"{number}.pmt"
+        held_at_end(a_python, path, kill_after=number * 1e-4)
+        done[check_held(path, complete)] = True
+    assert done[False]
+
+
+@pytest.mark.parametrize("call", ("fallocate", "ftruncate"))
+def test_killed_while_the_file_is_trimmed(a_python: Python, tmp_path: Path, call: str) -> None:
+    strace = (need_program("strace"), "-f", "-qq", "-e", f"trace={call}")
+    held_at_end(a_python, tmp_path / "complete.pmt", *strace, "-o", str(tmp_path / "calls"))
+    complete = Log(tmp_path / "complete.pmt").stats
+    count = (tmp_path / "calls").read_text().count(f"{call}(")
+    assert complete["complete"] and count > 0
+    # Of the first ones some give a chunk more room: what they are for comes after them.
+    for number in range(max(1, count - 2), count + 1):
+        path = tmp_path / f"{number}.pmt"
+        inject = f"inject={call}:signal=KILL:when={number}"
+        held_at_end(a_python, path, *strace, "-e", inject, "-o", "/dev/null")
+        check_held(path, complete)
 
 
 def test_run(tracer: Tracer, a_python: Python) -> None:

@@ -232,15 +232,16 @@ import time; time.sleep(0.3)
 def test_the_peak_is_of_heap_and_mappings(tracer: Tracer, a_python: Python) -> None:
     run = trace(tracer, a_python, MAPPED, TRACE="malloc,mmap,rss")
     at_peak = big_rows(run.log)
-    assert any(90 << 20 <= size < 91 << 20 for size in at_peak), at_peak
+    # In full, or as far as it was resident by an account and by the growth since.
+    assert any(88 << 20 <= size < 91 << 20 for size in at_peak), at_peak
     assert max(at_peak) < 100 << 20, "what is reserved does not count"
     assert not any(30 << 20 <= size < 31 << 20 for size in at_peak)
     text = tool("top", "--at", "rss-peak", run.log.path).out.decode()
     assert "live at the peak of the resident set, " in text
     assert "note: mappings count as far as they were resident " in text
-    # As of the last account, which may be older on a busy machine; never more than what is there.
+    # The last account may be older on a busy machine: then what the resident set grew by tells.
     mapped = sum(r["bytes"] for r in run.log.top("--mappings", "--at", "rss-peak"))
-    assert 0 < mapped < 92 << 20
+    assert 76 << 20 < mapped < 92 << 20
 
 
 def big_rows(log: Log) -> list[int]:

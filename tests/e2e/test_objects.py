@@ -592,3 +592,63 @@ assert tracemalloc.get_object_traceback(kept) is not None
     [_, log] = controlled(tracer, python, program)
     made, gone = counts(log)
     assert made["W"] == gone["W"] == 10
+
+
+# Python keeps the floats and lists that `old` made, and hands them out again to `young`.
+REUSED = """
+import gc, threading
+gc.disable()
+def old(): return [float(i) + 0.25 for i in range(50)] # old floats
+def young(): return [float(i) + 0.5 for i in range(50)] # young floats
+def lists_old(): return [[] for i in range(60)] # old lists
+def lists_young(): return [[] for i in range(60)] # young lists
+def many(): return [str(i) * 200 for i in range(%d)]
+a = old(); a = None
+l = lists_old(); l = None
+between = many()
+k = young(); m = lists_young()
+import os, ctypes
+snapshot = getattr(ctypes.PyDLL(None), "pymemtrace_snapshot", None)
+if snapshot: snapshot(b"all")
+os._exit(0)
+"""
+LINE_OF_REUSED = {
+    m[1]: n for n, m in enumerate(map(re.compile(".*# (.*)").match, REUSED.split("\n")), 1) if m
+}
+ALL = {"TRACE": "malloc,mmap,pymem,rss,objects", "BUILTIN_TYPES": "on"}
+
+
+def reused(run: Run) -> dict[str, int]:
+    """Blocks that are live at the end, by the marked line that they are said to come from."""
+    rows = run.log.top("-n", "100000", "--at", "end", "--heap")
+    by_line: Counter[int] = Counter()
+    for row in rows:
+        if row["file"] == "<string>":
+            by_line[row["line"]] += row["count"]
+    return {name: by_line[line] for name, line in LINE_OF_REUSED.items()}
+
+
+@pytest.mark.parametrize("fold", ("on", "off"))
+@pytest.mark.parametrize("between", (0, 2000))
+def test_a_reused_object_is_its_new_owners(
+    tracer: Tracer, python: Python, fold: str, between: int
+) -> None:
+    """Also of one whose block has no record yet, because it is held back."""
+    run = tracer.python_argv(python, ["-c", REUSED % between], options={**ALL, "FOLD": fold})
+    held = reused(run)
+    # Beside the objects a line has the tables of their lists.
+    assert held["old floats"] <= 2 and held["old lists"] <= 2, held
+    assert 50 <= held["young floats"] <= 60 and 60 <= held["young lists"] <= 70, held
+    [row] = [r for r in run.log.top("-n", "1000", "--by", "type") if r["type"] == "float"]
+    assert row["stack"][0]["line"] == LINE_OF_REUSED["young floats"]
+    # What was live at any moment is as large as ever: only whose it is has changed.
+    left = run.log.top("-n", "100000", "--heap", "--at", "exit")
+    assert sum(r["bytes"] for r in left) == run.log.stats["live_at_exit"]["bytes"]
+
+
+@pytest.mark.versions((3, 8), (3, 13))
+def test_older_versions_show_the_first_owner(tracer: Tracer, python: Python) -> None:
+    """The limit: there no record says that a dead object was handed out again."""
+    run = tracer.python_argv(python, ["-c", REUSED % 0], options={"TRACE": "malloc,mmap,pymem,rss"})
+    held = reused(run)
+    assert held["old floats"] >= 40 and held["young floats"] <= 14, held

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from harness import TARGETS, Python, Run, Tracer
 
 KIB = 1 << 10
 MIB = 1 << 20
+CHUNK_MAGIC, FOLD = 0x4B4E4843, 3
 DEFAULTS = {"FOLD": "on", "TRACE": None}
 
 
@@ -77,7 +79,30 @@ def test_space_on_the_disk(tracer: Tracer) -> None:
     """The disk space of a chunk is had as it fills."""
     log = tracer.c("heap.c", "free_null", options=DEFAULTS).log
     assert log.stats["complete"]
-    assert log.path.stat().st_blocks * 512 <= 80 * KIB
+    assert log.path.stat().st_blocks * 512 <= 32 * KIB
+
+
+@pytest.mark.python
+def test_the_log_of_a_program_that_does_nothing(tracer: Tracer, python: Python) -> None:
+    """A clean end leaves the pages that records are in, and nothing that was only held ready for more."""
+    log = tracer.python_argv(python, ["-c", "pass"], options=DEFAULTS).log
+    assert log.stats["complete"]
+    data, size = log.path.read_bytes(), log.path.stat()
+    header, chunk = struct.unpack_from("<II", data, 12)
+    pages, end = header, 0
+    for at in range(header, len(data), chunk):
+        magic, kind = struct.unpack_from("<IH", data, at)
+        (committed,) = struct.unpack_from("<I", data, at + 36)
+        assert magic == CHUNK_MAGIC
+        end = at + 64 + committed
+        if kind == FOLD:
+            assert not data[at + 128 : at + chunk].strip(b"\0")
+            committed = 64
+        pages += -(-(64 + committed) // 4096) * 4096
+    assert size.st_size == end, "the last chunk ends where its records do"
+    # A page more is the file system's, for where the holes are.
+    assert size.st_blocks * 512 <= pages + 4096
+    assert size.st_blocks * 512 <= 336 * KIB and size.st_size <= 472 * KIB
 
 
 @pytest.mark.python

@@ -673,6 +673,58 @@ static void what_is_resident_counts(void)
 	end();
 }
 
+static void resident(uint64_t bytes)
+{
+	play(1, (struct pmt_record){.type = PMT_REC_rss, .rss = {.resident = bytes}});
+}
+
+/* What the resident set has grown by since an account counts, where nothing else explains it. */
+static void an_account_grows_old(void)
+{
+	const uint64_t mib = 1 << 20;
+
+	begin(0);
+	map(100 * mib, 80 * mib, MAP_PRIVATE | MAP_ANONYMOUS);
+	map(200 * mib, 500 * mib, MAP_PRIVATE | MAP_ANONYMOUS);
+	map(800 * mib, 500 * mib, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+	alloc(1, 16, 10 * mib, 5);
+	tell(1, 100 * mib, 80 * mib, 20 * mib);
+	tell(1, 200 * mib, 500 * mib, 0);
+	play(1, (struct pmt_record){.type = PMT_REC_account,
+				    .account = {.number = 1, .resident = 40 * mib}});
+	CHECK_EQ(replay.mapped.live.bytes, 20 * mib);
+	resident(44 * mib); /* by a tenth */
+	CHECK_EQ(replay.mapped.live.bytes, 20 * mib);
+	resident(50 * mib);
+	CHECK_EQ(replay.mapped.live.bytes, 30 * mib);
+	CHECK_EQ(replay.mappings.grown_bytes, 10 * mib);
+	CHECK_EQ(replay.mappings.untold_bytes, 0);
+	alloc(1, 32 * mib, 30 * mib, 6);
+	resident(80 * mib); /* the block takes it all */
+	CHECK_EQ(replay.mapped.live.bytes, 30 * mib);
+	map(50 * mib, mib, MAP_PRIVATE | MAP_ANONYMOUS);
+	resident(91 * mib);
+	CHECK_EQ(replay.mapped.live.bytes, 41 * mib); /* 20 told, 20 grown, 1 in full */
+	/* More than there is room for in the first one; what is only reserved stays so. */
+	resident(200 * mib);
+	CHECK_EQ(replay.mapped.live.bytes, 150 * mib);
+	resident(2000 * mib);
+	CHECK_EQ(replay.memory.bytes, 40 * mib + 581 * mib);
+	CHECK_EQ(replay.memory.grown_bytes, 560 * mib);
+	resident(2010 * mib);
+	play(1, (struct pmt_record){.type = PMT_REC_munmap, .munmap = {100 * mib, 80 * mib}});
+	CHECK_EQ(replay.mapped.live.bytes, 501 * mib);
+	CHECK_EQ(replay.mappings.grown_bytes, 500 * mib);
+	tell(2, 200 * mib, 500 * mib, 5 * mib);
+	play(1, (struct pmt_record){.type = PMT_REC_account,
+				    .account = {.number = 2, .resident = 200 * mib}});
+	CHECK_EQ(replay.mapped.live.bytes, 6 * mib);
+	CHECK_EQ(replay.mappings.grown_bytes, 0);
+	play(1, (struct pmt_record){.type = PMT_REC_munmap, .munmap = {0, 1000 * mib}});
+	CHECK_EQ(replay_memory(&replay), 40 * mib);
+	end();
+}
+
 static void accounts_may_say_anything(void)
 {
 	const uint64_t mib = 1 << 20;
@@ -727,6 +779,7 @@ int main(void)
 		{"resident set", resident_set},
 		{"mappings and the heap have one peak", mappings_and_heap_together},
 		{"what is resident counts", what_is_resident_counts},
+		{"an account grows old", an_account_grows_old},
 		{"accounts may say anything", accounts_may_say_anything},
 		{0},
 	};

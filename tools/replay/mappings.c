@@ -29,6 +29,7 @@ struct mapping {
 	uint32_t site;
 	uint32_t class;
 	uint64_t counted; /* bytes that count */
+	uint64_t grown;	  /* of these, what mappings_grow() added */
 	uint64_t told;	  /* the account that said so, 0: none */
 	uint64_t rank;	  /* random; no child has a larger one */
 	struct mapping *left;
@@ -151,6 +152,9 @@ static struct mapping *divide(struct mappings *maps, struct mapping *tree, uint6
 	upper->counted = (uint64_t)((long double)tree->counted * (long double)(tree->end - addr) /
 				    (long double)(tree->end - tree->start));
 	tree->counted -= upper->counted;
+	upper->grown = (uint64_t)((long double)tree->grown * (long double)(tree->end - addr) /
+				  (long double)(tree->end - tree->start));
+	tree->grown -= upper->grown;
 	tree->end = addr;
 	account(maps, tree, 0, 1);
 	return upper;
@@ -187,6 +191,7 @@ static void forget(struct mappings *maps, struct mapping *tree)
 	if (tree == NULL)
 		return;
 	forget(maps, tree->left);
+	maps->grown_bytes -= tree->grown;
 	count(maps, tree, -(int64_t)tree->counted);
 	account(maps, tree, -(int64_t)(tree->end - tree->start), -1);
 	forget(maps, tree->right);
@@ -306,6 +311,8 @@ static void tell_tree(struct mappings *maps, struct mapping *tree, const struct 
 					    (long double)(end - start) / (long double)told->size);
 
 		if (tree->told != told->account) {
+			maps->grown_bytes -= tree->grown;
+			tree->grown = 0;
 			count(maps, tree, -(int64_t)tree->counted);
 			tree->told = told->account;
 		}
@@ -321,6 +328,70 @@ void mappings_tell(struct mappings *maps, const struct mapping_told *told)
 {
 	if (told->size != 0 && told->size < UINT64_MAX - told->start)
 		tell_tree(maps, maps->root, told);
+}
+
+/* Which ranges grow first: 0, 1, or none of them, GROW_NEVER. */
+enum {
+	GROW_PARTLY, /* of which a part was resident */
+	GROW_EMPTY,
+	GROW_NEVER,
+};
+
+static unsigned grows(const struct mapping *m)
+{
+	const uint64_t told = m->counted - m->grown;
+
+	if (m->told == 0 || told == m->end - m->start)
+		return GROW_NEVER;
+	if (told != 0)
+		return GROW_PARTLY;
+	return m->class == MAPPING_ANONYMOUS ? GROW_EMPTY : GROW_NEVER;
+}
+
+/* How much room there is, of each kind that grows, beyond what was told. */
+static void add_rooms(const struct mapping *tree, uint64_t rooms[GROW_NEVER])
+{
+	if (tree == NULL)
+		return;
+	add_rooms(tree->left, rooms);
+	if (grows(tree) != GROW_NEVER)
+		rooms[grows(tree)] += tree->end - tree->start - (tree->counted - tree->grown);
+	add_rooms(tree->right, rooms);
+}
+
+/* Each range of a kind grows to the same PART of its room. */
+static void grow_tree(struct mappings *maps, struct mapping *tree,
+		      const long double part[GROW_NEVER])
+{
+	if (tree == NULL)
+		return;
+	grow_tree(maps, tree->left, part);
+	if (grows(tree) != GROW_NEVER) {
+		const uint64_t room = tree->end - tree->start - (tree->counted - tree->grown);
+		uint64_t grown = (uint64_t)((long double)room * part[grows(tree)]);
+
+		if (grown > room)
+			grown = room;
+		count(maps, tree, (int64_t)(grown - tree->grown));
+		maps->grown_bytes += grown - tree->grown;
+		tree->grown = grown;
+	}
+	grow_tree(maps, tree->right, part);
+}
+
+void mappings_grow(struct mappings *maps, uint64_t bytes)
+{
+	uint64_t rooms[GROW_NEVER] = {0};
+	long double part[GROW_NEVER];
+
+	add_rooms(maps->root, rooms);
+	for (unsigned kind = 0; kind < GROW_NEVER; kind++) {
+		const uint64_t share = bytes < rooms[kind] ? bytes : rooms[kind];
+
+		part[kind] = share == 0 ? 0 : (long double)share / (long double)rooms[kind];
+		bytes -= share;
+	}
+	grow_tree(maps, maps->root, part);
 }
 
 enum mapping_class mapping_class(const struct pmt_mmap *record)

@@ -7,8 +7,8 @@
  * clipped. Every operation takes O(log n) and O(1) more for each range that it removes.
  *
  * How much of a range counts as memory that the program took: of an anonymous one all of it, of a
- * reserved one nothing, until an account tells how much of it is resident; then that much. Ranges
- * of files and arenas do not count: a file's pages are the kernel's to drop, and what an arena
+ * reserved one nothing, until an account tells how much of it is resident; then that much, and what
+ * the resident set has grown by since, as far as nothing else explains that. Ranges of files and arenas do not count: a file's pages are the kernel's to drop, and what an arena
  * holds are blocks.
  */
 #ifndef PMT_TOOLS_MAPPINGS_H
@@ -61,6 +61,7 @@ struct mappings {
 	void *context;
 	uint64_t counted_bytes; /* of all ranges */
 	uint64_t untold_bytes;	/* of these, in ranges that no account has told of */
+	uint64_t grown_bytes;	/* of these, what mappings_grow() added */
 };
 
 /* PAGE_BYTES of the traced system; what is no page size counts as 4096. CHANGED may be NULL. */
@@ -90,6 +91,13 @@ struct mapping_told {
 };
 
 void mappings_tell(struct mappings *maps, const struct mapping_told *told);
+
+/*
+ * Since the last account that told of ranges they have grown by BYTES in all, so far: the ranges that
+ * were resident in part then, each by a share of its room; what these have no room for, the anonymous
+ * ones of which nothing was resident. Takes O(n).
+ */
+void mappings_grow(struct mappings *maps, uint64_t bytes);
 
 /*
  * Replay a record. SITE is the caller's, for the new range. Without memory the program ends.

@@ -9,6 +9,7 @@
 #include "fold.h"
 #include "progress.h"
 #include "replay_parts.h"
+#include "reused.h"
 
 /* "realloc" is both a reallocator and the allocator of what it hands out. */
 static uint32_t realloc_kind(uint32_t reallocator)
@@ -199,6 +200,7 @@ void replay_mark_peak(struct replay *replay, uint64_t time_ns)
 		.rss_bytes = replay->rss.last_bytes,
 		.told_ns = replay->told_ns,
 		.untold_bytes = replay->mappings.untold_bytes,
+		.grown_bytes = replay->mappings.grown_bytes,
 	};
 }
 
@@ -339,7 +341,7 @@ static void on_other(struct replay *replay, const struct reader_event *event)
 		threads_rename(&replay->threads, &record->thread_name);
 		break;
 	case PMT_REC_rss:
-		replay_rss_sample(replay, &record->rss);
+		replay_rss_sample(replay, &record->rss, event->time_ns);
 		break;
 	case PMT_REC_rss_detail:
 		replay_rss_detail(replay, &record->rss_detail);
@@ -398,8 +400,11 @@ void replay_event(struct replay *replay, const struct reader_event *event)
 	case PMT_REC_pyevent:
 	case PMT_REC_c_event:
 	case PMT_REC_line:
-	case PMT_REC_create:
 	case PMT_REC_destroy:
+		pyevents_add(&replay->python, event);
+		break;
+	case PMT_REC_create:
+		reused_object(replay, event);
 		pyevents_add(&replay->python, event);
 		break;
 	default:

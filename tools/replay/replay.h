@@ -95,6 +95,7 @@ struct replay_peak {
 	uint64_t rss_bytes;    /* the resident set then, 0: not known */
 	uint64_t told_ns;      /* the account that told what was resident then, 0: none had */
 	uint64_t untold_bytes; /* of mappings that no account had told of: they count in full */
+	uint64_t grown_bytes;  /* of mappings, what became resident after the account, reckoned */
 };
 
 struct replay {
@@ -120,6 +121,8 @@ struct replay {
 	bool python_ended;	   /* the interpreter has, in this log */
 	bool has_program_end;	   /* else that moment is not in the log */
 	uint64_t told_ns;	   /* time of the last account that told what is resident */
+	uint64_t told_rss_bytes;   /* the resident set in it, 0: none was taken */
+	uint64_t told_heap_bytes;  /* live blocks then */
 	uint64_t rss_peak_ns;	   /* when the largest sample was taken */
 	uint64_t number;	   /* of the event that is being replayed */
 	uint64_t last_ns;	   /* time of the last event */

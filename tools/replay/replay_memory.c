@@ -79,10 +79,35 @@ void replay_mremap(struct replay *replay, const struct reader_event *event)
 	replay_settle(replay, event->time_ns);
 }
 
-void replay_rss_sample(struct replay *replay, const struct pmt_rss *record)
+/* An account is of its time as long as the resident set has not grown by an eighth and some MiB. */
+#define GROWN_LEAST (4U << 20)
+
+/*
+ * The resident set is RESIDENT. What it has grown by since the last account, beyond blocks and
+ * mappings that are new since, became resident in mappings that were there.
+ */
+static void grow_mappings(struct replay *replay, uint64_t resident, uint64_t time_ns)
+{
+	const uint64_t before = replay->told_rss_bytes;
+	const uint64_t blocks = replay->blocks.live.bytes;
+	uint64_t known = replay->mappings.untold_bytes;
+
+	if (before == 0 || resident <= before || resident - before <= before / 8 ||
+	    resident - before <= GROWN_LEAST)
+		return;
+	if (blocks > replay->told_heap_bytes)
+		known += blocks - replay->told_heap_bytes;
+	if (resident - before <= known || resident - before - known <= replay->mappings.grown_bytes)
+		return;
+	mappings_grow(&replay->mappings, resident - before - known);
+	replay_settle(replay, time_ns);
+}
+
+void replay_rss_sample(struct replay *replay, const struct pmt_rss *record, uint64_t time_ns)
 {
 	struct replay_rss *rss = &replay->rss;
 
+	grow_mappings(replay, record->resident, time_ns);
 	if (rss->samples == 0)
 		rss->first_bytes = record->resident;
 	rss->samples += 1 + (record->repeats < UINT32_MAX ? record->repeats : UINT32_MAX);
@@ -137,6 +162,8 @@ void replay_account_told(struct replay *replay, const struct reader_event *event
 			continue;
 		mappings_tell(&replay->mappings, &told);
 		replay->told_ns = replay->last_ns;
+		replay->told_rss_bytes = event->record.account.resident;
+		replay->told_heap_bytes = replay->blocks.live.bytes;
 	}
 	replay_settle(replay, event->time_ns);
 }

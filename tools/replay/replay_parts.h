@@ -34,7 +34,7 @@ uint32_t replay_mapping_site(struct replay *replay, const struct reader_event *e
 void replay_mmap(struct replay *replay, const struct reader_event *event);
 void replay_munmap(struct replay *replay, const struct reader_event *event);
 void replay_mremap(struct replay *replay, const struct reader_event *event);
-void replay_rss_sample(struct replay *replay, const struct pmt_rss *record);
+void replay_rss_sample(struct replay *replay, const struct pmt_rss *record, uint64_t time_ns);
 void replay_rss_detail(struct replay *replay, const struct pmt_rss_detail *record);
 /* Before account_record(), which forgets the ranges. */
 void replay_account_told(struct replay *replay, const struct reader_event *event);

@@ -340,11 +340,13 @@ static void note_moment(struct top *top, const struct replay *replay)
 	process->moment_ns = replay->last_ns;
 	process->told_ns = replay->told_ns;
 	process->untold_bytes = replay->mappings.untold_bytes;
+	process->grown_bytes = replay->mappings.grown_bytes;
 	if (!top->moments->single_pass)
 		return;
 	process->moment_ns = replay->memory.at_ns;
 	process->told_ns = replay->memory.told_ns;
 	process->untold_bytes = replay->memory.untold_bytes;
+	process->grown_bytes = replay->memory.grown_bytes;
 	top->rss = (struct top_rss){replay->rss.peak_bytes, replay->rss_peak_ns,
 				    replay->memory.rss_bytes};
 }

@@ -72,6 +72,7 @@ struct top_process {
 	uint64_t moment_ns; /* the peak's, or the last event's that counts; since the start */
 	uint64_t told_ns;   /* the account that told what of mappings was resident, 0: none had */
 	uint64_t untold_bytes; /* of mappings that no account had told of: they count in full */
+	uint64_t grown_bytes;  /* of mappings, what became resident after the account, reckoned */
 	uint64_t after_ns;     /* from a census to the last event of the log */
 	struct amount amount;  /* all, also what include and exclude leave out */
 	char *stopped;	       /* when and why tracing stopped early; NULL: it did not */

@@ -321,11 +321,12 @@ static void print_head(const struct top *top)
 /* How much of mappings counts, and who said so. */
 static void print_mapped_note(const struct top *top)
 {
-	uint64_t untold = 0, told_ns = 0;
+	uint64_t untold = 0, grown = 0, told_ns = 0;
 	report_buffer size;
 
 	for (size_t i = 0; i < top->process_count; i++) {
 		untold += top->processes[i].untold_bytes;
+		grown += top->processes[i].grown_bytes;
 		if (top->processes[i].told_ns > told_ns)
 			told_ns = top->processes[i].told_ns;
 	}
@@ -344,6 +345,9 @@ static void print_mapped_note(const struct top *top)
 	if (untold != 0)
 		printf(";\n      %s that were mapped later count in full",
 		       report_size(untold, size));
+	if (grown != 0)
+		printf(";\n      the resident set has grown since: %s more are taken to be in them",
+		       report_size(grown, size));
 	putchar('\n');
 }
 

@@ -2,6 +2,7 @@
 /* Diagnostic lines and small texts, without stdio and heap. */
 #include "say.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -112,4 +113,36 @@ void say_decision(const char *a, const char *b, const char *c)
 {
 	if (verbosity >= 3)
 		write_message(a, b, c);
+}
+
+const char *say_reason(long error)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+		return "permission denied";
+	case -ENOENT:
+		return "no such folder";
+	case -ENOSPC:
+		return "no space left on the disk";
+	case -EDQUOT:
+		return "disk quota exceeded";
+	case -EFBIG:
+		return "file size limit reached";
+	case -EROFS:
+		return "read-only file system";
+	case -EMFILE:
+	case -ENFILE:
+		return "too many open files";
+	case -ENOTDIR:
+		return "not a folder";
+	case -ENAMETOOLONG:
+		return "name too long";
+	case -ENOMEM:
+		return "no memory";
+	case -ELOOP:
+		return "too many symbolic links";
+	default:
+		return "the system refused";
+	}
 }

@@ -28,4 +28,7 @@ void say_note(const char *a, const char *b, const char *c);
 /* What the tracer has decided, for whoever looks for the reason of what it does. */
 void say_decision(const char *a, const char *b, const char *c);
 
+/* Why a call for a file failed, ERROR as the kernel has it, negative. */
+const char *say_reason(long error);
+
 #endif

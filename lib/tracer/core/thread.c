@@ -372,23 +372,40 @@ void thread_stop(struct thread *t)
 	atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
 }
 
-void threads_finish(void)
+/* T, whose thread records no more, writes what it held back, if that may take room in the file. */
+static void write_the_rest(struct thread *t)
+{
+	const int state = atomic_load_explicit(&t->state, memory_order_relaxed);
+
+	/* Of a thread that ended in the middle of a record (a signal handler) nothing is touched. */
+	if (state != THREAD_BUSY && t->writer.chunk != NULL && t->writer.limit != NULL &&
+	    logfile_max_chunks() == UINT64_MAX)
+		threads.duties->flush(t);
+}
+
+int threads_finish(void)
 {
 	struct thread *self = thread_self;
 	int pid = sys_getpid(), tid = sys_gettid();
+	int all = 1;
 
 	if (lock_take_soon(&threads.lock) != 0)
-		return;
+		return 0;
+	logfile_end_begins();
 	for (struct thread *t = threads.all; t != NULL; t = t->next) {
 		logfile_lost(t->lost);
 		t->lost = 0;
-		if (t != self && (t->handle != 0 || !is_dead(t, pid, tid)))
+		if (t != self && (t->handle != 0 || !is_dead(t, pid, tid))) {
+			all = 0;
 			continue;
+		}
+		write_the_rest(t);
 		atomic_store_explicit(&t->state, THREAD_OFF, memory_order_relaxed);
 		writer_finish(&t->writer);
 		threads.duties->close(t);
 	}
 	lock_release(&threads.lock);
+	return all;
 }
 
 uint32_t thread_number_of(pthread_t handle)

@@ -89,6 +89,7 @@ struct thread_quick {
 /* Short-lived blocks: folding.h. The tables are in the log file. */
 struct thread_fold {
 	struct pmt_fold *head; /* NULL: every event is written */
+	uint64_t chunk;	       /* its number in the file */
 	struct pmt_fold_block *blocks;
 	struct pmt_fold_site *sites;
 	unsigned blocks_shift; /* of a hash, to an index */
@@ -257,8 +258,11 @@ int threads_init(const struct thread_duties *duties);
 void threads_reset(void);
 /* In a forked child, at once: this thread's state is the parent's. */
 void threads_leave(void);
-/* Seal the chunks of threads that have ended, and of this one; it records no more. */
-void threads_finish(void);
+/*
+ * Seal the chunks of threads that have ended, and of this one; it records no more. What they held
+ * back is written before. Returns whether there is no other thread that recorded.
+ */
+int threads_finish(void);
 /*
  * Have all threads ask thread_room() at their next event, and wait until none of the others is in
  * the middle of one. Returns 0, or -1 when one did not come out of it in time: it records on

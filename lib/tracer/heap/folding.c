@@ -76,6 +76,7 @@ void fold_open(struct thread *t)
 	if (chunk == NULL)
 		return;
 	t->fold.bytes = bytes;
+	t->fold.chunk = number;
 	chunk->kind = PMT_CHUNK_FOLD;
 	chunk->slot = writer_new_slot();
 	t->fold.head = (struct pmt_fold *)(chunk + 1);
@@ -92,14 +93,37 @@ void fold_open(struct thread *t)
 	__atomic_store_n(&chunk->magic, PMT_CHUNK_MAGIC, __ATOMIC_RELEASE);
 }
 
+static int is_empty(const struct pmt_fold *head)
+{
+	const struct pmt_fold_block *blocks = (const struct pmt_fold_block *)(head + 1);
+	const struct pmt_fold_site *sites = (const struct pmt_fold_site *)(blocks + head->blocks);
+
+	for (uint32_t i = 0; i < head->blocks; i++)
+		if (blocks[i].addr != 0)
+			return 0;
+	for (uint32_t i = 0; i < head->sites; i++)
+		if (sites[i].key != 0)
+			return 0;
+	return 1;
+}
+
 void fold_close(struct thread *t)
 {
 	struct pmt_fold *head = t->fold.head;
 
 	t->fold.head = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (head != NULL)
-		logfile_seal((struct pmt_chunk *)head - 1, 0, t->fold.bytes, NULL);
+	if (head == NULL)
+		return;
+	const int empty = is_empty(head);
+
+	if (empty)
+		memset(head + 1, 0, t->fold.bytes - sizeof(struct pmt_chunk) - sizeof(*head));
+	logfile_seal((struct pmt_chunk *)head - 1, 0, t->fold.bytes, NULL);
+	/* Nothing but the heads is left in it, and what is not there reads as zeros. */
+	if (empty)
+		logfile_trim(t->fold.chunk, sizeof(struct pmt_chunk) + sizeof(*head),
+			     t->fold.bytes);
 }
 
 void fold_put_late(struct thread *t, const struct pmt_fold_block *block)

@@ -209,6 +209,23 @@ static inline int fold_free(struct thread *t, uintptr_t addr)
 	return 1;
 }
 
+/*
+ * An object has been made in the block at ADDR, at STACK: if the block is in the table under
+ * another one, it is written, because its stack is that of its first owner.
+ */
+static inline void fold_reuse(struct thread *t, uintptr_t addr, uint32_t stack)
+{
+	struct pmt_fold_block *block;
+
+	if (t->fold.head == NULL)
+		return;
+	block = fold_place(t, addr);
+	if (__builtin_expect(block->addr == addr && block->stack != stack, 0)) {
+		fold_put_late(t, block);
+		fold_empty(t, block);
+	}
+}
+
 /* As fold_free(), when a new block takes the place of the old one. */
 static inline int fold_realloc(struct thread *t, uintptr_t addr)
 {

@@ -6,6 +6,7 @@
 
 #include "event.h"
 #include "events.h"
+#include "folding.h"
 #include "logfile.h"
 #include "objlive.h"
 #include "objtype.h"
@@ -152,6 +153,7 @@ static void put_create(struct thread *t, uintptr_t addr, uint64_t word)
 	objects_self.block = 0;
 	if (__builtin_expect(old != 0 && !(old & OBJLIVE_DYING), 0))
 		put_inferred(t, addr, old & OBJLIVE_NUMBER);
+	fold_reuse(t, block, (uint32_t)r.stack);
 	order_pass(t, order_entry(addr));
 	rss_put(t, rss_at_event(t));
 	pmt_put_create(&t->writer.enc, 0, &r);

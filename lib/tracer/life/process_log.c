@@ -124,8 +124,8 @@ void process_forget_log(int same_process)
 
 void process_close_log(int ask, int others)
 {
+	int nested, all_ended = 0;
 	uint64_t now;
-	int nested;
 
 	if (!tracing_is_own_surely())
 		return;
@@ -144,11 +144,13 @@ void process_close_log(int ask, int others)
 			(void)threads_halt();
 			threads_retire();
 		} else {
-			threads_finish();
+			all_ended = threads_finish();
 		}
 		stack_finish();
 	}
 	recycle_finish();
+	if (all_ended)
+		logfile_shorten();
 	logfile_close(PMT_STATE_CLOSED, now);
 	process_tell_close();
 }

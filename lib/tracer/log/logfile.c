@@ -26,50 +26,19 @@ static struct {
 	uint64_t max_chunks;
 	_Atomic uint64_t next_chunk;
 	_Atomic int stopped;
+	_Atomic int ending; /* see logfile_end_begins() */
 	_Atomic uint32_t generation;
 	/* Gets a place that is used again, at the size limit: see logfile_reuse_by(). */
 	struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number);
 	char path[PATH_MAX];
 } file;
 
-static const char *reason_text(long error)
-{
-	switch (error) {
-	case -EACCES:
-	case -EPERM:
-		return "permission denied";
-	case -ENOENT:
-		return "no such folder";
-	case -ENOSPC:
-		return "no space left on the disk";
-	case -EDQUOT:
-		return "disk quota exceeded";
-	case -EFBIG:
-		return "file size limit reached";
-	case -EROFS:
-		return "read-only file system";
-	case -EMFILE:
-	case -ENFILE:
-		return "too many open files";
-	case -ENOTDIR:
-		return "not a folder";
-	case -ENAMETOOLONG:
-		return "name too long";
-	case -ENOMEM:
-		return "no memory";
-	case -ELOOP:
-		return "too many symbolic links";
-	default:
-		return "the system refused";
-	}
-}
-
 static void say_cannot(const char *what, const char *path, long error)
 {
 	struct text t = {.used = 0};
 
 	text_add(&t, ": ");
-	text_add(&t, reason_text(error));
+	text_add(&t, say_reason(error));
 	say_problem(what, path, t.data);
 }
 
@@ -240,6 +209,7 @@ struct pmt_header *logfile_create(const struct pmt_options *options)
 	}
 	atomic_store(&file.next_chunk, 0);
 	atomic_store(&file.stopped, 0);
+	atomic_store(&file.ending, 0);
 	atomic_fetch_add(&file.generation, 1);
 	say_note("tracing to ", file.path, NULL);
 	return file.header;
@@ -350,6 +320,8 @@ static long check_descriptor(int *fd)
 
 static int cannot_extend(long error)
 {
+	if (atomic_load(&file.ending))
+		return -1;
 	return stop_log(error == -ENOMEM ? PMT_STOP_MEMORY : PMT_STOP_DISK,
 			"tracing stopped, cannot extend the log ", error);
 }
@@ -448,9 +420,10 @@ struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number, uint64_t *bytes
 	if (*bytes > file.chunk_bytes)
 		*bytes = file.chunk_bytes;
 	*number = atomic_load(&file.next_chunk);
+	/* Looked at once more with the number taken: logfile_shorten() may not know of it. */
 	while (*number < file.max_chunks)
 		if (atomic_compare_exchange_weak(&file.next_chunk, number, *number + 1))
-			return map_chunk(*number, *bytes);
+			return is_open() ? map_chunk(*number, *bytes) : NULL;
 	*bytes = file.chunk_bytes;
 	/*
 	 * Chunks of other kinds may replace chunks of events, but a quarter of the log stays for
@@ -505,6 +478,44 @@ void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes,
 	if (chunk->kind == PMT_CHUNK_EVENTS && file.max_chunks != UINT64_MAX)
 		places_add(number, chunk, end);
 	unmap(chunk, bytes);
+}
+
+void logfile_trim(uint64_t number, uint64_t used, uint64_t bytes)
+{
+	const uint64_t page = file.header_bytes;
+	const uint64_t from = (used + page - 1) & ~(page - 1);
+	int fd;
+
+	if (file.max_chunks != UINT64_MAX || from + page > bytes || check_descriptor(&fd) != 0)
+		return;
+	(void)SYS4(SYS_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		   page + number * file.chunk_bytes + from, bytes - from);
+	if (fd != kept_number(&file.kept))
+		(void)sys_close(fd);
+}
+
+void logfile_end_begins(void)
+{
+	atomic_store(&file.ending, 1);
+}
+
+void logfile_shorten(void)
+{
+	struct pmt_chunk last;
+	uint64_t count;
+	int fd;
+
+	/* From here on nobody gets a chunk behind the last one. */
+	atomic_store(&file.stopped, 1);
+	count = atomic_load(&file.next_chunk);
+	if (file.max_chunks != UINT64_MAX || count == 0 || logfile_peek(count - 1, &last) != 0 ||
+	    last.magic != PMT_CHUNK_MAGIC || !last.sealed || check_descriptor(&fd) != 0)
+		return;
+	(void)SYS2(SYS_ftruncate, fd,
+		   file.header_bytes + (count - 1) * file.chunk_bytes + sizeof(last) +
+			   last.committed);
+	if (fd != kept_number(&file.kept))
+		(void)sys_close(fd);
 }
 
 void logfile_close(unsigned state, uint64_t end_ns)

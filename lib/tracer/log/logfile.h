@@ -69,6 +69,20 @@ void logfile_begun(const struct pmt_chunk *chunk, uint64_t number);
  */
 void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes,
 		  const struct pmt_state *end);
+/*
+ * Of the BYTES that are allocated of chunk NUMBER, which is sealed, give back what lies behind the
+ * first USED, in whole pages. At the size limit a chunk is used again as it is, and keeps them.
+ */
+void logfile_trim(uint64_t number, uint64_t used, uint64_t bytes);
+/*
+ * The log is about to be complete: from here on it does not stop where the file cannot grow, because
+ * what has no room in another place is right where it is.
+ */
+void logfile_end_begins(void);
+/*
+ * The file ends with what its last chunk holds, if that one is sealed. Chunks are given out no more.
+ */
+void logfile_shorten(void);
 /* So many chunks the log may have, but for those of totals; UINT64_MAX: any number. */
 uint64_t logfile_max_chunks(void);
 /* The log ends early, for REASON (PMT_STOP_*): says so in it and on stderr. */

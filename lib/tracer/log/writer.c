@@ -35,8 +35,12 @@ void writer_finish(struct writer *w)
 	w->chunk = NULL;
 	w->limit = w->enc.cur = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (chunk != NULL)
-		logfile_seal(chunk, w->number, w->bytes, &end);
+	if (chunk == NULL)
+		return;
+	const uint64_t used = sizeof(*chunk) + chunk->committed;
+
+	logfile_seal(chunk, w->number, w->bytes, &end);
+	logfile_trim(w->number, used, w->bytes);
 }
 
 /* SIZE bytes of records, at least, fit into the new chunk. */

@@ -6,7 +6,9 @@
 
 #include "arena.h"
 #include "hash.h"
+#include "lines.h"
 #include "lock.h"
+#include "names.h"
 #include "python.h"
 #include "pytext.h"
 #include "stack.h"
@@ -25,6 +27,7 @@ static struct {
 	uint32_t string_count;
 	uint32_t code_count;
 	uint8_t scratch[TEXT_MAX + 8];
+	uint8_t lines[LINES_MAX];
 	void (*dealloc)(void *);
 } codes;
 
@@ -90,8 +93,23 @@ uint32_t code_define_string(struct writer *w, struct pmt_bytes text)
 	return (uint32_t)r.id;
 }
 
-static int put_code(struct writer *w, struct pmt_code *r, struct pmt_bytes lines)
+/* Columns are left out, unless the table without them is longer than a record may be. */
+static struct pmt_bytes leave_out_columns(struct pmt_code *r, struct pmt_bytes lines)
 {
+	const long size = r->table == PMT_LINETABLE_LOCATIONS
+				  ? lines_compact(lines, codes.lines, sizeof(codes.lines))
+				  : -1;
+
+	if (size < 0)
+		return lines;
+	r->table = PMT_LINETABLE_LINETABLE310;
+	r->table_size = (uint64_t)size;
+	return (struct pmt_bytes){codes.lines, (uint32_t)size};
+}
+
+static int put_code(struct writer *w, struct pmt_code *r, struct pmt_bytes table)
+{
+	const struct pmt_bytes lines = leave_out_columns(r, table);
 	uint32_t done = lines.size < LINES_MAX ? lines.size : LINES_MAX;
 
 	r->lines = (struct pmt_bytes){lines.data, done};
