@@ -254,7 +254,8 @@ static void check_classic(struct reader *reader)
 		const struct classic_options options = {.kind = kind,
 							.clock = CLASSIC_WALL,
 							.trigger = kind == CLASSIC_TRACE ? 4096 : 0,
-							.thread = CLASSIC_ALL_THREADS};
+							.builtin = true,
+							.filter = {.thread = FILTER_ALL_THREADS}};
 		char *text = NULL;
 		size_t size = 0;
 		FILE *out = open_memstream(&text, &size);
@@ -295,7 +296,7 @@ static void check_sums(const struct calls *calls)
 static void check_calls(struct reader *reader)
 {
 	const struct calls_options options = {.tree = true,
-					      .thread = CALLS_ALL_THREADS,
+					      .filter = {.thread = FILTER_ALL_THREADS},
 					      .limit = EVENTS_MAX,
 					      .depth = UINT64_MAX};
 	struct calls calls;

@@ -3,6 +3,7 @@
 #include "calls_print.h"
 #include "command.h"
 #include "error.h"
+#include "filter_options.h"
 #include "inputs.h"
 
 #define NOT_GIVEN UINT64_MAX
@@ -10,7 +11,7 @@
 enum { TABLE_ROWS = 20, TREE_LINES = 100 };
 
 static struct calls_options settings = {
-	.thread = CALLS_ALL_THREADS, .limit = NOT_GIVEN, .depth = NOT_GIVEN};
+	.filter = {.thread = FILTER_ALL_THREADS}, .limit = NOT_GIVEN, .depth = NOT_GIVEN};
 static bool as_json;
 
 static int check(void)
@@ -72,11 +73,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &settings.least,
 	 .doc = "with --tree: only where the resident set grew by at least so many bytes, inclusive"},
-	{.name = "thread",
-	 .value = "N",
-	 .kind = COMMAND_COUNT,
-	 .target = &settings.thread,
-	 .doc = "only the thread with this number"},
+	FILTER_OPTIONS(settings.filter),
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,

@@ -2,10 +2,12 @@
 /* pymemtrace lines: memory line by line, as a table or as JSON. */
 #include "command.h"
 #include "error.h"
+#include "filter_options.h"
 #include "inputs.h"
 #include "lines_print.h"
 
-static struct lines_options settings = {.depth = LINES_ALL_DEPTHS};
+static struct lines_options settings = {.depth = LINES_ALL_DEPTHS,
+					.filter = {.thread = FILTER_ALL_THREADS}};
 static struct lines_print how = {.limit = UINT64_MAX};
 static int style;
 static bool as_json;
@@ -62,21 +64,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &settings.depth,
 	 .doc = "only lines of functions that are at most N calls below the one in which the events of their thread begin; 1: that one and what it calls"},
-	{.name = "file",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.files,
-	 .doc = "only lines of files that match; may be given several times"},
-	{.name = "function",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.functions,
-	 .doc = "only lines of functions whose name or qualified name matches; may be given several times"},
-	{.name = "thread",
-	 .value = "N",
-	 .kind = COMMAND_COUNT,
-	 .target = &settings.thread,
-	 .doc = "only what thread N executed, by the number that text and stats give it"},
+	FILTER_OPTIONS(settings.filter),
 	{.name = "number",
 	 .letter = 'n',
 	 .value = "N",

@@ -2,12 +2,14 @@
 /* pymemtrace objects: Python objects by type and by where they were made, or one by one. */
 #include "command.h"
 #include "error.h"
+#include "filter_options.h"
 #include "inputs.h"
 #include "objects_print.h"
 
 enum { LIMIT_ROWS = 20 };
 
-static struct objects_options settings = {.moment = {.kind = MOMENT_EXIT}};
+static struct objects_options settings = {.moment = {.kind = MOMENT_EXIT},
+					  .filter = {.thread = FILTER_ALL_THREADS}};
 static const char *at;
 static bool live;
 static bool previous;
@@ -133,16 +135,12 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_LIST,
 	 .target = &settings.types,
 	 .doc = "only objects whose type's name matches; may be given several times"},
-	{.name = "file",
+	{.name = "other-type",
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
-	 .target = &settings.files,
-	 .doc = "only objects whose innermost Python frame is in a file that matches; may be given several times"},
-	{.name = "thread",
-	 .value = "N",
-	 .kind = COMMAND_COUNT,
-	 .target = &settings.thread,
-	 .doc = "only objects that thread N created, by the number that text and stats give it"},
+	 .target = &settings.other_types,
+	 .doc = "not objects whose type's name matches; may be given several times"},
+	FILTER_OPTIONS(settings.filter),
 	{.name = "number",
 	 .letter = 'n',
 	 .value = "N",

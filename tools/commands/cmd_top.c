@@ -2,11 +2,12 @@
 /* pymemtrace top: who holds the memory, as a table or as JSON. */
 #include "command.h"
 #include "error.h"
+#include "filter_options.h"
 #include "inputs.h"
 #include "moment.h"
 #include "top.h"
 
-static struct top_options settings = {.threshold = 1};
+static struct top_options settings = {.threshold = 1, .filter = {.thread = FILTER_ALL_THREADS}};
 static const char *at;
 static bool temporary;
 static bool as_json;
@@ -68,9 +69,9 @@ static int run(int count, char **operands)
 	else
 		status = EXIT_DATA;
 	top_finish(&top);
-	if (as_json && top.process_count != 0)
+	if (as_json && top.process_count != top.lacking)
 		top_print_json(&top, limit);
-	else if (top.process_count != 0)
+	else if (top.process_count != top.lacking)
 		top_print(&top, limit);
 	top_fini(&top);
 	moments_fini(&moments);
@@ -109,16 +110,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &limit,
 	 .doc = "print at most N rows (default 20)"},
-	{.name = "include",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.include,
-	 .doc = "only blocks whose innermost Python frame is in a file that matches; may be given several times"},
-	{.name = "exclude",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.exclude,
-	 .doc = "leave out blocks whose innermost Python frame is in a file that matches; may be given several times"},
+	FILTER_OPTIONS(settings.filter),
 	{.name = "hide-imports",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.hide_imports,

@@ -24,6 +24,7 @@ void frames_fini(struct frames *frames)
 		free(frames->texts[i]);
 	free(frames->texts);
 	free(frames->frames);
+	free(frames->looks);
 	hashindex_fini(&frames->text_index);
 	hashindex_fini(&frames->index);
 	memset(frames, 0, sizeof(*frames));
@@ -146,4 +147,32 @@ uint32_t frames_stack(struct frames *frames, struct reader *reader, struct idmap
 	}
 	free(todo);
 	return number;
+}
+
+static unsigned look_at(const struct frames *frames, const struct filter *filter, uint32_t number)
+{
+	const struct frame *frame = &frames->frames[number];
+
+	return filter_look(filter, frames->texts[frame->file], frames->texts[frame->function]);
+}
+
+unsigned frames_look(struct frames *frames, const struct filter *filter, uint32_t stack)
+{
+	if (stack == 0)
+		return filter_look_at_none(filter);
+	if (frames->look_room < frames->room) {
+		frames->look_room = frames->room;
+		frames->looks = need_resize(frames->looks, frames->look_room);
+	}
+	/* Callers have smaller numbers: each is looked at before whom it called. */
+	while (frames->look_count < frames->count) {
+		const uint32_t number = ++frames->look_count;
+		const uint32_t caller = frames->frames[number].caller;
+		unsigned found = look_at(frames, filter, number);
+
+		if (filter->frame == FILTER_ANY && caller != 0)
+			found |= frames->looks[caller];
+		frames->looks[number] = (uint8_t)found;
+	}
+	return frames->looks[stack];
 }

@@ -101,11 +101,35 @@ static struct lines functions_of(struct calls *calls)
 
 		if (f->calls == 0 && (all->grown | all->shrunk | all->time_ns) == 0)
 			continue;
+		if (!calls_passes(calls, i))
+			continue;
 		add_line(&lines,
 			 &(struct line){
 				 .function = i, .calls = f->calls, .own = f->own, .all = f->all});
 	}
 	return lines;
+}
+
+/* Which nodes pass the filter, or have one below them that does; free() it. */
+static bool *pick_nodes(struct calls *calls)
+{
+	const struct filter *filter = &calls->options.filter;
+	const struct calltree *tree = &calls->tree;
+	bool *picked = need_memory(tree->count * sizeof(*picked));
+	unsigned *found = need_memory(tree->count * sizeof(*found));
+
+	for (uint32_t i = 0; i < tree->count; i++) {
+		const struct call_node *n = &tree->nodes[i];
+
+		found[i] = frames_look(&calls->names, filter, n->function);
+		if (filter->frame == FILTER_ANY && i != 0)
+			found[i] |= found[n->parent];
+		picked[i] = filter_passes(filter, found[i]);
+	}
+	for (uint32_t i = tree->count; i-- > 1;)
+		picked[tree->nodes[i].parent] |= picked[i];
+	free(found);
+	return picked;
 }
 
 /* All nodes but the root. What was outside of functions is a line below the root, too. */
@@ -115,14 +139,18 @@ static struct lines nodes_of(struct calls *calls)
 	const struct call_amount *outside = &tree->nodes[0].own;
 	struct lines lines = {need_memory((tree->count + 1UL) * sizeof(struct line)), 0};
 
-	if ((outside->grown | outside->shrunk | outside->time_ns) != 0)
+	bool *picked = pick_nodes(calls);
+
+	if ((outside->grown | outside->shrunk | outside->time_ns) != 0 && calls_passes(calls, 0))
 		add_line(&lines, &(struct line){.depth = 1, .own = *outside, .all = *outside});
 	for (uint32_t i = 1; i < tree->count; i++) {
 		const struct call_node *n = &tree->nodes[i];
 
-		add_line(&lines, &(struct line){n->function, n->parent, i, n->depth, n->calls,
-						n->own, n->all});
+		if (picked[i])
+			add_line(&lines, &(struct line){n->function, n->parent, i, n->depth,
+							n->calls, n->own, n->all});
 	}
+	free(picked);
 	return lines;
 }
 
@@ -262,6 +290,10 @@ static void print_head(const struct calls *calls)
 		print_process(&calls->processes[i]);
 	printf("in all grown by %s, ", report_size(calls->total.grown, size));
 	printf("shrunk by %s\n", report_size(calls->total.shrunk, size));
+	if (!filter_has_patterns(&calls->options.filter))
+		return;
+	printf("of this matches: grown by %s, ", report_size(calls->shown.grown, size));
+	printf("shrunk by %s\n", report_size(calls->shown.shrunk, size));
 }
 
 struct sums {
@@ -288,7 +320,7 @@ static void print_notes(const struct calls *calls)
 	report_buffer count;
 
 	if (sums.events == 0)
-		puts("\nnote: no events of the interpreter; --trace calls or --trace profile makes them");
+		puts("\nnote: no events of the interpreter");
 	if (sums.skipped != 0)
 		printf("\nnote: filters of the tracer passed over %s events: calls among them are not counted,\n      and inclusive figures may go on after a function has ended\n",
 		       report_count(sums.skipped, count));
@@ -390,6 +422,7 @@ void calls_print_json(struct calls *calls)
 		json_array_append_new(processes, json_process(&calls->processes[i]));
 	json_object_set_new(object, "processes", processes);
 	json_object_set_new(object, "total", json_amount(&calls->total));
+	json_object_set_new(object, "matching", json_amount(&calls->shown));
 	json_object_set_new(object, "dropped_until_s",
 			    calls->dropped_seconds > 0 ? json_real(calls->dropped_seconds)
 						       : json_null());

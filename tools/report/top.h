@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "filter.h"
 #include "frames.h"
 #include "moments.h"
 #include "hashindex.h"
 #include "sites.h"
-#include "text_list.h"
 #include "threads.h"
 
 enum top_by {
@@ -43,8 +43,7 @@ struct top_options {
 	bool mappings;	  /* memory mappings only, of files, too */
 	bool per_process; /* tell processes apart in whatever BY says */
 	bool hide_imports;
-	struct text_list include; /* globs for the file of the innermost frame */
-	struct text_list exclude;
+	struct filter filter;
 };
 
 /* What rows have in common is equal here; what BY does not tell apart is 0. */
@@ -73,7 +72,7 @@ struct top_process {
 	uint64_t told_ns;   /* the account that told what of mappings was resident, 0: none had */
 	uint64_t untold_bytes; /* of mappings that no account had told of: they count in full */
 	uint64_t after_ns;     /* from a census to the last event of the log */
-	struct amount amount;  /* all, also what include and exclude leave out */
+	struct amount amount;  /* all, also what the filter leaves out */
 	char *stopped;	       /* when and why tracing stopped early; NULL: it did not */
 	char *census;	       /* which it was: "the end", "snapshot 2 'label'"; NULL: none */
 	struct threads threads;
@@ -94,6 +93,7 @@ struct top {
 	size_t part_room;
 	struct top_process *processes;
 	size_t process_count;
+	size_t lacking; /* of these, such whose logs have nothing of what the report is about */
 	const struct moments *moments; /* where the logs stand; top_add() */
 	struct amount all;	       /* of all logs */
 	struct amount mapped;	       /* of these, mappings */
@@ -102,7 +102,7 @@ struct top {
 		uint64_t at_ns;
 		uint64_t then_bytes; /* and the one at the moment */
 	} rss;
-	struct amount shown;  /* without what include and exclude leave out */
+	struct amount shown;  /* without what the filter leaves out */
 	uint64_t held_bytes;  /* more of them may have been in short-lived blocks, of all logs */
 	bool hides_blocks;    /* see report_hides_blocks() */
 	bool dropped;	      /* some logs reached their size limit, the latest at: */
@@ -111,7 +111,7 @@ struct top {
 	double dropped_seconds;
 };
 
-#define TOP_NO_FRAME "<no Python frame>"
+#define TOP_NO_FRAME FILTER_NO_FRAME
 
 void top_init(struct top *top, const struct top_options *options);
 void top_fini(struct top *top);

@@ -309,7 +309,8 @@ static void print_head(const struct top *top)
 	print_processes(top);
 	if (top->options.what == TOP_AT_CENSUS && top->options.census == NULL)
 		print_censuses(top);
-	if (top->options.include.count != 0 || top->options.exclude.count != 0) {
+	if (filter_has_patterns(&top->options.filter) ||
+	    top->options.filter.thread != FILTER_ALL_THREADS) {
 		const struct amount none = {0};
 
 		fputs("of these match: ", stdout);
@@ -378,9 +379,6 @@ static void print_notes(const struct top *top)
 
 void top_print(const struct top *top, uint64_t limit)
 {
-	/* Without any census there is nothing to print; a message has said so. */
-	if (top->options.what == TOP_AT_CENSUS && count_censuses(top) == 0)
-		return;
 	print_head(top);
 	if (top->count != 0)
 		print_rows(top, limit);
