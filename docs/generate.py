@@ -187,6 +187,7 @@ def man_synopsis(name: str) -> str:
         "COMMAND": "Ar command",
         "[ARGUMENT...]": "Op Ar argument ...",
         "LOG...": "Ar log ...",
+        "[LOG...]": "Op Ar log ...",
     }
     lines = [".Nm pymemtrace " + name, ".Op Ar option ..."]
     return "\n".join([*lines, *("." + words[w] for w in operands.split())])

@@ -84,7 +84,7 @@ static const struct command_option options[] = {
 const struct command cmd_calls = {
 	.name = "calls",
 	.summary = "in which functions the resident set grew: inclusive, exclusive, by call tree",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Adds up how the resident set grew and shrank between the events of logs that were traced with the words calls, c-calls or lines, and the time. "
 	       "Exclusive is what happened while a function itself was running, inclusive also what happened in the functions it called. "
 	       "The resident set is that of the process: what another thread did is charged to the function whose event shows it first. "

@@ -90,7 +90,7 @@ static const struct command_option options[] = {
 const struct command cmd_lines = {
 	.name = "lines",
 	.summary = "memory line by line: executions, RSS and what it changed by",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Prints, for each line of Python that was executed: how often, RSS before its first and its last execution, what RSS changed by while it ran, in all and at most in one execution; the same of USS if the log has it (traced with --lines uss). "
 	       "What a function changed is put down to its own lines and not to the line that called it, if calls are in the log. "
 	       "RSS is that of the process: what other threads did meanwhile is in it. "

@@ -157,7 +157,7 @@ static const struct command_option options[] = {
 const struct command cmd_objects = {
 	.name = "objects",
 	.summary = "Python objects: live, created, destroyed; by type or site, or one by one",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Adds up the Python objects of the logs, most live ones first. "
 	       "Destroyed includes inferred: these were not reported by Python, but their memory was given back or used again. "
 	       "Before counts those that were destroyed, but whose creation is not in the log. "

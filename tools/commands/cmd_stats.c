@@ -67,7 +67,7 @@ static const struct command_option options[] = {
 const struct command cmd_stats = {
 	.name = "stats",
 	.summary = "the figures of logs: allocations, peak, mappings, resident set, threads",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Prints, for each log: the process, how many blocks were allocated and freed and by which function, the heap's peak, what was live at the end, memory mappings by class, the resident set, and the threads. A folder stands for the logs in it. "
 	       "Mappings are not part of the heap. "
 	       "Frees include those of unknown blocks; a realloc counts as an allocation and as a free. "

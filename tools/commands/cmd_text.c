@@ -301,7 +301,7 @@ static const struct command_option options[] = {
 const struct command cmd_text = {
 	.name = "text",
 	.summary = "print every record as a line of text",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Prints every record of the logs, one line each: seconds since the start, thread, event, fields. "
 	       "Lines that begin with # tell about the log. "
 	       "A filter looks at the stack of an event, and of calls and lines at their function; what has neither, as the end of a block, is left out by --include. "

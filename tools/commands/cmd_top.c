@@ -138,7 +138,7 @@ static const struct command_option options[] = {
 const struct command cmd_top = {
 	.name = "top",
 	.summary = "who holds the memory: lines, functions, stacks, threads",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Adds up the blocks of the heap and the memory that the program mapped, by where they were allocated, largest first. "
 	       "Of mappings count anonymous ones: of reserved address space (PROT_NONE, MAP_NORESERVE) what was resident, of others what was resident as far as the log tells it, else all. "
 	       "Blocks without a Python frame are shown as '<no Python frame>'. "
