@@ -296,7 +296,7 @@ else:
         # The child's log has no blocks of the parent.
         assert sorted(counts, key=str) == [{"Child": 45}, {"Parent": 123}]
         both = tool("top", "--by", "type", "--json", "-n", "9999", *(x.path for x in run.logs))
-        rows = {row["type"]: row["count"] for row in json.loads(both.out)}
+        rows = {row["type"]: row["count"] for row in json.loads(both.out)["rows"]}
         assert (rows["__main__.Child"], rows["__main__.Parent"]) == (45, 123)
 
 

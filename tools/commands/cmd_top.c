@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pymemtrace top: who holds the memory, as a table or as JSON. */
+#include <string.h>
+
 #include "command.h"
 #include "error.h"
 #include "filter_options.h"
@@ -7,7 +9,8 @@
 #include "moment.h"
 #include "top.h"
 
-static struct top_options settings = {.threshold = 1, .filter = {.thread = FILTER_ALL_THREADS}};
+static struct top_options settings = {
+	.threshold = 1, .hide_imports = true, .filter = {.thread = FILTER_ALL_THREADS}};
 static const char *at;
 static bool temporary;
 static bool as_json;
@@ -29,6 +32,7 @@ static int choose_moment(void)
 			"--temporary looks at blocks of the whole log: it goes neither with --at nor with --mappings");
 	if (settings.heap && settings.mappings)
 		return error("--heap and --mappings do not go together");
+	settings.at = at != NULL ? at : "peak";
 	settings.what = temporary ? TOP_TEMPORARY : TOP_AT_MOMENT;
 	return at != NULL ? moment_parse(at, &settings.moment) : 0;
 }
@@ -79,6 +83,14 @@ static int run(int count, char **operands)
 	return status;
 }
 
+static int show_imports(const struct command_option *option, const char *value, bool negated)
+{
+	if (value != NULL && strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		return error("--%s %s: not allowed, wants on or off", option->name, value);
+	settings.hide_imports = negated || (value != NULL && strcmp(value, "off") == 0);
+	return 0;
+}
+
 static const struct command_option options[] = {
 	{.name = "by",
 	 .value = TOP_BY_WORDS,
@@ -114,7 +126,14 @@ static const struct command_option options[] = {
 	{.name = "hide-imports",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.hide_imports,
-	 .doc = "leave the frames of the import system ('<frozen importlib...') out of stacks, so that the import statement is the innermost"},
+	 .negatable = true,
+	 .doc = "leave the frames of the import system ('<frozen importlib...') out of stacks, so that what an import takes is in one row, that of the import statement (the default)"},
+	{.name = "show-imports",
+	 .value = "on|off",
+	 .kind = COMMAND_CALL,
+	 .set = show_imports,
+	 .optional = true,
+	 .doc = "the opposite of --hide-imports"},
 	{.name = "mappings",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.mappings,
@@ -130,8 +149,7 @@ static const struct command_option options[] = {
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
-	 .doc = "print an array of objects with file, line, function, bytes, count and stack; "
-		"where rows add up several stacks, stack is the one with most bytes; with --by type also with type"},
+	 .doc = "print a JSON object: the moment, the total, the processes, and the rows"},
 	{.name = NULL},
 };
 

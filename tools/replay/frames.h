@@ -36,8 +36,8 @@ struct frames {
 	uint8_t *looks; /* [1, look_count]: what a filter found in these stacks */
 	uint32_t look_count;
 	uint32_t look_room;
-	bool hide_imports; /* leave out the frames of the import system; set before the first stack
-			    */
+	/* Leave out the frames of the import system; set before the first stack. */
+	bool hide_imports;
 };
 
 void frames_init(struct frames *frames);
@@ -63,5 +63,8 @@ uint32_t frames_stack(struct frames *frames, struct reader *reader, struct idmap
 unsigned frames_look(struct frames *frames, const struct filter *filter, uint32_t stack);
 
 #define FRAMES_LEFT_OUT "..."
+/* File and function of the one frame that stands for imports without a frame that asked for them. */
+#define FRAMES_IMPORT "<import>"
+#define FRAMES_IMPORTER "<interpreter>"
 
 #endif

@@ -524,3 +524,41 @@ void top_finish(struct top *top)
 	if (top->count != 0)
 		qsort_r(top->rows, top->count, sizeof(*top->rows), by_size, top);
 }
+
+/* --- for those who print --- */
+
+const struct top_process *top_row_process(const struct top *top, const struct top_row *row)
+{
+	return row->key.process == 0 ? NULL : &top->processes[row->key.process - 1];
+}
+
+const struct thread *top_row_thread(const struct top *top, const struct top_row *row)
+{
+	return threads_lookup(&top_row_process(top, row)->threads, row->key.thread);
+}
+
+bool top_row_frame(const struct top *top, const struct top_row *row, struct frame *frame)
+{
+	*frame = (struct frame){
+		.file = row->key.file, .function = row->key.function, .line = row->key.line};
+	if (top->options.by == TOP_BY_STACK && row->key.stack != 0)
+		*frame = top->frames.frames[row->key.stack];
+	else if (top->options.by == TOP_BY_STACK)
+		*frame = (struct frame){.file = top->no_frame, .function = top->no_frame};
+	return frame->file != 0;
+}
+
+bool top_reads_all(const struct top *top)
+{
+	const enum moment_kind kind = top->options.moment.kind;
+	const bool ends = kind == MOMENT_EXIT || kind == MOMENT_END;
+
+	for (size_t i = 0; i < top->moments->count; i++) {
+		const struct moments_log *log = &top->moments->logs[i];
+
+		if (log->alive && log->late_order == 0 &&
+		    !(ends && log->until_number == UINT64_MAX))
+			return false;
+	}
+	return true;
+}

@@ -37,6 +37,7 @@ struct top_options {
 	int by; /* enum top_by */
 	enum top_what what;
 	struct moment moment; /* TOP_AT_MOMENT */
+	const char *at;	      /* the same as --at has it */
 	const char *census;   /* TOP_AT_CENSUS: label or number; NULL: the last one */
 	uint64_t threshold;
 	bool heap;	  /* blocks of the heap only */
@@ -127,6 +128,17 @@ int top_add(struct top *top, const struct moments *moments, size_t number);
  * each. The order is the same for the same logs in whatever order their records were hashed.
  */
 void top_finish(struct top *top);
+
+/*
+ * Whether all blocks of the moment are counted. At the very end of a log no thread holds blocks back;
+ * of a mark, and of the end of the program's code, the log tells which ones were held back.
+ */
+bool top_reads_all(const struct top *top);
+/* A row's process, or NULL where rows are not of one; and its thread, or NULL. */
+const struct top_process *top_row_process(const struct top *top, const struct top_row *row);
+const struct thread *top_row_thread(const struct top *top, const struct top_row *row);
+/* The frame to print for a row that stands for one; false when it does not. */
+bool top_row_frame(const struct top *top, const struct top_row *row, struct frame *frame);
 
 /* Print the first LIMIT rows to stdout. */
 void top_print(const struct top *top, uint64_t limit);
