@@ -3,8 +3,8 @@
 #include "calls_print.h"
 #include "command.h"
 #include "error.h"
-#include "filter_options.h"
 #include "inputs.h"
+#include "report_options.h"
 
 #define NOT_GIVEN UINT64_MAX
 
@@ -74,6 +74,7 @@ static const struct command_option options[] = {
 	 .target = &settings.least,
 	 .doc = "with --tree: only where the resident set grew by at least so many bytes, inclusive"},
 	FILTER_OPTIONS(settings.filter),
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,

@@ -9,12 +9,12 @@
 #include "command.h"
 #include "damage.h"
 #include "error.h"
-#include "filter_options.h"
 #include "inputs.h"
 #include "log_end.h"
 #include "names.h"
 #include "progress.h"
 #include "report.h"
+#include "report_options.h"
 #include "show.h"
 #include "stack_filter.h"
 

@@ -2,9 +2,9 @@
 /* pymemtrace lines: memory line by line, as a table or as JSON. */
 #include "command.h"
 #include "error.h"
-#include "filter_options.h"
 #include "inputs.h"
 #include "lines_print.h"
+#include "report_options.h"
 
 static struct lines_options settings = {.depth = LINES_ALL_DEPTHS,
 					.filter = {.thread = FILTER_ALL_THREADS}};
@@ -80,6 +80,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_CHOICE,
 	 .target = &style,
 	 .doc = "classic: the table of mempulse, with USS, swap and the peak of RSS before the first execution of each line; RSS alone if the log has no USS"},
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,

@@ -2,9 +2,9 @@
 /* pymemtrace objects: Python objects by type and by where they were made, or one by one. */
 #include "command.h"
 #include "error.h"
-#include "filter_options.h"
 #include "inputs.h"
 #include "objects_print.h"
+#include "report_options.h"
 
 enum { LIMIT_ROWS = 20 };
 
@@ -147,6 +147,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &limit,
 	 .doc = "print at most N rows (default 20) or objects (default all)"},
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,

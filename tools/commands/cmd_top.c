@@ -4,9 +4,9 @@
 
 #include "command.h"
 #include "error.h"
-#include "filter_options.h"
 #include "inputs.h"
 #include "moment.h"
+#include "report_options.h"
 #include "top.h"
 
 static struct top_options settings = {
@@ -146,6 +146,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.per_process,
 	 .doc = "tell the processes apart in any table"},
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,

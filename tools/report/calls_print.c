@@ -245,15 +245,22 @@ static void print_name(const struct calls *calls, uint32_t function)
 		fputs(" (C)", stdout);
 }
 
+/* The table, and what its lines have had of their own so far. */
+struct table {
+	const struct calls *calls;
+	struct call_amount own;
+};
+
 static void print_line(void *context, const struct line *line)
 {
-	const struct calls *calls = context;
+	struct table *table = context;
+	const struct calls *calls = table->calls;
 	report_buffer size;
 
-	printf("%10s ", report_size(line->all.grown, size));
-	printf("%10s ", report_size(line->all.shrunk, size));
-	printf("%10s ", report_size(line->own.grown, size));
-	printf("%10s ", report_size(line->own.shrunk, size));
+	printf("%10s ", report_cell(line->all.grown, size));
+	printf("%10s ", report_cell(line->all.shrunk, size));
+	printf("%10s ", report_cell(line->own.grown, size));
+	printf("%10s ", report_cell(line->own.shrunk, size));
 	printf("%11s ", report_count(line->calls, size));
 	printf("%9.3f %9.3f  ", report_seconds(line->all.time_ns),
 	       report_seconds(line->own.time_ns));
@@ -261,6 +268,20 @@ static void print_line(void *context, const struct line *line)
 		fputs("  ", stdout);
 	print_name(calls, line->function);
 	putchar('\n');
+	call_amount_add(&table->own, &line->own);
+}
+
+/* The last line: what is not in the lines above it, of their own. */
+static void print_rest(const struct table *table, uint64_t more)
+{
+	const struct call_amount *all = &table->calls->shown, *own = &table->own;
+	report_buffer size;
+
+	printf("%21s ", "");
+	printf("%10s ", report_cell(all->grown - own->grown, size));
+	printf("%10s ", report_cell(all->shrunk - own->shrunk, size));
+	printf("%21s %9.3f  ", "", report_seconds(all->time_ns - own->time_ns));
+	printf("%s more\n", report_count(more, size));
 }
 
 static void print_process(const struct calls_process *process)
@@ -336,16 +357,16 @@ static void print_notes(const struct calls *calls)
 
 void calls_print(struct calls *calls)
 {
-	report_buffer count;
+	struct table table = {.calls = calls};
 
 	print_head(calls);
 	printf("\n%21s %21s %11s %9s %9s\n", "inclusive", "exclusive", "", "", "own");
 	printf("%10s %10s %10s %10s %11s %9s %9s  function\n", "grown", "shrunk", "grown", "shrunk",
 	       "calls", "time (s)", "time (s)");
-	const uint64_t more = each_line(calls, print_line, calls);
+	const uint64_t more = each_line(calls, print_line, &table);
 
 	if (more != 0)
-		printf("%s more\n", report_count(more, count));
+		print_rest(&table, more);
 	print_notes(calls);
 }
 

@@ -200,7 +200,9 @@ static void add_sites(struct top *top, struct reader *reader, const struct sites
 
 		add_amount(&process->amount, &amount);
 		add_amount(&top->all, &amount);
-		if (sites != census_sites && site->kind >= REPLAY_KIND_MAPPING)
+		const bool is_mapping = sites != census_sites && site->kind >= REPLAY_KIND_MAPPING;
+
+		if (is_mapping)
 			add_amount(&top->mapped, &amount);
 		if (!is_wanted(top, site, stack))
 			continue;
@@ -209,6 +211,8 @@ static void add_sites(struct top *top, struct reader *reader, const struct sites
 
 		add_amount(&top->rows[row - 1].amount, &amount);
 		add_amount(&top->shown, &amount);
+		if (is_mapping)
+			add_amount(&top->shown_mapped, &amount);
 		add_part(top, row, stack, &amount);
 	}
 	idmap_fini(&known);

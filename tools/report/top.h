@@ -103,7 +103,8 @@ struct top {
 		uint64_t at_ns;
 		uint64_t then_bytes; /* and the one at the moment */
 	} rss;
-	struct amount shown;  /* without what the filter leaves out */
+	struct amount shown; /* without what the filter leaves out */
+	struct amount shown_mapped;
 	uint64_t held_bytes;  /* more of them may have been in short-lived blocks, of all logs */
 	bool hides_blocks;    /* see report_hides_blocks() */
 	bool dropped;	      /* some logs reached their size limit, the latest at: */

@@ -78,9 +78,9 @@ static void print_columns(const struct top *top, const struct amount *amount)
 	report_buffer count;
 	report_buffer average;
 
-	printf("%11s %6.1f%% %12s %11s  ", report_size(amount->bytes, size),
+	printf("%11s %6.1f%% %12s %11s  ", report_cell(amount->bytes, size),
 	       percent(amount->bytes, top->all.bytes), report_count(amount->count, count),
-	       report_size(amount->count == 0 ? 0 : amount->bytes / amount->count, average));
+	       report_cell(amount->count == 0 ? 0 : amount->bytes / amount->count, average));
 }
 
 /* Below a row by stack: the callers, one a line. */
@@ -98,7 +98,7 @@ static void print_rows(const struct top *top, uint64_t limit)
 	struct amount rest = top->shown;
 	report_buffer count;
 
-	printf("\n%11s %7s %12s %11s\n", "size", "share", "blocks", "average");
+	printf("\n%11s %7s %12s %11s\n", "size", "share", "count", "average");
 	for (uint32_t i = 0; i < top->count && i < limit; i++) {
 		const struct top_row *row = &top->rows[i];
 
@@ -120,12 +120,10 @@ static void print_rows(const struct top *top, uint64_t limit)
 static void print_amount(const struct amount *amount, const struct amount *mapped)
 {
 	const uint64_t blocks = amount->count - mapped->count;
-	report_buffer size;
-	report_buffer exact;
 	report_buffer count;
 
-	printf("%s (%s bytes) in ", report_size(amount->bytes, size),
-	       report_count(amount->bytes, exact));
+	report_put_bytes(amount->bytes);
+	fputs(" in ", stdout);
 	if (blocks != 0 || mapped->count == 0)
 		printf("%s block%s", report_count(blocks, count), blocks == 1 ? "" : "s");
 	if (mapped->count != 0)
@@ -141,7 +139,7 @@ static const char *plural(uint64_t count)
 /* What the table is about, at a moment. */
 static void print_moment(const struct top *top)
 {
-	fputs(top->options.mappings ? "mapped " : "live ", stdout);
+	fputs(top->options.mappings ? "mappings live " : "live ", stdout);
 	moment_print(&top->options.moment, top->process_count > 1);
 }
 
@@ -267,10 +265,8 @@ static void print_head(const struct top *top)
 		print_censuses(top);
 	if (filter_has_patterns(&top->options.filter) ||
 	    top->options.filter.thread != FILTER_ALL_THREADS) {
-		const struct amount none = {0};
-
 		fputs("of these match: ", stdout);
-		print_amount(&top->shown, &none);
+		print_amount(&top->shown, &top->shown_mapped);
 		putchar('\n');
 	}
 }

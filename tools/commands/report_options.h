@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of every report that choose frames and threads: entries of a command's table. */
-#ifndef PMT_TOOLS_FILTER_OPTIONS_H
-#define PMT_TOOLS_FILTER_OPTIONS_H
+/* The options that reports share, as those that choose frames and threads: entries of a command's
+ * table. */
+#ifndef PMT_TOOLS_REPORT_OPTIONS_H
+#define PMT_TOOLS_REPORT_OPTIONS_H
 
 #include "command_line.h"
 #include "filter.h"
+#include "report.h"
 
 /* TO is a `struct filter` whose `thread` is FILTER_ALL_THREADS at first. */
 #define FILTER_OPTIONS(to)                                                                                                                                                                        \
@@ -26,6 +28,13 @@
 	{                                                                                                                                                                                         \
 		.name = "thread", .value = "N", .kind = COMMAND_COUNT, .target = &(to).thread,                                                                                                    \
 		.doc = "only what thread N did, by the number that text and stats give it"                                                                                                        \
+	}
+
+/* Of reports that print sizes for people. */
+#define BYTES_OPTION                                                                               \
+	{                                                                                          \
+		.name = "bytes", .kind = COMMAND_SWITCH, .target = &report_exact,                  \
+		.doc = "print sizes in bytes, not rounded"                                         \
 	}
 
 #endif
