@@ -245,7 +245,9 @@ def test_sums(log: Path) -> None:
 
 
 def test_globs(log: Path) -> None:
-    found = json.loads(run("lines", "--json", "--include", "file:a*", "--exclude", "f[!12]", log))["lines"]
+    found = json.loads(run("lines", "--json", "--include", "file:a*", "--exclude", "f[!12]", log))[
+        "lines"
+    ]
     every = json.loads(run("lines", "--json", log))["lines"]
     assert found == [r for r in every if r["file"] == "a.py" and r["function"] in ("f1", "f2")]
     assert 0 < len(found) < len(every)

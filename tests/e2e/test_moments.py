@@ -93,7 +93,9 @@ class Merged:
 
 
 def held(folder: Path, *options: str) -> int:
-    rows = json.loads(tool("top", "--json", "--heap", "-n", "1000000", *options, folder).out)["rows"]
+    rows = json.loads(tool("top", "--json", "--heap", "-n", "1000000", *options, folder).out)[
+        "rows"
+    ]
     return sum(row["bytes"] for row in rows)
 
 

@@ -176,7 +176,10 @@ def test_absent_when_not_asked_for(tracer: Tracer, python: Python, options: dict
     log = tracer.python_argv(python, [*BARE, "-c", program], options=options).log
     assert not log.of("census", "type_live", "type_name")
     assert [m["text"] for m in log.of("mark")] == ["here"]
-    assert b"no Python objects by type are in this log" in tool("top", "--by", "type", log.path, status=1).err
+    assert (
+        b"no Python objects by type are in this log"
+        in tool("top", "--by", "type", log.path, status=1).err
+    )
 
 
 ENDS = {

@@ -85,7 +85,10 @@ TABLES: list[tuple[dict[str, Any], list[str]]] = [
     ({"by": "thread", "at": "end"}, ["--by", "thread", "--at", "end"]),
     ({"by": "allocator", "at": 0.001}, ["--by", "allocator", "--at", "0.001"]),
     ({"by": "stack", "show_imports": True}, ["--by", "stack", "--show-imports"]),
-    ({"frame": "any", "include": ["f*"], "thread": 1}, "--frame any --include f* --thread 1".split()),
+    (
+        {"frame": "any", "include": ["f*"], "thread": 1},
+        "--frame any --include f* --thread 1".split(),
+    ),
     ({"temporary": True, "threshold": 0}, ["--temporary", "--threshold", "0"]),
     ({"mappings": True}, ["--mappings"]),
     (
