@@ -62,7 +62,10 @@ struct classic_options {
 	bool counts; /* no lines: how many objects were made and destroyed, and live */
 };
 
-/* Print a log to OUT. Returns 0, or what reader_run() did. */
+/*
+ * Print a log to OUT. Returns 0; EXIT_DATA after a message when the log was traced without events of
+ * this kind; or what reader_run() did.
+ */
 int classic_print(FILE *out, struct reader *reader, const struct classic_options *options);
 
 #endif
