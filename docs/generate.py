@@ -187,6 +187,7 @@ def man_synopsis(name: str) -> str:
         "COMMAND": "Ar command",
         "[ARGUMENT...]": "Op Ar argument ...",
         "LOG...": "Ar log ...",
+        "[LOG...]": "Op Ar log ...",
     }
     lines = [".Nm pymemtrace " + name, ".Op Ar option ..."]
     return "\n".join([*lines, *("." + words[w] for w in operands.split())])
@@ -329,7 +330,7 @@ class Step:
 def block_steps(match: re.Match[str]) -> list[Step]:
     if match["what"] == "file":
         return [Step(match["argument"], match["body"], 0, "")]
-    status = int((match["argument"] or "status 0").split()[1])
+    status = re.search(r"status (\d+)", match["argument"] or "")
     found: list[Step] = []
     for line in match["body"].splitlines():
         if line.startswith("$ "):
@@ -338,7 +339,9 @@ def block_steps(match: re.Match[str]) -> list[Step]:
             found[-1].text += "\n" + line
         else:
             found[-1].shown += line + "\n"
-    found[-1].status = status  # of the block's last command; the others must succeed
+    found[-1].status = (
+        int(status[1]) if status else 0
+    )  # of the block's last command; the others must succeed
     return found
 
 

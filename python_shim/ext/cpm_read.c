@@ -17,31 +17,79 @@ static const char *const words[CPM_KINDS] = {
 
 #define ARGUMENTS_MAX 16
 
-/* "--type" and a name, for each of NAMES. */
-static size_t add_names(char **arguments, const char *option, PyObject *names)
+/* OPTION and NAME, of which a glob is made that matches NAME alone; free() it. NULL: no memory. */
+static char *name_option(const char *option, const char *name)
 {
-	const Py_ssize_t count = names == NULL ? 0 : PyTuple_Size(names);
-	size_t used = 0;
+	char *text = malloc(strlen(option) + 2 * strlen(name) + 1);
+	char *to = text;
 
-	for (Py_ssize_t i = 0; i < count; i++) {
-		arguments[used++] = (char *)(uintptr_t)option;
-		arguments[used++] = (char *)(uintptr_t)PyUnicode_AsUTF8(PyTuple_GetItem(names, i));
+	if (text == NULL)
+		return NULL;
+	to = stpcpy(to, option);
+	for (; *name != '\0'; name++) {
+		if (strchr("*?[\\", *name) != NULL)
+			*to++ = '\\';
+		*to++ = *name;
 	}
-	return used;
+	*to = '\0';
+	return text;
 }
 
 static size_t names_of(PyObject *names)
 {
-	return names == NULL ? 0 : 2 * (size_t)PyTuple_Size(names);
+	return names == NULL ? 0 : (size_t)PyTuple_Size(names);
 }
 
-/* The texts belong to C and its names, and to the caller's ROOM. */
+/* The texts of `list` up to `fixed` are constant or below; then come `named` ones of its own. */
 struct arguments {
 	char **list;
+	size_t fixed;
+	size_t named;
 	char kind[32];
 	char context[48];
 	char trigger[48];
 };
+
+static void free_arguments(struct arguments *a)
+{
+	for (size_t i = 0; i < a->named; i++)
+		free(a->list[a->fixed + i]);
+	free(a->list);
+}
+
+/* Returns 0, or -1 when there is no memory. */
+static int add_name(struct arguments *a, const char *option, const char *name)
+{
+	char *text = name_option(option, name);
+
+	if (text == NULL)
+		return -1;
+	a->list[a->fixed + a->named++] = text;
+	return 0;
+}
+
+static int add_names(struct arguments *a, const char *option, PyObject *names)
+{
+	for (size_t i = 0; i < names_of(names); i++)
+		if (add_name(a, option, PyUnicode_AsUTF8(PyTuple_GetItem(names, (Py_ssize_t)i))) !=
+		    0)
+			return -1;
+	return 0;
+}
+
+/* What c has asked for by name. */
+static int add_all_names(const struct cpm_context *c, struct arguments *a)
+{
+	const char *decorators = cpm_decorators();
+
+	if (decorators != NULL && c->kind != CPM_REFERENCES &&
+	    add_name(a, "--exclude=file:", decorators) != 0)
+		return -1;
+	return add_names(a, "--type=", c->include) != 0 ||
+			       add_names(a, "--other-type=", c->exclude) != 0
+		       ? -1
+		       : 0;
+}
 
 static int make_arguments(const struct cpm_context *c, int counts, struct arguments *a)
 {
@@ -67,12 +115,10 @@ static int make_arguments(const struct cpm_context *c, int counts, struct argume
 		a->list[used++] = (char *)(uintptr_t) "--counts";
 	if (c->kind == CPM_REFERENCES && !c->builtins)
 		a->list[used++] = (char *)(uintptr_t) "--no-builtin";
-	if (cpm_decorators() != NULL) {
-		a->list[used++] = (char *)(uintptr_t) "--other-file";
-		a->list[used++] = (char *)(uintptr_t)cpm_decorators();
-	}
-	used += add_names(a->list + used, "--type", c->include);
-	used += add_names(a->list + used, "--other-type", c->exclude);
+	a->fixed = used;
+	if (add_all_names(c, a) != 0)
+		return -1;
+	used += a->named;
 	a->list[used++] = (char *)(uintptr_t) "--";
 	a->list[used] = c->log->path;
 	return 0;
@@ -109,19 +155,20 @@ int cpm_read(const struct cpm_context *c, struct cpm_log *log, int counts, int o
 {
 	PyObject *held[] = {c->include, c->exclude};
 	const char *program = cpm_program();
-	struct arguments a;
+	struct arguments a = {0};
 	int status;
 
 	if (program == NULL)
 		return -1;
 	if (make_arguments(c, counts, &a) < 0) {
+		free_arguments(&a);
 		PyErr_NoMemory();
 		return -1;
 	}
 	Py_XINCREF(held[0]);
 	Py_XINCREF(held[1]);
 	status = run_reader(program, &a, out);
-	free(a.list);
+	free_arguments(&a);
 	if (status != 0)
 		(void)complain(log, program, status);
 	Py_XDECREF(held[0]);

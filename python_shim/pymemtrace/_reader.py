@@ -64,12 +64,14 @@ class Log:
         *,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        frame: Optional[str] = None,
+        thread: Optional[int] = None,
         census: Union[str, int, None] = None,
         temporary: bool = False,
         threshold: Optional[int] = None,
         mappings: bool = False,
         heap: bool = False,
-        hide_imports: bool = False,
+        show_imports: bool = False,
     ) -> List[Row]:
         """The first ``n`` rows that ``pymemtrace top`` prints: who holds the memory, largest first.
 
@@ -77,14 +79,23 @@ class Log:
         :param at: "peak" (so if None), "end", "exit", "rss-peak", "mark:LABEL", or seconds since
             the start.
         :param heap: blocks of the heap only; ``mappings``: memory mappings only.
-        :param include: patterns, as of a shell, for the innermost frame's file; ``exclude`` too.
+        :param include: patterns, as of a shell, of which one must match a frame's file, function or
+            package; ``exclude``: none may. ``frame``: "innermost" (so if None) or "any".
+        :param thread: only what the thread with this number did.
+        :param show_imports: with the frames of the import system in stacks.
         :param census: with ``by="type"``, the label or number of a snapshot.
         :param temporary: what was short-lived; ``threshold``: allocations between birth and death.
         :raises ValueError: the program does not take these arguments.
         :raises LogError: the log cannot be read.
         """
         options = [f"--number={n}", f"--by={by}"]
-        values = {"at": at, "census": census, "threshold": threshold}
+        values = {
+            "at": at,
+            "census": census,
+            "frame": frame,
+            "thread": thread,
+            "threshold": threshold,
+        }
         options += [f"--{name}={value}" for name, value in values.items() if value is not None]
         options += [f"--include={pattern}" for pattern in include]
         options += [f"--exclude={pattern}" for pattern in exclude]
@@ -92,10 +103,10 @@ class Log:
             "temporary": temporary,
             "mappings": mappings,
             "heap": heap,
-            "hide-imports": hide_imports,
+            "show-imports": show_imports,
         }
         options += [f"--{name}" for name, wanted in switches.items() if wanted]
-        return cast(List[Row], self._ask("top", options))
+        return cast(List[Row], self._ask("top", options)["rows"])
 
     def events(self, *, stacks: bool = False) -> Iterator[Event]:
         """The events, in order, each read when it is asked for: logs may be larger than memory.

@@ -7,6 +7,8 @@
  * word of a line \xHH is a byte.
  *
  *	pid N | parent N | python HEX | command WORD... | state N | stop N | flags HEX | lostlive N
+ *	later SECONDS		so much later did the process start
+ *	parentlog PATH		the log of its parent
  *	at SECONDS		the time from here on
  *	end SECONDS		when the log was closed
  *	thread N TID		the thread of what follows
@@ -150,6 +152,8 @@ static int header_line(const char *key, char *rest)
 		header->live.lost = number;
 	else if (strcmp(key, "end") == 0)
 		end_ns = seconds(rest);
+	else if (strcmp(key, "later") == 0)
+		header->start_realtime_ns += number * 1000000000;
 	else if (strcmp(key, "cpu") == 0)
 		cpu_ns = number;
 	else
@@ -178,7 +182,9 @@ static int text_line(const char *key, char *rest)
 {
 	uint64_t n[NUMBERS];
 
-	if (strcmp(key, "command") == 0) {
+	if (strcmp(key, "parentlog") == 0) {
+		logwriter_text(log_writer, PMT_TEXT_PARENT_LOG, rest, unescape(rest));
+	} else if (strcmp(key, "command") == 0) {
 		command_line(rest);
 	} else if (strcmp(key, "at") == 0) {
 		time_ns = seconds(rest);

@@ -399,6 +399,6 @@ def test_hostile_names(tmp_path: Path) -> None:
 
 def test_no_events(tmp_path: Path) -> None:
     log = tmp_path / "a.pmt"
-    subprocess.run([MAKELOG, log], input="thread 1 1\nmark x\n", text=True, check=True)
+    subprocess.run([MAKELOG, log], input="traced 0x10\nthread 1 1\nmark x\n", text=True, check=True)
     lines = text(log)
     assert [line.split(":")[0] for line in lines] == ["SOF", "HDR", "MSG", "EOF"]

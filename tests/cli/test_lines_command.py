@@ -239,13 +239,15 @@ def test_sums(log: Path) -> None:
         if event.get("rss") and event["event"] != "rss":
             known[event["thread"]].append(event["rss"])
     changed = sum(values[-1] - values[0] for values in known.values())
-    for options in ([], ["--thread", "1"], ["--file", "a*", "--function", "f[12]"]):
+    for options in ([], ["--thread", "1"], ["--include", "file:a*", "--exclude", "f[!12]"]):
         found = json.loads(run("lines", "--json", *options, log))
         assert found["rss_change"] + found["rss_change_elsewhere"] == changed
 
 
 def test_globs(log: Path) -> None:
-    found = json.loads(run("lines", "--json", "--file", "a*", "--function", "f[12]", log))["lines"]
+    found = json.loads(run("lines", "--json", "--include", "file:a*", "--exclude", "f[!12]", log))[
+        "lines"
+    ]
     every = json.loads(run("lines", "--json", log))["lines"]
     assert found == [r for r in every if r["file"] == "a.py" and r["function"] in ("f1", "f2")]
     assert 0 < len(found) < len(every)

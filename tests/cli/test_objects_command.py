@@ -222,7 +222,7 @@ def test_peak(log: Path, options: list[str]) -> None:
         (["--thread", "1"], lambda event: event["thread"] == 1),
         (["--type", "app.*"], lambda event: event["type"].startswith("app.")),
         (["--type", "?"], lambda event: event["type"] == "?"),
-        (["--file", "a.py"], lambda event: event.get("file") == "a.py"),
+        (["--include", "a.py"], lambda event: event.get("file") == "a.py"),
         (["--type", "list", "--type", "app.T*"], lambda e: e["type"] in ("list", "app.Thing")),
     ],
 )

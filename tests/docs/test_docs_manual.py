@@ -81,6 +81,18 @@ def test_members_of_stats(tmp_path: Path) -> None:
     assert [name for name in named if name != ","] == list(members)
 
 
+def test_members_of_top(tmp_path: Path) -> None:
+    """pymemtrace-top(1) names the members that there are."""
+    log = str(tmp_path / "a.pmt")
+    generate.output([str(generate.TOOL), "run", "-o", log, sys.executable, "-c", "pass"])
+    answer = json.loads(generate.output([str(generate.TOOL), "top", "--json", log]))
+    section = text_of(MAN / "pymemtrace-top.1").split(".Sh JSON\n")[1].split("\n.Sh ")[0]
+    assert re.findall(r"^\.It Cm (.*)$", section, re.M) == list(answer)
+    named = set(re.findall(r"^\.Cm (\w+)", section, re.M))
+    for part in (answer["moment"], answer["total"], answer["processes"][0], answer["rows"][0]):
+        assert set(part) <= named
+
+
 @pytest.mark.parametrize("path", MAN_PAGES, ids=lambda p: p.name)
 def test_page_is_installed(path: Path) -> None:
     """By its name, or as that of a command in the one list of commands."""

@@ -358,9 +358,11 @@ class Log:
         """Rows of blocks of the heap, or of mappings if --mappings says so."""
         if "--mappings" not in options:
             options = ("--heap", *options)
+        options = ("--show-imports", *options)
         answer = json.loads(tool("top", "--json", "-n", "1000000", *options, self.path).out)
-        assert isinstance(answer, list)
-        return answer
+        rows = answer["rows"]
+        assert isinstance(rows, list) and answer["left_out"] == 0
+        return rows
 
     def of(self, *names: str, **fields: Any) -> list[Event]:
         """Events of these names with these fields; only lines that may be these are parsed."""

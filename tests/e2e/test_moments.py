@@ -93,7 +93,9 @@ class Merged:
 
 
 def held(folder: Path, *options: str) -> int:
-    rows = json.loads(tool("top", "--json", "--heap", "-n", "1000000", *options, folder).out)
+    rows = json.loads(tool("top", "--json", "--heap", "-n", "1000000", *options, folder).out)[
+        "rows"
+    ]
     return sum(row["bytes"] for row in rows)
 
 
@@ -245,7 +247,7 @@ def test_the_peak_is_of_heap_and_mappings(tracer: Tracer, a_python: Python) -> N
 
 
 def big_rows(log: Log) -> list[int]:
-    rows = json.loads(tool("top", "--json", "--by", "stack", "-n", "1000", log.path).out)
+    rows = json.loads(tool("top", "--json", "--by", "stack", "-n", "1000", log.path).out)["rows"]
     return [row["bytes"] for row in rows]
 
 

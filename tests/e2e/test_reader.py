@@ -173,7 +173,7 @@ def test_several_logs_and_a_folder(tracer: Tracer) -> None:
         assert b"50002" not in tool("stats", *where).err
         both = json.loads(tool("stats", "--json", *where).out)
         assert sorted(s["pid"] for s in both) == sorted(log.stats["pid"] for log in run.logs)
-    rows = json.loads(tool("top", "--json", "--by", "process", "--at", "exit", folder).out)
+    rows = json.loads(tool("top", "--json", "--by", "process", "--at", "exit", folder).out)["rows"]
     assert {r["pid"] for r in rows} == {log.stats["pid"] for log in run.logs}
 
 

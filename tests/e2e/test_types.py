@@ -176,7 +176,10 @@ def test_absent_when_not_asked_for(tracer: Tracer, python: Python, options: dict
     log = tracer.python_argv(python, [*BARE, "-c", program], options=options).log
     assert not log.of("census", "type_live", "type_name")
     assert [m["text"] for m in log.of("mark")] == ["here"]
-    assert b"not told by type" in tool("top", "--by", "type", log.path, status=1).err
+    assert (
+        b"no Python objects by type are in this log"
+        in tool("top", "--by", "type", log.path, status=1).err
+    )
 
 
 ENDS = {
@@ -296,7 +299,7 @@ else:
         # The child's log has no blocks of the parent.
         assert sorted(counts, key=str) == [{"Child": 45}, {"Parent": 123}]
         both = tool("top", "--by", "type", "--json", "-n", "9999", *(x.path for x in run.logs))
-        rows = {row["type"]: row["count"] for row in json.loads(both.out)}
+        rows = {row["type"]: row["count"] for row in json.loads(both.out)["rows"]}
         assert (rows["__main__.Child"], rows["__main__.Parent"]) == (45, 123)
 
 

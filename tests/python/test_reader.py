@@ -84,7 +84,11 @@ TABLES: list[tuple[dict[str, Any], list[str]]] = [
     ({"n": 1, "by": "function"}, ["-n", "1", "--by", "function"]),
     ({"by": "thread", "at": "end"}, ["--by", "thread", "--at", "end"]),
     ({"by": "allocator", "at": 0.001}, ["--by", "allocator", "--at", "0.001"]),
-    ({"by": "stack", "hide_imports": True}, ["--by", "stack", "--hide-imports"]),
+    ({"by": "stack", "show_imports": True}, ["--by", "stack", "--show-imports"]),
+    (
+        {"frame": "any", "include": ["f*"], "thread": 1},
+        "--frame any --include f* --thread 1".split(),
+    ),
     ({"temporary": True, "threshold": 0}, ["--temporary", "--threshold", "0"]),
     ({"mappings": True}, ["--mappings"]),
     (
@@ -99,7 +103,7 @@ def test_tables_are_those_of_the_program(
     program: str, keywords: dict[str, Any], options: list[str]
 ) -> None:
     path = GOLDEN / "good-every-record.pmt"
-    expected = json_of(program, "top", "--json", *options, path)
+    expected = json_of(program, "top", "--json", *options, path)["rows"]
     assert pymemtrace.read(path).top(**keywords) == expected
 
 
@@ -107,7 +111,7 @@ def test_tables_are_those_of_the_program(
 def test_types_are_those_of_the_program(program: str, census: str | None) -> None:
     path = GOLDEN / "good-census.pmt"
     options = ["--census", census] if census else []
-    expected = json_of(program, "top", "--json", "--by", "type", *options, path)
+    expected = json_of(program, "top", "--json", "--by", "type", *options, path)["rows"]
     rows = pymemtrace.read(path).top(by="type", census=census)
     assert rows == expected
     assert [row["type"] for row in rows] == [row["type"] for row in expected] != []
@@ -179,7 +183,7 @@ def test_a_log_of_which_a_part_is_lost(program: str, name: str) -> None:
         events = list(log.events())
     assert statistics == json_of(program, "stats", "--json", path)
     assert statistics["complete"] is False
-    assert rows == json_of(program, "top", "--json", path)
+    assert rows == json_of(program, "top", "--json", path)["rows"]
     assert events == lines_of(program, path)[1:-1]
 
 

@@ -30,8 +30,8 @@ static void read_log(struct logwriter *w, struct calls *calls, const struct call
 	readlog_destroy(&file);
 }
 
-static const struct calls_options table = {.thread = CALLS_ALL_THREADS};
-static const struct calls_options tree = {.thread = CALLS_ALL_THREADS, .tree = true};
+static const struct calls_options table = {.filter = {.thread = FILTER_ALL_THREADS}};
+static const struct calls_options tree = {.filter = {.thread = FILTER_ALL_THREADS}, .tree = true};
 
 /* The function with this name, or the one of before all. */
 static const struct calls_function *find(const struct calls *calls, const char *name)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "command_line.h"
+#include "filter.h"
 #include "hashindex.h"
 #include "idmap.h"
 #include "nearest.h"
@@ -104,7 +105,13 @@ static void arguments_taken(void)
 
 static void optional_values(void)
 {
-	CHECK_EQ(parse(&usual, "--follow off"), 1);
+	CHECK_EQ(parse(&usual, "--follow x"), 1);
+	CHECK_STR(got.called, "follow - 0");
+	CHECK_EQ(parse(&usual, "--follow off"), 0);
+	CHECK_STR(got.called, "follow off 0");
+	CHECK_EQ(parse(&stopping, "--follow on x"), 1);
+	CHECK_STR(got.called, "follow on 0");
+	CHECK_EQ(parse(&stopping, "--follow -- on"), 1);
 	CHECK_STR(got.called, "follow - 0");
 	CHECK_EQ(parse(&usual, "--follow=off"), 0);
 	CHECK_STR(got.called, "follow off 0");
@@ -112,6 +119,23 @@ static void optional_values(void)
 	CHECK_STR(got.called, "follow - 1");
 	CHECK_EQ(parse(&usual, "-f x"), 1);
 	CHECK_STR(got.called, "follow - 0");
+}
+
+/* A switch is on or off, however it is written; the last one counts. */
+static void switches(void)
+{
+	CHECK_EQ(parse(&usual, "--all=on"), 0);
+	CHECK(got.all);
+	CHECK_EQ(parse(&usual, "--all --all=off"), 0);
+	CHECK(!got.all);
+	CHECK_EQ(parse(&usual, "--all on x"), 1);
+	CHECK(got.all);
+	CHECK_EQ(parse(&usual, "-a --all off x"), 1);
+	CHECK(!got.all);
+	CHECK_EQ(parse(&usual, "--all --no-all"), 0);
+	CHECK(!got.all);
+	CHECK_EQ(parse(&usual, "-a off"), 1);
+	CHECK(got.all);
 }
 
 static void arguments_refused(void)
@@ -124,8 +148,9 @@ static void arguments_refused(void)
 		{"-ax", "pymemtrace: usual: no option -x; `pymemtrace usual --help` lists them\n"},
 		{"--output", "pymemtrace: --output wants a value: FILE\n"},
 		{"-o", "pymemtrace: --output wants a value: FILE\n"},
-		{"--all=1", "pymemtrace: --all takes no value\n"},
-		{"--no-all", "pymemtrace: usual: no option --no-all; did you mean --all?\n"},
+		{"--all=1", "pymemtrace: --all 1: not allowed, wants on or off\n"},
+		{"--no-all=on", "pymemtrace: --no-all takes no value\n"},
+		{"--no-count", "pymemtrace: usual: no option --no-count; did you mean --count?\n"},
 		{"-n x", "pymemtrace: --count x: not allowed, wants a whole number\n"},
 		{"-n -1", "pymemtrace: --count -1: not allowed, wants a whole number\n"},
 		{"-n 99999999999999999999",
@@ -134,7 +159,7 @@ static void arguments_refused(void)
 		 "pymemtrace: --by lin: not allowed, wants one of line|function|file\n"},
 		{"--by line|function",
 		 "pymemtrace: --by line|function: not allowed, wants one of line|function|file\n"},
-		{"--no-follow=on", NULL},
+		{"--no-follow=on", "pymemtrace: --no-follow takes no value\n"},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -159,6 +184,56 @@ static void asks_for_help(void)
 	CHECK(help);
 	CHECK_EQ(parse(&stopping, "x --help"), 2);
 	CHECK(!help);
+}
+
+/* Whether the filter that includes PATTERN passes a frame. */
+static bool passes(const char *pattern, const char *file, const char *function)
+{
+	const struct filter filter = {.include = {&pattern, 1}};
+
+	return filter_passes(&filter, filter_look(&filter, file, function));
+}
+
+static void filters(void)
+{
+	static const char numpy[] = "/venv/lib/python3.11/site-packages/numpy/core/numeric.py";
+	static const char egg[] = "/x/site-packages/requests-2.31-py3.11.egg/requests/api.py";
+	static const char six[] = "/usr/lib/python3/dist-packages/six.py";
+	static const char *const yes[][3] = {
+		{"/app/shop.py", "/app/shop.py", "main"},
+		{"*/shop.py", "/app/shop.py", "main"},
+		{"shop.py", "/app/shop.py", "main"},
+		{"file:shop.*", "/app/shop.py", "main"},
+		{"main", "/app/shop.py", "main"},
+		{"load", "/app/shop.py", "Shop.load"},
+		{"function:Shop.*", "/app/shop.py", "Shop.load"},
+		{"<lambda>", "/app/shop.py", "f.<locals>.<lambda>"},
+		{"numpy", numpy, "full"},
+		{"package:num*", numpy, "full"},
+		{"package:requests", egg, "get"},
+		{"package:six", six, "u"},
+		{"package:six", "/x/six-1.16-py2.py3-none-any.whl/six.py", "u"},
+		{"package:yaml", "/x/PyYAML-6.0-py3.9.egg/yaml/a.py", "f"},
+		{"package:PyYAML", "/x/PyYAML-6.0-py3.9.egg/yaml/a.py", "f"},
+	};
+	static const char *const no[][3] = {
+		{"/shop.py", "/app/shop.py", "main"},
+		{"app", "/app/shop.py", "main"},
+		{"file:main", "/app/shop.py", "main"},
+		{"function:shop.py", "/app/shop.py", "main"},
+		{"package:core", numpy, "full"},
+		{"package:full", numpy, "full"},
+		{"package:numpy", "/home/numpy/app.py", "main"},
+		{"package:*", "/usr/lib/python3.11/json/decoder.py", "decode"},
+		{"package:site-packages", numpy, "full"},
+		{"package:requests-2.31-py3.11.egg", egg, "get"},
+		{"", "/app/shop.py", "main"},
+	};
+
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		CHECK(passes(yes[i][0], yes[i][1], yes[i][2]));
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		CHECK(!passes(no[i][0], no[i][1], no[i][2]));
 }
 
 static void near_words(void)
@@ -275,9 +350,11 @@ int main(void)
 	static const struct check_test tests[] = {
 		{"arguments: taken", arguments_taken},
 		{"arguments: optional values", optional_values},
+		{"arguments: switches", switches},
 		{"arguments: refused", arguments_refused},
 		{"arguments: stop at the first operand", stops_at_operand},
 		{"arguments: help", asks_for_help},
+		{"filters: files, functions, packages", filters},
 		{"near words", near_words},
 		{"ids", ids},
 		{"ids that were chosen to collide", chosen_ids_do_not_collide},

@@ -54,12 +54,24 @@ static int set_count(const struct command_option *o, const char *text)
 	return 0;
 }
 
+static bool is_on_or_off(const char *text)
+{
+	return strcmp(text, "on") == 0 || strcmp(text, "off") == 0;
+}
+
+static int set_switch(const struct command_option *o, const char *text, bool negated)
+{
+	if (text != NULL && !is_on_or_off(text))
+		return error("--%s %s: not allowed, wants on or off", o->name, text);
+	*(bool *)o->target = text != NULL ? strcmp(text, "on") == 0 : !negated;
+	return 0;
+}
+
 static int set(const struct command_option *o, const char *text, bool negated)
 {
 	switch (o->kind) {
 	case COMMAND_SWITCH:
-		*(bool *)o->target = !negated;
-		return 0;
+		return set_switch(o, text, negated);
 	case COMMAND_TEXT:
 		*(const char **)o->target = text;
 		return 0;
@@ -81,7 +93,16 @@ static bool wants_value(const struct command_option *o)
 	return o->kind != COMMAND_SWITCH && !o->optional;
 }
 
-/* The value of an option: what stands behind it in the same word, or the next word. */
+/* Whether the next word belongs to an option that also stands alone. */
+static bool has_choice(const struct cursor *c)
+{
+	return c->next < c->line->count && is_on_or_off(c->line->arguments[c->next]);
+}
+
+/*
+ * The value of an option: what stands behind it in the same word, or the next word. Behind an
+ * option that is on or off the next word is its value only if it is one of these two.
+ */
 static int set_with_value(struct cursor *c, const struct command_option *o, const char *inside)
 {
 	if (inside == NULL && wants_value(o)) {
@@ -89,8 +110,8 @@ static int set_with_value(struct cursor *c, const struct command_option *o, cons
 			return error("--%s wants a value: %s", o->name, o->value);
 		inside = c->line->arguments[c->next++];
 	}
-	if (inside != NULL && o->kind == COMMAND_SWITCH)
-		return error("--%s takes no value", o->name);
+	if (inside == NULL && !wants_value(o) && has_choice(c))
+		inside = c->line->arguments[c->next++];
 	return set(o, inside, false);
 }
 
@@ -111,6 +132,11 @@ static int unknown(const struct cursor *c, const char *word, size_t size)
 		     c->line->name);
 }
 
+static bool is_negatable(const struct command_option *o)
+{
+	return o->kind == COMMAND_SWITCH || o->negatable;
+}
+
 static int parse_long(struct cursor *c, const char *word)
 {
 	size_t size = strcspn(word, "=");
@@ -120,8 +146,10 @@ static int parse_long(struct cursor *c, const char *word)
 	for (const struct command_option *o = c->line->options; o->name != NULL; o++) {
 		if (strlen(o->name) == size && memcmp(o->name, word, size) == 0)
 			return set_with_value(c, o, value);
-		if (no && o->negatable && value == NULL && strcmp(o->name, word + 3) == 0)
-			return set(o, NULL, true);
+		if (no && is_negatable(o) && strlen(o->name) == size - 3 &&
+		    memcmp(o->name, word + 3, size - 3) == 0)
+			return value == NULL ? set(o, NULL, true)
+					     : error("--no-%s takes no value", o->name);
 	}
 	return unknown(c, word, size);
 }

@@ -10,12 +10,12 @@
 
 /* What an option sets, through `target`. */
 enum command_kind {
-	COMMAND_SWITCH, /* bool *: true when given */
+	COMMAND_SWITCH, /* bool *: --NAME, --NAME on|off, --NAME=on|off, --no-NAME */
 	COMMAND_TEXT,	/* const char **: the last one given */
 	COMMAND_COUNT,	/* uint64_t *: a whole number */
 	COMMAND_CHOICE, /* int *: index of the word in `value`, "line|function|file" */
 	COMMAND_LIST,	/* struct text_list *: every one given */
-	COMMAND_CALL,	/* calls `set`; with `optional` the value may be left out (--name=VALUE) */
+	COMMAND_CALL,	/* calls `set`; with `optional` the value, on or off, may be left out */
 };
 
 struct command_option {
@@ -31,7 +31,7 @@ struct command_option {
 	 */
 	int (*set)(const struct command_option *option, const char *value, bool negated);
 	bool optional;
-	bool negatable; /* --no-NAME exists */
+	bool negatable; /* --no-NAME exists, and --help says so; it always exists for a switch */
 };
 
 /* A command line, and what it may have. */

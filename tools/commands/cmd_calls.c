@@ -4,13 +4,14 @@
 #include "command.h"
 #include "error.h"
 #include "inputs.h"
+#include "report_options.h"
 
 #define NOT_GIVEN UINT64_MAX
 
 enum { TABLE_ROWS = 20, TREE_LINES = 100 };
 
 static struct calls_options settings = {
-	.thread = CALLS_ALL_THREADS, .limit = NOT_GIVEN, .depth = NOT_GIVEN};
+	.filter = {.thread = FILTER_ALL_THREADS}, .limit = NOT_GIVEN, .depth = NOT_GIVEN};
 static bool as_json;
 
 static int check(void)
@@ -72,11 +73,8 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &settings.least,
 	 .doc = "with --tree: only where the resident set grew by at least so many bytes, inclusive"},
-	{.name = "thread",
-	 .value = "N",
-	 .kind = COMMAND_COUNT,
-	 .target = &settings.thread,
-	 .doc = "only the thread with this number"},
+	FILTER_OPTIONS(settings.filter),
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
@@ -87,7 +85,7 @@ static const struct command_option options[] = {
 const struct command cmd_calls = {
 	.name = "calls",
 	.summary = "in which functions the resident set grew: inclusive, exclusive, by call tree",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Adds up how the resident set grew and shrank between the events of logs that were traced with the words calls, c-calls or lines, and the time. "
 	       "Exclusive is what happened while a function itself was running, inclusive also what happened in the functions it called. "
 	       "The resident set is that of the process: what another thread did is charged to the function whose event shows it first. "

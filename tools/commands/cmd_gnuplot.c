@@ -276,7 +276,7 @@ static const struct command_option options[] = {
 const struct command cmd_gnuplot = {
 	.name = "gnuplot",
 	.summary = "curves of heap, mappings and resident set over time",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Writes, for each log, a data file NAME.dat (seconds, then bytes), thinned to at most 10,000 points that keep the extremes, and a script NAME.plt, and with --render a picture NAME.png or NAME.svg. "
 	       "Prints the name of what it made last. "
 	       "Marks of the program and points of the process's life are vertical lines. A log with events of the interpreter (calls, lines, objects) has the resident set at these as a curve of its own. "

@@ -14,13 +14,16 @@
 #include "names.h"
 #include "progress.h"
 #include "report.h"
+#include "report_options.h"
 #include "show.h"
+#include "stack_filter.h"
 
 static struct {
 	bool stacks;
 	bool definitions;
 	bool array;
-} opts;
+	struct filter filter;
+} opts = {.filter = {.thread = FILTER_ALL_THREADS}};
 
 /* One output, of any number of logs. */
 static struct {
@@ -59,13 +62,23 @@ static int visit_definition(void *context, const struct reader_event *event)
 	return ferror_unlocked(stdout) ? EXIT_DATA : 0;
 }
 
+/* What prints the records of a log. */
+struct printer {
+	struct show show;
+	struct stack_filter filter;
+};
+
 static int visit(void *context, const struct reader_event *event)
 {
+	struct printer *printer = context;
+
 	progress_step(event->number);
 	state.events++;
 	if (event->record.type == PMT_REC_lost)
 		state.lost += event->record.lost.count;
-	return visit_definition(context, event);
+	if (!stack_filter_passes_event(&printer->filter, &event->record, event->thread))
+		return 0;
+	return visit_definition(&printer->show, event);
 }
 
 static void set_text(json_t *object, const char *key, const struct reader *reader, unsigned text)
@@ -108,11 +121,14 @@ static void set_texts(json_t *object, const struct reader *reader)
 	set_text(object, "rss_at_events", reader, PMT_TEXT_RSS);
 }
 
-static void print_totals(const struct show *show)
+static void print_totals(struct printer *printer)
 {
+	const struct show *show = &printer->show;
 	const struct dropped *dropped = reader_dropped(show->reader);
 
 	for (size_t i = 0; dropped != NULL && i < dropped->count; i++) {
+		if (!stack_filter_passes(&printer->filter, dropped->sites[i].stack))
+			continue;
 		begin_object();
 		show_totals_json(show, &dropped->sites[i]);
 		end_object();
@@ -120,8 +136,9 @@ static void print_totals(const struct show *show)
 	for (size_t i = 0; dropped != NULL && i < dropped->held.count; i++) {
 		struct reader_event event;
 
-		if (dropped_event(dropped, i, &event))
-			(void)visit_definition((void *)(uintptr_t)show, &event);
+		if (dropped_event(dropped, i, &event) &&
+		    stack_filter_passes_event(&printer->filter, &event.record, event.thread))
+			(void)visit_definition(&printer->show, &event);
 	}
 }
 
@@ -214,20 +231,22 @@ static int print_log(const char *path)
 
 	if (reader_open(path, &reader) != 0)
 		return EXIT_DATA;
-	struct show show = {stdout, reader, opts.stacks};
+	struct printer printer = {.show = {stdout, reader, opts.stacks}};
 
+	stack_filter_init(&printer.filter, &opts.filter, reader);
 	state.events = 0;
 	state.lost = 0;
 	progress_begin_output(path);
 	log_end_warn(reader);
 	print_header(reader);
-	print_totals(&show);
+	print_totals(&printer);
 	if (opts.definitions)
-		rc = reader_definitions(reader, visit_definition, &show);
+		rc = reader_definitions(reader, visit_definition, &printer.show);
 	if (rc == 0)
-		rc = reader_run(reader, visit, &show);
+		rc = reader_run(reader, visit, &printer);
 	print_end(reader);
 	progress_end();
+	stack_filter_fini(&printer.filter);
 	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
 	reader_close(reader);
 	return rc;
@@ -258,14 +277,15 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.definitions,
 	 .doc = "print the definitions of strings, code objects and stacks too, before the events"},
+	FILTER_OPTIONS(opts.filter),
 	{0},
 };
 
 const struct command cmd_json = {
 	.name = "json",
 	.summary = "print every record as a JSON object",
-	.operands = "LOG...",
-	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON Lines), between a header and an end for each log. \"event\" says what an object is, \"time_s\" are seconds since the start, \"start_clock_s\" is when that was on the clock that all processes share (CLOCK_MONOTONIC), \"end_s\" when the log was closed. A folder stands for the *.pmt and *.pmt.zst files in it.",
+	.operands = "[LOG...]",
+	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON Lines), between a header and an end for each log. \"event\" says what an object is, \"time_s\" are seconds since the start, \"start_clock_s\" is when that was on the clock that all processes share (CLOCK_MONOTONIC), \"end_s\" when the log was closed. A filter looks at the stack of an event, and of calls and lines at their function; what has neither, as the end of a block, is left out by --include. A folder stands for the *.pmt and *.pmt.zst files in it.",
 	.options = options,
 	.run = run,
 };

@@ -4,8 +4,10 @@
 #include "error.h"
 #include "inputs.h"
 #include "lines_print.h"
+#include "report_options.h"
 
-static struct lines_options settings = {.depth = LINES_ALL_DEPTHS};
+static struct lines_options settings = {.depth = LINES_ALL_DEPTHS,
+					.filter = {.thread = FILTER_ALL_THREADS}};
 static struct lines_print how = {.limit = UINT64_MAX};
 static int style;
 static bool as_json;
@@ -62,21 +64,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &settings.depth,
 	 .doc = "only lines of functions that are at most N calls below the one in which the events of their thread begin; 1: that one and what it calls"},
-	{.name = "file",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.files,
-	 .doc = "only lines of files that match; may be given several times"},
-	{.name = "function",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.functions,
-	 .doc = "only lines of functions whose name or qualified name matches; may be given several times"},
-	{.name = "thread",
-	 .value = "N",
-	 .kind = COMMAND_COUNT,
-	 .target = &settings.thread,
-	 .doc = "only what thread N executed, by the number that text and stats give it"},
+	FILTER_OPTIONS(settings.filter),
 	{.name = "number",
 	 .letter = 'n',
 	 .value = "N",
@@ -92,6 +80,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_CHOICE,
 	 .target = &style,
 	 .doc = "classic: the table of mempulse, with USS, swap and the peak of RSS before the first execution of each line; RSS alone if the log has no USS"},
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
@@ -102,7 +91,7 @@ static const struct command_option options[] = {
 const struct command cmd_lines = {
 	.name = "lines",
 	.summary = "memory line by line: executions, RSS and what it changed by",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Prints, for each line of Python that was executed: how often, RSS before its first and its last execution, what RSS changed by while it ran, in all and at most in one execution; the same of USS if the log has it (traced with --lines uss). "
 	       "What a function changed is put down to its own lines and not to the line that called it, if calls are in the log. "
 	       "RSS is that of the process: what other threads did meanwhile is in it. "

@@ -4,10 +4,12 @@
 #include "error.h"
 #include "inputs.h"
 #include "objects_print.h"
+#include "report_options.h"
 
 enum { LIMIT_ROWS = 20 };
 
-static struct objects_options settings = {.moment = {.kind = MOMENT_EXIT}};
+static struct objects_options settings = {.moment = {.kind = MOMENT_EXIT},
+					  .filter = {.thread = FILTER_ALL_THREADS}};
 static const char *at;
 static bool live;
 static bool previous;
@@ -133,22 +135,19 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_LIST,
 	 .target = &settings.types,
 	 .doc = "only objects whose type's name matches; may be given several times"},
-	{.name = "file",
+	{.name = "other-type",
 	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
-	 .target = &settings.files,
-	 .doc = "only objects whose innermost Python frame is in a file that matches; may be given several times"},
-	{.name = "thread",
-	 .value = "N",
-	 .kind = COMMAND_COUNT,
-	 .target = &settings.thread,
-	 .doc = "only objects that thread N created, by the number that text and stats give it"},
+	 .target = &settings.other_types,
+	 .doc = "not objects whose type's name matches; may be given several times"},
+	FILTER_OPTIONS(settings.filter),
 	{.name = "number",
 	 .letter = 'n',
 	 .value = "N",
 	 .kind = COMMAND_COUNT,
 	 .target = &limit,
 	 .doc = "print at most N rows (default 20) or objects (default all)"},
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
@@ -159,7 +158,7 @@ static const struct command_option options[] = {
 const struct command cmd_objects = {
 	.name = "objects",
 	.summary = "Python objects: live, created, destroyed; by type or site, or one by one",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Adds up the Python objects of the logs, most live ones first. "
 	       "Destroyed includes inferred: these were not reported by Python, but their memory was given back or used again. "
 	       "Before counts those that were destroyed, but whose creation is not in the log. "

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "inputs.h"
 #include "report.h"
+#include "report_options.h"
 #include "stats.h"
 
 static bool as_json;
@@ -57,6 +58,7 @@ static int run(int count, char **operands)
 }
 
 static const struct command_option options[] = {
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
@@ -67,12 +69,13 @@ static const struct command_option options[] = {
 const struct command cmd_stats = {
 	.name = "stats",
 	.summary = "the figures of logs: allocations, peak, mappings, resident set, threads",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Prints, for each log: the process, how many blocks were allocated and freed and by which function, the heap's peak, what was live at the end, memory mappings by class, the resident set, and the threads. A folder stands for the logs in it. "
 	       "Mappings are not part of the heap. "
 	       "Frees include those of unknown blocks; a realloc counts as an allocation and as a free. "
 	       "RSS by part tells what the resident set is made of, at its peak and at the end, as far as the tracer looked: it looks when the resident set has grown by an eighth. "
-	       "What the parts leave over is not explained.",
+	       "The virtual size of a part is its address space. "
+	       "What the parts leave over is not explained; it is negative where memory changed while the tracer looked.",
 	.options = options,
 	.run = run,
 };

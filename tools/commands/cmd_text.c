@@ -16,7 +16,9 @@
 #include "names.h"
 #include "progress.h"
 #include "report.h"
+#include "report_options.h"
 #include "show.h"
+#include "stack_filter.h"
 
 enum { STYLE_RECORDS, STYLE_CLASSIC };
 
@@ -24,16 +26,33 @@ static struct {
 	bool stacks;
 	bool definitions;
 	int style;
+	struct filter filter;
 	struct classic_options classic;
 	bool python_ended; /* in the log that is being read */
 	bool triggered;	   /* --d-rss-trigger was given */
-} opts = {.classic = {.kind = CLASSIC_AUTO, .clock = -1, .thread = CLASSIC_ALL_THREADS}};
+} opts = {.filter = {.thread = FILTER_ALL_THREADS},
+	  .classic = {.kind = CLASSIC_AUTO, .clock = -1, .builtin = true}};
+
+/* What prints the records of a log. */
+struct printer {
+	struct show show;
+	struct stack_filter filter;
+};
 
 static int visit(void *context, const struct reader_event *event)
 {
+	struct printer *printer = context;
+
 	progress_step(event->number);
 	opts.python_ended |= event->record.type == PMT_REC_process &&
 			     event->record.process.what == PMT_LIFE_PYTHON_END;
+	if (stack_filter_passes_event(&printer->filter, &event->record, event->thread))
+		show_text(&printer->show, event);
+	return ferror_unlocked(stdout) ? EXIT_DATA : 0;
+}
+
+static int visit_definition(void *context, const struct reader_event *event)
+{
 	show_text(context, event);
 	return ferror_unlocked(stdout) ? EXIT_DATA : 0;
 }
@@ -66,8 +85,9 @@ static void print_bits(const char *set, uint64_t bits)
 	putchar('\n');
 }
 
-static void print_totals(const struct show *show)
+static void print_totals(struct printer *printer)
 {
+	const struct show *show = &printer->show;
 	const struct dropped *dropped = reader_dropped(show->reader);
 
 	if (dropped == NULL)
@@ -75,12 +95,13 @@ static void print_totals(const struct show *show)
 	printf("# dropped: %" PRIu64 " events up to %.3f s; of these, allocations:\n",
 	       dropped->events, report_dropped_seconds(show->reader));
 	for (size_t i = 0; i < dropped->count; i++)
-		show_totals_text(show, &dropped->sites[i]);
+		if (stack_filter_passes(&printer->filter, dropped->sites[i].stack))
+			show_totals_text(show, &dropped->sites[i]);
 	for (size_t i = 0; i < dropped->held.count; i++) {
 		struct reader_event event;
 
 		if (dropped_event(dropped, i, &event))
-			show_text(show, &event);
+			(void)visit(printer, &event);
 	}
 }
 
@@ -128,20 +149,22 @@ static void print_end(const struct reader *reader)
 static int print_records(struct reader *reader)
 {
 	int rc = 0;
-	struct show show = {stdout, reader, opts.stacks};
+	struct printer printer = {.show = {stdout, reader, opts.stacks}};
 	char stopped[LOG_END_TEXT];
 
 	opts.python_ended = false;
 	if (log_end_stopped(reader, stopped) != NULL)
 		printf("# %s\n", stopped);
 	print_header(reader);
-	print_totals(&show);
+	stack_filter_init(&printer.filter, &opts.filter, reader);
+	print_totals(&printer);
 	printf("# columns: seconds, thread, event, fields\n");
 	if (opts.definitions)
-		rc = reader_definitions(reader, visit, &show);
+		rc = reader_definitions(reader, visit_definition, &printer.show);
 	if (rc == 0)
-		rc = reader_run(reader, visit, &show);
+		rc = reader_run(reader, visit, &printer);
 	print_end(reader);
+	stack_filter_fini(&printer.filter);
 	return rc;
 }
 
@@ -167,17 +190,15 @@ static int check_style(void)
 {
 	const struct classic_options *classic = &opts.classic;
 	const bool for_classic = classic->kind != CLASSIC_AUTO || classic->clock >= 0 ||
-				 classic->thread != CLASSIC_ALL_THREADS || opts.triggered ||
-				 classic->context != NULL || classic->context_thread ||
-				 classic->no_builtins || classic->counts ||
-				 classic->wanted.count != 0 || classic->unwanted.count != 0 ||
-				 classic->left_out_files.count != 0;
+				 opts.triggered || classic->context != NULL ||
+				 classic->context_thread || !classic->builtin || classic->counts ||
+				 classic->types.count != 0 || classic->other_types.count != 0;
 
 	if (opts.style == STYLE_CLASSIC && (opts.stacks || opts.definitions))
 		return error("--stacks and --definitions do not go with --style=classic");
 	if (opts.style != STYLE_CLASSIC && for_classic)
 		return error(
-			"--kind, --clock, --thread, --d-rss-trigger, --context, --type and the like go with --style=classic");
+			"--kind, --clock, --d-rss-trigger, --context, --type and the like go with --style=classic");
 	if (classic->context_thread && classic->context == NULL)
 		return error("--context-thread goes with --context");
 	return 0;
@@ -189,6 +210,7 @@ static int run(int count, char **operands)
 		return EXIT_USAGE;
 	if (opts.classic.clock < 0)
 		opts.classic.clock = CLASSIC_CPU;
+	opts.classic.filter = opts.filter;
 	return inputs_each(count, operands, print_log);
 }
 
@@ -221,6 +243,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.definitions,
 	 .doc = "print the definitions of strings, code objects and stacks too, before the events"},
+	FILTER_OPTIONS(opts.filter),
 	{.name = "style",
 	 .value = "records|classic",
 	 .kind = COMMAND_CHOICE,
@@ -243,11 +266,6 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_CHOICE,
 	 .target = &opts.classic.clock,
 	 .doc = "with --style=classic: the process's processor time (the default), or seconds since the start of the log"},
-	{.name = "thread",
-	 .value = "N",
-	 .kind = COMMAND_COUNT,
-	 .target = &opts.classic.thread,
-	 .doc = "with --style=classic: only events of the thread with this number"},
 	{.name = "context",
 	 .value = "ID",
 	 .kind = COMMAND_TEXT,
@@ -259,24 +277,20 @@ static const struct command_option options[] = {
 	 .target = &opts.classic.context_thread,
 	 .doc = "with --context: only events of the thread that entered it"},
 	{.name = "type",
-	 .value = "NAME",
+	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
-	 .target = &opts.classic.wanted,
-	 .doc = "with --style=classic: only objects of this type; may be given several times"},
+	 .target = &opts.classic.types,
+	 .doc = "with --style=classic: only objects whose type's name matches; may be given several times"},
 	{.name = "other-type",
-	 .value = "NAME",
+	 .value = "GLOB",
 	 .kind = COMMAND_LIST,
-	 .target = &opts.classic.unwanted,
-	 .doc = "with --style=classic: not objects of this type; may be given several times"},
-	{.name = "other-file",
-	 .value = "PATH",
-	 .kind = COMMAND_LIST,
-	 .target = &opts.classic.left_out_files,
-	 .doc = "with --style=classic: no events of functions in this file; may be given several times"},
-	{.name = "no-builtin",
+	 .target = &opts.classic.other_types,
+	 .doc = "with --style=classic: not objects whose type's name matches; may be given several times"},
+	{.name = "builtin",
 	 .kind = COMMAND_SWITCH,
-	 .target = &opts.classic.no_builtins,
-	 .doc = "with --style=classic: not objects of types of the interpreter itself"},
+	 .target = &opts.classic.builtin,
+	 .negatable = true,
+	 .doc = "with --style=classic: objects of types of the interpreter itself, too (the default)"},
 	{.name = "counts",
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.classic.counts,
@@ -287,9 +301,11 @@ static const struct command_option options[] = {
 const struct command cmd_text = {
 	.name = "text",
 	.summary = "print every record as a line of text",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Prints every record of the logs, one line each: seconds since the start, thread, event, fields. "
-	       "Lines that begin with # tell about the log. A folder stands for the *.pmt and *.pmt.zst files in it.",
+	       "Lines that begin with # tell about the log. "
+	       "A filter looks at the stack of an event, and of calls and lines at their function; what has neither, as the end of a block, is left out by --include. "
+	       "A folder stands for the *.pmt and *.pmt.zst files in it.",
 	.options = options,
 	.run = run,
 };

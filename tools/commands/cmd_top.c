@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* pymemtrace top: who holds the memory, as a table or as JSON. */
+#include <string.h>
+
 #include "command.h"
 #include "error.h"
 #include "inputs.h"
 #include "moment.h"
+#include "report_options.h"
 #include "top.h"
 
-static struct top_options settings = {.threshold = 1};
+static struct top_options settings = {
+	.threshold = 1, .hide_imports = true, .filter = {.thread = FILTER_ALL_THREADS}};
 static const char *at;
 static bool temporary;
 static bool as_json;
@@ -28,6 +32,7 @@ static int choose_moment(void)
 			"--temporary looks at blocks of the whole log: it goes neither with --at nor with --mappings");
 	if (settings.heap && settings.mappings)
 		return error("--heap and --mappings do not go together");
+	settings.at = at != NULL ? at : "peak";
 	settings.what = temporary ? TOP_TEMPORARY : TOP_AT_MOMENT;
 	return at != NULL ? moment_parse(at, &settings.moment) : 0;
 }
@@ -68,14 +73,22 @@ static int run(int count, char **operands)
 	else
 		status = EXIT_DATA;
 	top_finish(&top);
-	if (as_json && top.process_count != 0)
+	if (as_json && top.process_count != top.lacking)
 		top_print_json(&top, limit);
-	else if (top.process_count != 0)
+	else if (top.process_count != top.lacking)
 		top_print(&top, limit);
 	top_fini(&top);
 	moments_fini(&moments);
 	inputs_fini(&inputs);
 	return status;
+}
+
+static int show_imports(const struct command_option *option, const char *value, bool negated)
+{
+	if (value != NULL && strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		return error("--%s %s: not allowed, wants on or off", option->name, value);
+	settings.hide_imports = negated || (value != NULL && strcmp(value, "off") == 0);
+	return 0;
 }
 
 static const struct command_option options[] = {
@@ -109,20 +122,18 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_COUNT,
 	 .target = &limit,
 	 .doc = "print at most N rows (default 20)"},
-	{.name = "include",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.include,
-	 .doc = "only blocks whose innermost Python frame is in a file that matches; may be given several times"},
-	{.name = "exclude",
-	 .value = "GLOB",
-	 .kind = COMMAND_LIST,
-	 .target = &settings.exclude,
-	 .doc = "leave out blocks whose innermost Python frame is in a file that matches; may be given several times"},
+	FILTER_OPTIONS(settings.filter),
 	{.name = "hide-imports",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.hide_imports,
-	 .doc = "leave the frames of the import system ('<frozen importlib...') out of stacks, so that the import statement is the innermost"},
+	 .negatable = true,
+	 .doc = "leave the frames of the import system ('<frozen importlib...') out of stacks, so that what an import takes is in one row, that of the import statement (the default)"},
+	{.name = "show-imports",
+	 .value = "on|off",
+	 .kind = COMMAND_CALL,
+	 .set = show_imports,
+	 .optional = true,
+	 .doc = "the opposite of --hide-imports"},
 	{.name = "mappings",
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.mappings,
@@ -135,18 +146,18 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &settings.per_process,
 	 .doc = "tell the processes apart in any table"},
+	BYTES_OPTION,
 	{.name = "json",
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
-	 .doc = "print an array of objects with file, line, function, bytes, count and stack; "
-		"where rows add up several stacks, stack is the one with most bytes; with --by type also with type"},
+	 .doc = "print a JSON object: the moment, the total, the processes, and the rows"},
 	{.name = NULL},
 };
 
 const struct command cmd_top = {
 	.name = "top",
 	.summary = "who holds the memory: lines, functions, stacks, threads",
-	.operands = "LOG...",
+	.operands = "[LOG...]",
 	.doc = "Adds up the blocks of the heap and the memory that the program mapped, by where they were allocated, largest first. "
 	       "Of mappings count anonymous ones: of reserved address space (PROT_NONE, MAP_NORESERVE) what was resident, of others what was resident as far as the log tells it, else all. "
 	       "Blocks without a Python frame are shown as '<no Python frame>'. "

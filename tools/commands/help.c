@@ -70,5 +70,8 @@ void command_overview(void)
 	printf("\ncommands:\n");
 	for (size_t i = 0; command_table[i] != NULL; i++)
 		wrap(command_table[i]->summary, (size_t)printf("  %s", command_table[i]->name), 14);
+	putchar('\n');
+	wrap("Options take their value as `--name VALUE` or `--name=VALUE`; those that are on or off stand alone, or are `--no-name`.",
+	     0, 0);
 	printf("\n`pymemtrace help COMMAND` explains a command; `pymemtrace --version` prints the version.\n");
 }

@@ -9,11 +9,17 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "log_end.h"
+#include "names.h"
 #include "plot.h"
 #include "watch_json.h"
 #include "watch_plot.h"
 
 enum { START_BYTES = 64 };
+/* The words of which some are needed for the interpreter's events. */
+#define EVENTS_TRACED                                                                              \
+	(1U << PMT_TRACED_CALLS | 1U << PMT_TRACED_C_CALLS | 1U << PMT_TRACED_LINES |              \
+	 1U << PMT_TRACED_OPCODES | 1U << PMT_TRACED_EXCEPTIONS | 1U << PMT_TRACED_OBJECTS)
 
 /* --- logs of the tracer --- */
 
@@ -21,6 +27,16 @@ static void log_destroy(void *picture)
 {
 	plot_fini(picture);
 	free(picture);
+}
+
+/* Whether the log has nothing for the second axis because it was traced without it. */
+static bool lacks_second(const struct plot *plot, const struct plot_style *style)
+{
+	if (style->second == PLOT_SECOND_OBJECTS && !plot->events.has_objects)
+		return log_end_lacks(plot->reader, 1U << PMT_TRACED_OBJECTS, "Python objects",
+				     "objects");
+	return style->second == PLOT_SECOND_EVENTS && plot->events.count == 0 &&
+	       log_end_lacks(plot->reader, EVENTS_TRACED, "events of the interpreter", "profile");
 }
 
 static int log_read(const char *path, const struct plot_style *style, void **picture)
@@ -32,8 +48,9 @@ static int log_read(const char *path, const struct plot_style *style, void **pic
 	if (plot->reader == NULL) {
 		log_destroy(plot);
 		*picture = NULL;
+		return status;
 	}
-	return status;
+	return lacks_second(plot, style) ? EXIT_DATA : status;
 }
 
 static void log_data(const void *picture, FILE *out)

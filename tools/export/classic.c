@@ -12,9 +12,11 @@
 #include "frames.h"
 #include "heap.h"
 #include "idmap.h"
+#include "log_end.h"
 #include "names.h"
 #include "progress.h"
 #include "span.h"
+#include "stack_filter.h"
 
 /* What an event's line is made of. */
 struct seen {
@@ -43,8 +45,10 @@ struct classic {
 	FILE *out;
 	struct reader *reader;
 	struct classic_options options;
+	struct stack_filter filter;
 	struct cpuclock clock;
 	uint64_t trigger;
+	uint64_t events_seen; /* of the kind, whether wanted or not */
 	/* Calls and lines. */
 	uint64_t count;	   /* number of the next event */
 	uint64_t reported; /* number of the last FRST or NEXT */
@@ -337,11 +341,11 @@ static bool is_type_wanted(const struct classic *c, uint64_t type)
 
 	if (o->context != NULL && strncmp(name, "cPyMemTrace.", 12) == 0)
 		return false; /* the contexts themselves */
-	if (o->no_builtins && reader_object_type_builtin(c->reader, type))
+	if (!o->builtin && reader_object_type_builtin(c->reader, type))
 		return false;
-	if (text_list_has(&o->unwanted, name))
+	if (text_list_matches(&o->other_types, name))
 		return false;
-	return o->wanted.count == 0 || text_list_has(&o->wanted, name);
+	return o->types.count == 0 || text_list_matches(&o->types, name);
 }
 
 static void on_object(struct classic *c, const struct reader_event *event)
@@ -396,13 +400,13 @@ static void print_counts(struct classic *c)
 	}
 }
 
-static bool is_wanted(const struct classic *c, uint32_t thread)
+static bool is_wanted(struct classic *c, const struct reader_event *event)
 {
 	if (c->options.context != NULL && (!c->span.inside || c->span.paused))
 		return false;
-	if (c->options.context_thread && thread != c->span.thread)
+	if (c->options.context_thread && event->thread != c->span.thread)
 		return false;
-	return c->options.thread == CLASSIC_ALL_THREADS || c->options.thread == thread;
+	return stack_filter_passes_event(&c->filter, &event->record, event->thread);
 }
 
 /* Does a C function enter or leave a context? */
@@ -417,26 +421,6 @@ static bool is_door(const struct classic *c, const struct pmt_record *record)
 	       (strcmp(function.name, "__enter__") == 0 || strcmp(function.name, "__exit__") == 0);
 }
 
-/* Is it an event of code in a file that is left out? */
-static bool is_left_out(const struct classic *c, const struct pmt_record *record)
-{
-	struct reader_code code;
-	uint64_t id;
-
-	if (c->options.left_out_files.count == 0)
-		return false;
-	if (record->type == PMT_REC_line)
-		id = record->line.code;
-	else if (record->type == PMT_REC_c_event)
-		id = record->c_event.code;
-	else if (record->type == PMT_REC_pyevent)
-		id = record->pyevent.code;
-	else
-		return false;
-	reader_code(c->reader, id, &code);
-	return text_list_has(&c->options.left_out_files, code.file);
-}
-
 static int visit(void *context, const struct reader_event *event)
 {
 	struct classic *c = context;
@@ -444,12 +428,14 @@ static int visit(void *context, const struct reader_event *event)
 	const bool is_object = type == PMT_REC_create || type == PMT_REC_destroy;
 
 	progress_step(event->number);
-	if (type == PMT_REC_mark)
+	if (type == PMT_REC_mark) {
 		on_mark(c, event);
-	else if (!reader_is_python_event(type) || is_object != (c->options.kind == CLASSIC_OBJECTS))
+		return ferror_unlocked(c->out) ? EXIT_DATA : 0;
+	}
+	if (!reader_is_python_event(type) || is_object != (c->options.kind == CLASSIC_OBJECTS))
 		return 0;
-	else if (!is_wanted(c, event->thread) || is_door(c, &event->record) ||
-		 is_left_out(c, &event->record))
+	c->events_seen++;
+	if (!is_wanted(c, event) || is_door(c, &event->record))
 		count_end(c, &event->record);
 	else if (is_object)
 		on_object(c, event);
@@ -509,6 +495,27 @@ static int begin(struct classic *c)
 	return 0;
 }
 
+/* Whether the log has no events of the kind because it was traced without them. */
+static bool lacks_events(const struct classic *c)
+{
+	static const struct {
+		uint32_t traced;
+		const char *what;
+		const char *words;
+	} kinds[] = {
+		[CLASSIC_PROFILE] = {1U << PMT_TRACED_CALLS | 1U << PMT_TRACED_C_CALLS, "calls",
+				     "profile"},
+		[CLASSIC_TRACE] = {1U << PMT_TRACED_CALLS | 1U << PMT_TRACED_LINES |
+					   1U << PMT_TRACED_OPCODES | 1U << PMT_TRACED_EXCEPTIONS,
+				   "lines of Python", "trace"},
+		[CLASSIC_OBJECTS] = {1U << PMT_TRACED_OBJECTS, "Python objects", "objects"},
+	};
+	const int kind = c->options.kind;
+
+	return c->events_seen == 0 && c->options.context == NULL &&
+	       log_end_lacks(c->reader, kinds[kind].traced, kinds[kind].what, kinds[kind].words);
+}
+
 int classic_print(FILE *out, struct reader *reader, const struct classic_options *options)
 {
 	struct classic c = {.out = out, .reader = reader, .options = *options};
@@ -516,6 +523,7 @@ int classic_print(FILE *out, struct reader *reader, const struct classic_options
 
 	frames_init(&c.names);
 	heap_init(&c.objects);
+	stack_filter_init(&c.filter, &c.options.filter, reader);
 	rc = begin(&c);
 	if (rc == 0)
 		rc = reader_run_blocks(reader, visit, pass_over, &c);
@@ -525,6 +533,9 @@ int classic_print(FILE *out, struct reader *reader, const struct classic_options
 		print_last(&c);
 		fputs("EOF\n", out);
 	}
+	if (rc == 0 && lacks_events(&c))
+		rc = EXIT_DATA;
+	stack_filter_fini(&c.filter);
 	span_fini(&c.span);
 	cpuclock_fini(&c.clock);
 	frames_fini(&c.names);

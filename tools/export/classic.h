@@ -30,6 +30,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "filter.h"
 #include "reader.h"
 #include "text_list.h"
 
@@ -46,25 +47,25 @@ enum classic_clock { CLASSIC_CPU, CLASSIC_WALL };
 
 #define CLASSIC_CLOCK_WORDS "cpu|wall"
 
-#define CLASSIC_ALL_THREADS UINT64_MAX
-
 struct classic_options {
 	int kind;	   /* enum classic_kind */
 	int clock;	   /* enum classic_clock; CPU becomes WALL in logs without such times */
 	bool trigger_page; /* the trigger is a page of the traced system */
 	uint64_t trigger;  /* bytes; print an event if the resident set has moved so far; 0: all */
-	uint64_t thread;   /* only its events, but all marks; CLASSIC_ALL_THREADS */
+	struct filter filter; /* only such events, but all marks */
 	/* Only what a context of cPyMemTrace saw, that with this number; NULL: all of the log. */
 	const char *context;
-	bool context_thread;		 /* of the thread only that entered it */
-	struct text_list wanted;	 /* objects of these types only; none: all */
-	struct text_list unwanted;	 /* not of these */
-	bool no_builtins;		 /* not of types of the interpreter itself */
-	struct text_list left_out_files; /* no events of code in these */
+	bool context_thread;	      /* of the thread only that entered it */
+	struct text_list types;	      /* globs: objects of these types only; none: all */
+	struct text_list other_types; /* not of these */
+	bool builtin;		      /* of types of the interpreter itself, too */
 	bool counts; /* no lines: how many objects were made and destroyed, and live */
 };
 
-/* Print a log to OUT. Returns 0, or what reader_run() did. */
+/*
+ * Print a log to OUT. Returns 0; EXIT_DATA after a message when the log was traced without events of
+ * this kind; or what reader_run() did.
+ */
 int classic_print(FILE *out, struct reader *reader, const struct classic_options *options);
 
 #endif

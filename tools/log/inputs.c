@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "newest.h"
 
 static void add(struct inputs *inputs, char *path)
 {
@@ -74,23 +75,34 @@ static bool is_double(struct dirent *const *entries, int number)
 	return false;
 }
 
-static int add_folder(struct inputs *inputs, enum inputs_kind kind, const char *folder)
+/* Add the logs in FOLDER (NULL: the working folder). Returns how many there are, or -1 after a message. */
+static int find_in_folder(struct inputs *inputs, enum inputs_kind kind, const char *folder)
 {
 	struct dirent **entries;
-	int count = scandir(folder, &entries,
+	int count = scandir(folder == NULL ? "." : folder, &entries,
 			    kind == INPUTS_PLAIN	? is_plain
 			    : kind == INPUTS_COMPRESSED ? is_compressed
 							: is_any,
 			    by_name);
 
 	if (count < 0)
-		return error("%s: %s", folder, strerror(errno));
+		return error("%s: %s", folder == NULL ? "." : folder, strerror(errno));
 	for (int i = 0; i < count; i++)
 		if (!is_double(entries, i))
-			add(inputs, join(folder, entries[i]->d_name));
+			add(inputs, folder == NULL ? copy(entries[i]->d_name)
+						   : join(folder, entries[i]->d_name));
 	for (int i = 0; i < count; i++)
 		free(entries[i]);
 	free(entries);
+	return count;
+}
+
+static int add_folder(struct inputs *inputs, enum inputs_kind kind, const char *folder)
+{
+	const int count = find_in_folder(inputs, kind, folder);
+
+	if (count < 0)
+		return -1;
 	return count != 0 ? 0
 			  : error("%s: no *.pmt%s files in this folder", folder,
 				  kind == INPUTS_COMPRESSED ? ".zst" : "");
@@ -118,8 +130,32 @@ int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, ch
 	return EXIT_OK;
 }
 
+/* Without a log named, that of the newest run in the working folder. */
+static int init_newest(struct inputs *inputs)
+{
+	struct inputs all = {NULL, 0};
+
+	if (find_in_folder(&all, INPUTS_ANY, NULL) < 0)
+		return EXIT_DATA;
+	const char *newest = newest_log(all.paths, all.count);
+	char *path = newest != NULL ? copy(newest) : NULL;
+
+	inputs_fini(&all);
+	if (path == NULL) {
+		error("no log given, and none in this folder; `pymemtrace run PROGRAM` makes one");
+		return EXIT_USAGE;
+	}
+	error("reading %s, the newest log in this folder", path);
+	const int status = inputs_init_only(inputs, INPUTS_ANY, 1, &path);
+
+	free(path);
+	return status;
+}
+
 int inputs_init(struct inputs *inputs, int count, char **operands)
 {
+	if (count == 0)
+		return init_newest(inputs);
 	return inputs_init_only(inputs, INPUTS_ANY, count, operands);
 }
 

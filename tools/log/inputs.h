@@ -20,11 +20,12 @@ enum inputs_kind {
 /*
  * Turn operands into paths of logs: a folder stands for the *.pmt and *.pmt.zst files in it, sorted
  * by name. Of a log that is there in both forms only the plain one is taken.
- * Returns 0, or the exit status after a message: no operand at all, a folder without logs or not
- * readable. A file is not opened here.
+ * No operand at all stands for the log of the newest run in the working folder, which is said on
+ * stderr; newest.h. Returns 0, or the exit status after a message: no log there, a folder without
+ * logs or not readable. A file that was named is not opened here.
  */
 int inputs_init(struct inputs *inputs, int count, char **operands);
-/* The same; a folder stands for files of KIND only. */
+/* The same; a folder stands for files of KIND only, and without an operand there is no log. */
 int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, char **operands);
 void inputs_fini(struct inputs *inputs);
 /*

@@ -36,3 +36,12 @@ void log_end_warn(const struct reader *reader)
 		error("warning: %s: %s; what happened later is not in the log", reader_path(reader),
 		      buffer);
 }
+
+bool log_end_lacks(const struct reader *reader, uint32_t traced, const char *what,
+		   const char *words)
+{
+	if (reader_header(reader)->traced & traced)
+		return false;
+	error("%s: no %s are in this log; trace with --trace %s", reader_path(reader), what, words);
+	return true;
+}

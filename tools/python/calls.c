@@ -19,11 +19,14 @@
 /* A log may have many `events_begin` with long stacks; no more frames than this are taken. */
 #define BEGIN_FRAMES_MAX 50000000
 #define BEGIN_DEPTH_MAX 16384
+/* The words of which some are needed. */
+#define CALLS_TRACED (1U << PMT_TRACED_CALLS | 1U << PMT_TRACED_C_CALLS | 1U << PMT_TRACED_LINES)
 
 /* A function in one thread. */
 struct row {
 	uint32_t function;
 	uint32_t active; /* so often on the stack */
+	unsigned found;	 /* by the filter */
 	uint64_t calls;
 	struct call_amount own;
 	struct call_amount all;
@@ -33,6 +36,7 @@ struct row {
 struct entry {
 	uint32_t row;
 	uint32_t node;
+	unsigned found; /* by the filter, in this function and in all that called it */
 };
 
 struct caller {
@@ -46,7 +50,8 @@ struct caller {
 	uint32_t room;
 	uint64_t over; /* so many calls are not on the stack, which is too deep */
 	uint64_t last_ns;
-	struct call_amount sum;
+	struct call_amount sum;	  /* of what passes the filter */
+	struct call_amount whole; /* of all */
 };
 
 /* One log while it is read. */
@@ -121,7 +126,7 @@ static void new_caller(struct caller *t, uint32_t number)
 	t->rows = need_memory(t->row_room * sizeof(*t->rows));
 	t->stack = need_memory(t->room * sizeof(*t->stack));
 	t->rows[0] = (struct row){.active = 1};
-	t->stack[0] = (struct entry){0, 0};
+	t->stack[0] = (struct entry){0};
 }
 
 static struct caller *caller_of(struct state *s, uint32_t number, uint64_t time_ns)
@@ -142,17 +147,19 @@ static struct caller *caller_of(struct state *s, uint32_t number, uint64_t time_
 	return t;
 }
 
-static uint32_t row_of(struct caller *t, uint32_t function)
+static uint32_t row_of(struct state *s, struct caller *t, uint32_t function)
 {
 	const int64_t found = idmap_get(&t->row_ids, function);
 
 	if (__builtin_expect(found >= 0, 1))
 		return (uint32_t)found;
+	const unsigned looked = frames_look(&s->calls->names, &s->calls->options.filter, function);
+
 	if (t->row_count == t->row_room) {
 		t->row_room *= 2;
 		t->rows = need_resize(t->rows, t->row_room * sizeof(*t->rows));
 	}
-	t->rows[t->row_count] = (struct row){.function = function};
+	t->rows[t->row_count] = (struct row){.function = function, .found = looked};
 	idmap_put(&t->row_ids, function, t->row_count);
 	return t->row_count++;
 }
@@ -163,6 +170,7 @@ static void push(struct state *s, struct caller *t, uint32_t row)
 {
 	struct calls *calls = s->calls;
 	struct row *r = &t->rows[row];
+	const unsigned found = t->stack[t->depth].found | r->found;
 	uint32_t node = t->stack[t->depth].node;
 
 	if (t->depth == CALLS_DEPTH_MAX || t->over != 0) {
@@ -182,7 +190,7 @@ static void push(struct state *s, struct caller *t, uint32_t row)
 	}
 	if (r->active++ == 0)
 		r->since = t->sum;
-	t->stack[t->depth] = (struct entry){row, node};
+	t->stack[t->depth] = (struct entry){row, node, found};
 }
 
 static void pop(struct caller *t)
@@ -222,6 +230,14 @@ static void locate(struct state *s, struct caller *t, uint32_t row)
 			pop(t);
 }
 
+/* Whether a filter that looks at any frame passes what happens here. */
+static bool passes(const struct state *s, const struct caller *t)
+{
+	const struct filter *filter = &s->calls->options.filter;
+
+	return filter->frame != FILTER_ANY || filter_passes(filter, t->stack[t->depth].found);
+}
+
 /* What moved since the last event is that of the function on top. */
 static void charge(struct state *s, struct caller *t, const struct reader_event *event)
 {
@@ -237,6 +253,9 @@ static void charge(struct state *s, struct caller *t, const struct reader_event 
 	}
 	if ((amount.grown | amount.shrunk | amount.time_ns) == 0)
 		return;
+	call_amount_add(&t->whole, &amount);
+	if (!passes(s, t))
+		return;
 	call_amount_add(&t->sum, &amount);
 	call_amount_add(&t->rows[top->row].own, &amount);
 	if (s->calls->options.tree)
@@ -250,6 +269,7 @@ static void call(struct state *s, struct caller *t, uint32_t row, bool counts)
 	const struct entry *top;
 
 	push(s, t, row);
+	counts = counts && passes(s, t);
 	t->rows[row].calls += counts;
 	if (!s->calls->options.tree || t->over != 0)
 		return;
@@ -261,7 +281,7 @@ static void call(struct state *s, struct caller *t, uint32_t row, bool counts)
 static void on_pyevent(struct state *s, struct caller *t, const struct reader_event *event)
 {
 	const struct pmt_pyevent *record = &event->record.pyevent;
-	const uint32_t row = row_of(t, function_of(s, record->code, false));
+	const uint32_t row = row_of(s, t, function_of(s, record->code, false));
 
 	switch (record->what) {
 	case PMT_PYEVENT_CALL:
@@ -287,8 +307,8 @@ static void on_pyevent(struct state *s, struct caller *t, const struct reader_ev
 static void on_c_event(struct state *s, struct caller *t, const struct reader_event *event)
 {
 	const struct pmt_c_event *record = &event->record.c_event;
-	const uint32_t caller = row_of(t, function_of(s, record->code, false));
-	const uint32_t row = row_of(t, function_of(s, record->function, true));
+	const uint32_t caller = row_of(s, t, function_of(s, record->code, false));
+	const uint32_t row = row_of(s, t, function_of(s, record->function, true));
 
 	if (record->what == PMT_CEVENT_CALL) {
 		locate(s, t, caller);
@@ -316,7 +336,7 @@ static void on_begin(struct state *s, struct caller *t, uint64_t stack)
 		if (reader_stack_code(s->reader, stack) != 0)
 			codes[count++] = reader_stack_code(s->reader, stack);
 	while (count-- > 0)
-		push(s, t, row_of(t, function_of(s, codes[count], false)));
+		push(s, t, row_of(s, t, function_of(s, codes[count], false)));
 }
 
 static void on_event(struct state *s, const struct reader_event *event)
@@ -331,7 +351,7 @@ static void on_event(struct state *s, const struct reader_event *event)
 		on_c_event(s, t, event);
 		break;
 	case PMT_REC_line:
-		locate(s, t, row_of(t, function_of(s, event->record.line.code, false)));
+		locate(s, t, row_of(s, t, function_of(s, event->record.line.code, false)));
 		charge(s, t, event);
 		break;
 	default: /* an object: its stack says nothing new */
@@ -363,9 +383,7 @@ static void note_resident(struct state *s, uint64_t rss_bytes)
 
 static bool is_wanted(const struct state *s, uint32_t thread)
 {
-	const uint64_t wanted = s->calls->options.thread;
-
-	return wanted == CALLS_ALL_THREADS || wanted == thread;
+	return filter_has_thread(&s->calls->options.filter, thread);
 }
 
 static int visit(void *context, const struct reader_event *event)
@@ -381,6 +399,7 @@ static int visit(void *context, const struct reader_event *event)
 		t->last_ns = event->time_ns;
 		on_begin(s, t, event->record.events_begin.stack);
 	} else if (reader_is_python_event(event->record.type)) {
+		s->process->seen++;
 		if (is_wanted(s, event->thread)) {
 			on_event(s, event);
 			count_event(s, event);
@@ -427,6 +446,26 @@ static struct calls_process *new_process(struct calls *calls, const struct reade
 	return process;
 }
 
+bool calls_passes(struct calls *calls, uint32_t function)
+{
+	const struct filter *filter = &calls->options.filter;
+
+	return filter->frame == FILTER_ANY ||
+	       filter_passes(filter, frames_look(&calls->names, filter, function));
+}
+
+static void free_process(struct calls_process *process)
+{
+	free(process->path);
+	free(process->rss_at_events);
+}
+
+/* The last one that was added. */
+static void forget_process(struct calls *calls)
+{
+	free_process(&calls->processes[--calls->process_count]);
+}
+
 /* All has ended: what the threads know goes to the functions. */
 static void finish_thread(struct calls *calls, struct caller *t)
 {
@@ -437,9 +476,11 @@ static void finish_thread(struct calls *calls, struct caller *t)
 
 		f->calls += t->rows[i].calls;
 		call_amount_add(&f->own, &t->rows[i].own);
+		if (calls_passes(calls, t->rows[i].function))
+			call_amount_add(&calls->shown, &t->rows[i].own);
 		call_amount_add(&f->all, &t->rows[i].all);
 	}
-	call_amount_add(&calls->total, &t->sum);
+	call_amount_add(&calls->total, &t->whole);
 	idmap_fini(&t->row_ids);
 	free(t->rows);
 	free(t->stack);
@@ -478,6 +519,11 @@ int calls_add(struct calls *calls, const char *path)
 	rc = calls_read(calls, reader);
 	progress_end();
 	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
+	if (calls->processes[calls->process_count - 1].seen == 0 &&
+	    log_end_lacks(reader, CALLS_TRACED, "calls", "calls")) {
+		forget_process(calls);
+		rc = EXIT_DATA;
+	}
 	reader_close(reader);
 	return rc;
 }
@@ -494,10 +540,8 @@ void calls_init(struct calls *calls, const struct calls_options *options)
 
 void calls_fini(struct calls *calls)
 {
-	for (size_t i = 0; i < calls->process_count; i++) {
-		free(calls->processes[i].path);
-		free(calls->processes[i].rss_at_events);
-	}
+	for (size_t i = 0; i < calls->process_count; i++)
+		free_process(&calls->processes[i]);
 	free(calls->processes);
 	free(calls->functions);
 	calltree_fini(&calls->tree);

@@ -17,7 +17,9 @@
  *	- `events_begin` says what stack a thread has. Without it, and without any function, amounts
  *	  are those of CALLS_OUTSIDE.
  *	- Calls are `call` and `c-call` events.
- * So always: own amounts of all functions add up to what the resident set moved in all.
+ *	- A filter that looks at any frame leaves out what happens where the stack does not pass,
+ *	  calls included; one that looks at the innermost leaves out functions, when they are printed.
+ * So without a filter: own amounts of all functions add up to what the resident set moved in all.
  */
 #ifndef PMT_TOOLS_CALLS_H
 #define PMT_TOOLS_CALLS_H
@@ -27,6 +29,7 @@
 #include <stdint.h>
 
 #include "calltree.h"
+#include "filter.h"
 #include "frames.h"
 #include "reader.h"
 
@@ -35,7 +38,6 @@ enum calls_by { CALLS_BY_INCLUSIVE, CALLS_BY_EXCLUSIVE, CALLS_BY_CALLS, CALLS_BY
 #define CALLS_BY_WORDS "inclusive|exclusive|calls|time"
 
 #define CALLS_OUTSIDE "<outside of functions>"
-#define CALLS_ALL_THREADS UINT64_MAX
 /* Deeper stacks are not followed; what happens there is charged to the function at this depth. */
 #define CALLS_DEPTH_MAX (1U << 20)
 /* The `line` of a C function in `names`; its `file` is the module or type. */
@@ -44,10 +46,10 @@ enum calls_by { CALLS_BY_INCLUSIVE, CALLS_BY_EXCLUSIVE, CALLS_BY_CALLS, CALLS_BY
 struct calls_options {
 	int by; /* enum calls_by */
 	bool tree;
-	uint64_t thread; /* or CALLS_ALL_THREADS */
-	uint64_t limit;	 /* rows or lines */
-	uint64_t depth;	 /* of the tree that is printed */
-	uint64_t least;	 /* bytes that a line of the tree has grown by at least */
+	struct filter filter;
+	uint64_t limit; /* rows or lines */
+	uint64_t depth; /* of the tree that is printed */
+	uint64_t least; /* bytes that a line of the tree has grown by at least */
 };
 
 struct calls_function {
@@ -60,6 +62,7 @@ struct calls_process {
 	char *path;
 	char *rss_at_events; /* as the header has it, "" if it does not; not to be trusted */
 	uint32_t pid;
+	uint64_t seen;	  /* events of the interpreter, of any thread */
 	uint64_t events;  /* of the interpreter, with those passed over */
 	uint64_t skipped; /* passed over */
 	uint64_t lost;
@@ -76,6 +79,7 @@ struct calls {
 	uint32_t function_room;
 	struct calltree tree; /* only the root without options.tree */
 	struct call_amount total;
+	struct call_amount shown; /* without what the filter leaves out */
 	struct calls_process *processes;
 	size_t process_count;
 	double dropped_seconds; /* up to then some log has no events, it reached its limit; or 0 */
@@ -90,5 +94,7 @@ void calls_fini(struct calls *calls);
 int calls_add(struct calls *calls, const char *path);
 /* The same with a log that is open: reads it, and prints nothing. Returns as reader_run(). */
 int calls_read(struct calls *calls, struct reader *reader);
+/* Whether a filter that looks at the innermost frame passes FUNCTION. */
+bool calls_passes(struct calls *calls, uint32_t function);
 
 #endif

@@ -39,23 +39,10 @@ static bool is_same(const void *context, uint32_t number)
 	return a->file == b->file && a->function == b->function && a->line == b->line;
 }
 
-/* Without globs everything is wanted. */
-static bool matches(const struct text_list *globs, const char *text)
-{
-	return globs->count == 0 || text_list_matches(globs, text);
-}
-
-static bool wanted(const struct lines_options *options, const struct reader_code *code)
-{
-	return matches(&options->files, code->file) &&
-	       (matches(&options->functions, code->qualname) ||
-		matches(&options->functions, code->name));
-}
-
 uint32_t lines_row(struct lines *lines, const struct reader_code *code, uint32_t line)
 {
 	const struct lines_row row = {
-		.wanted = wanted(&lines->options, code),
+		.found = filter_look(&lines->options.filter, code->file, code->qualname),
 		.file = frames_text(&lines->frames, code->file),
 		.function = frames_text(&lines->frames, code->qualname),
 		.name = frames_text(&lines->frames, code->name),

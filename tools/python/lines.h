@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "filter.h"
 #include "frames.h"
 #include "hashindex.h"
 #include "idmap.h"
-#include "text_list.h"
 
 enum lines_sort { LINES_BY_ORDER, LINES_BY_HITS, LINES_BY_TOTAL, LINES_BY_LARGEST };
 
@@ -28,11 +28,9 @@ enum lines_sort { LINES_BY_ORDER, LINES_BY_HITS, LINES_BY_TOTAL, LINES_BY_LARGES
 #define LINES_ALL_DEPTHS UINT64_MAX
 
 struct lines_options {
-	int sort;		    /* enum lines_sort */
-	uint64_t depth;		    /* only up to this level, see depth.h; LINES_ALL_DEPTHS */
-	uint64_t thread;	    /* only of this thread, 0: of all */
-	struct text_list files;	    /* globs, of which one must match; none: all do */
-	struct text_list functions; /* the same, for the name or the qualified name */
+	int sort;	/* enum lines_sort */
+	uint64_t depth; /* only up to this level, see depth.h; LINES_ALL_DEPTHS */
+	struct filter filter;
 };
 
 /* A memory figure over the executions of a line, in bytes; numbers wrap as unsigned ones do. */
@@ -50,10 +48,10 @@ struct lines_row {
 	struct lines_change rss;
 	uint64_t order; /* of its first execution, from 1; 0: no execution counts */
 	struct lines_change uss;
-	uint64_t swap; /* at the first execution that has `uss` */
-	uint64_t peak; /* the largest resident set so far, then */
-	bool wanted;   /* by the globs */
-	uint32_t file; /* text numbers */
+	uint64_t swap;	/* at the first execution that has `uss` */
+	uint64_t peak;	/* the largest resident set so far, then */
+	unsigned found; /* by the filter, in this function alone */
+	uint32_t file;	/* text numbers */
 	uint32_t function;
 	uint32_t name; /* the function's, without what it is in */
 	uint32_t line; /* 0: not known */

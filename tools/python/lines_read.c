@@ -21,6 +21,7 @@
 #include "hashindex.h"
 #include "lines.h"
 #include "progress.h"
+#include "stack_filter.h"
 
 enum {
 	/* Deeper functions share the last entry: that many calls without a return are no program's.
@@ -30,8 +31,9 @@ enum {
 
 struct running {
 	int64_t change;
-	uint32_t row; /* 0: no line yet */
-	bool counts;  /* the execution belongs to the table */
+	uint32_t row;	/* 0: no line yet */
+	bool counts;	/* the execution belongs to the table */
+	unsigned found; /* by the filter, in the function and in its callers */
 };
 
 struct line_thread {
@@ -57,6 +59,7 @@ struct place {
 struct run {
 	struct lines *lines;
 	struct reader *reader;
+	struct stack_filter filter;
 	struct idmap known; /* thread number plus one -> position in `threads` */
 	struct line_thread *threads;
 	uint32_t thread_count;
@@ -132,7 +135,7 @@ static void finish(struct run *run, struct running *entry)
 		charge(&run->lines->rows[entry->row].rss, entry->change);
 	else
 		run->lines->elsewhere = add(run->lines->elsewhere, entry->change);
-	*entry = (struct running){0};
+	*entry = (struct running){.found = entry->found};
 }
 
 static struct running *entry_of(struct line_thread *thread)
@@ -152,15 +155,26 @@ static struct running *entry_of(struct line_thread *thread)
 	return &thread->entries[at];
 }
 
-static void move(struct run *run, struct line_thread *thread, enum depth_move step)
+static bool is_any(const struct run *run)
 {
+	return run->lines->options.filter.frame == FILTER_ANY;
+}
+
+static void move(struct run *run, struct line_thread *thread, const struct pmt_pyevent *record)
+{
+	const enum depth_move step = depth_move(record);
+
 	if (step == DEPTH_LEAVES)
 		finish(run, &thread->entries[thread->at]);
 	depth_step(&thread->depth, step);
 	struct running *entry = entry_of(thread);
 
-	if (step == DEPTH_ENTERS)
+	if (step == DEPTH_ENTERS) {
 		finish(run, entry);
+		entry->found = stack_filter_code(&run->filter, record->code);
+		if (is_any(run) && thread->at > 0)
+			entry->found |= entry[-1].found;
+	}
 }
 
 /* Entries above the running function's are empty. */
@@ -176,7 +190,8 @@ static void begin(struct run *run, struct line_thread *thread,
 {
 	finish_all(run, thread);
 	depth_begin(&thread->depth, record);
-	entry_of(thread);
+	entry_of(thread)->found =
+		record->stack == 0 ? 0 : stack_filter_stack(&run->filter, record->stack);
 	thread->rss = 0;
 	thread->uss_row = 0;
 	thread->has_memory = false;
@@ -229,13 +244,14 @@ static void take_memory(struct run *run, struct line_thread *thread, uint32_t ro
 	thread->has_memory = false;
 }
 
-static bool counts(struct run *run, const struct line_thread *thread, const struct lines_row *row)
+/* FOUND: what the filter found where the line is executed. */
+static bool counts(struct run *run, const struct line_thread *thread, unsigned found)
 {
 	const struct lines_options *options = &run->lines->options;
 
-	if (!thread->wanted || !row->wanted)
+	if (!thread->wanted || !filter_passes(&options->filter, found))
 		return false;
-	if (options->depth == LINES_ALL_DEPTHS)
+	if (options->depth == LINES_ALL_DEPTHS && !is_any(run))
 		return true;
 	if (!thread->depth.known) {
 		run->unplaced++;
@@ -249,12 +265,13 @@ static void on_line(struct run *run, struct line_thread *thread, const struct re
 	const uint32_t number = find_row(run, &event->record.line);
 	struct lines_row *row = &run->lines->rows[number];
 	struct running *entry = &thread->entries[thread->at];
-	const bool counted = counts(run, thread, row);
+	const unsigned found = row->found | (is_any(run) ? entry->found : 0);
+	const bool counted = counts(run, thread, found);
 
 	run->seen++;
 	if (entry->row != 0 || entry->change != 0)
 		finish(run, entry);
-	*entry = (struct running){.row = number, .counts = counted};
+	*entry = (struct running){.row = number, .counts = counted, .found = entry->found};
 	if (counted) {
 		if (row->hits++ == 0)
 			row->order = run->lines->hits + 1;
@@ -273,14 +290,15 @@ static struct line_thread *slow_thread(struct run *run, uint32_t number)
 	int64_t at = idmap_get(&run->known, number + 1ULL);
 
 	if (at < 0) {
-		const uint64_t wanted = run->lines->options.thread;
+		const struct filter *filter = &run->lines->options.filter;
 
 		at = run->thread_count++;
 		idmap_put(&run->known, number + 1ULL, (uint32_t)at);
 		if ((at & (at - 1)) == 0)
 			run->threads = need_resize(run->threads, (size_t)(at == 0 ? 1 : at * 2) *
 									 sizeof(*run->threads));
-		run->threads[at] = (struct line_thread){.wanted = wanted == 0 || wanted == number};
+		run->threads[at] =
+			(struct line_thread){.wanted = filter_has_thread(filter, number)};
 		depth_init(&run->threads[at].depth);
 		entry_of(&run->threads[at]);
 	}
@@ -323,7 +341,7 @@ static int visit(void *context, const struct reader_event *event)
 			on_line(run, thread, event);
 		else if (type == PMT_REC_pyevent &&
 			 depth_move(&event->record.pyevent) != DEPTH_STAYS)
-			move(run, thread, depth_move(&event->record.pyevent));
+			move(run, thread, &event->record.pyevent);
 	}
 	return 0;
 }
@@ -336,6 +354,7 @@ static void fini(struct run *run)
 	}
 	free(run->threads);
 	free(run->places);
+	stack_filter_fini(&run->filter);
 	hashindex_fini(&run->index);
 	idmap_fini(&run->known);
 }
@@ -345,13 +364,13 @@ static int check(const struct run *run)
 {
 	const char *path = reader_path(run->reader);
 
-	if (run->seen == 0)
-		return error("%s: no lines of Python are in this log; trace with --trace lines",
-			     path);
+	if (run->seen == 0 &&
+	    log_end_lacks(run->reader, 1U << PMT_TRACED_LINES, "lines of Python", "lines"))
+		return -1;
 	if (run->unplaced != 0)
 		return error(
 			"%s: %" PRIu64
-			" executions of lines are left out: how deep they were called is not known without calls and returns; trace with --trace calls,lines and without --rss-trigger",
+			" executions of lines are left out: what called them is not known without calls and returns; trace with --trace calls,lines and without --rss-trigger",
 			path, run->unplaced);
 	return 0;
 }
@@ -363,6 +382,7 @@ int lines_add(struct lines *lines, const char *path)
 	if (reader_open(path, &run.reader) != 0)
 		return EXIT_DATA;
 	log_end_warn(run.reader);
+	stack_filter_init(&run.filter, &lines->options.filter, run.reader);
 	hashindex_init(&run.index, "lines");
 	progress_begin(path);
 	const int result = reader_run(run.reader, visit, &run);

@@ -14,10 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "filter.h"
 #include "frames.h"
 #include "moments.h"
 #include "hashindex.h"
 #include "objmap.h"
+#include "stack_filter.h"
 #include "text_list.h"
 
 enum objects_by { OBJECTS_BY_TYPE, OBJECTS_BY_SITE, OBJECTS_BY_FUNCTION, OBJECTS_BY_FILE };
@@ -27,9 +29,9 @@ enum objects_by { OBJECTS_BY_TYPE, OBJECTS_BY_SITE, OBJECTS_BY_FUNCTION, OBJECTS
 struct objects_options {
 	int by; /* enum objects_by */
 	struct moment moment;
-	uint64_t thread; /* only objects that this thread made, 0: of all */
-	struct text_list types;
-	struct text_list files; /* globs for the file of the innermost frame that made it */
+	struct filter filter;	/* of the frames and threads that made them */
+	struct text_list types; /* globs */
+	struct text_list other_types;
 };
 
 struct objects_counts {
@@ -92,6 +94,7 @@ struct objects_log {
 	const struct objects_options *options;
 	struct reader *reader;
 	struct objmap map;
+	struct stack_filter stack_filter;
 	struct objects_site *sites; /* [1, site_count] */
 	uint32_t site_count;
 	uint32_t site_room;
@@ -170,7 +173,7 @@ void objects_add(struct objects *objects, struct objects_log *log);
 /* After the last log: sort the rows, most live objects first. */
 void objects_finish(struct objects *objects);
 
-#define OBJECTS_NO_FRAME "<no Python frame>"
+#define OBJECTS_NO_FRAME FILTER_NO_FRAME
 #define OBJECTS_BEFORE "<before the log>"
 
 /* The innermost function of a stack that is not 0. */

@@ -42,19 +42,22 @@ static bool matches(const struct text_list *globs, const char *text)
 	return globs->count == 0 || text_list_matches(globs, text);
 }
 
-/* Of an object that was made before the log, only the type is known. */
-static bool is_wanted(const struct objects_log *log, const struct objects_site *site)
+static bool is_type_wanted(const struct objects_options *options, const char *type)
 {
-	const struct objects_options *options = log->options;
-	struct reader_code code;
+	return matches(&options->types, type) && !text_list_matches(&options->other_types, type);
+}
 
-	if (!matches(&options->types, reader_object_type(log->reader, site->type)))
+/* Of an object that was made before the log, only the type is known. */
+static bool is_wanted(struct objects_log *log, const struct objects_site *site)
+{
+	const struct filter *filter = &log->options->filter;
+
+	if (!is_type_wanted(log->options, reader_object_type(log->reader, site->type)))
 		return false;
 	if (site->unknown)
-		return options->thread == 0 && options->files.count == 0;
-	reader_code(log->reader, reader_stack_code(log->reader, site->stack), &code);
-	return (options->thread == 0 || options->thread == site->thread) &&
-	       matches(&options->files, code.file);
+		return filter->thread == FILTER_ALL_THREADS && filter->include.count == 0;
+	return filter_has_thread(filter, site->thread) &&
+	       stack_filter_passes(&log->stack_filter, site->stack);
 }
 
 static uint32_t find_site(struct objects_log *log, const struct objects_site *site)
@@ -244,6 +247,7 @@ static void begin(struct objects_log *log, const struct objects_options *options
 
 static void end(struct objects_log *log)
 {
+	stack_filter_fini(&log->stack_filter);
 	objmap_fini(&log->map);
 	free(log->sites);
 	hashindex_fini(&log->index);
@@ -261,6 +265,12 @@ static int read_events(struct objects_log *log)
 	return result < 0 ? -1 : 0;
 }
 
+static void set_reader(struct objects_log *log, struct reader *reader)
+{
+	log->reader = reader;
+	stack_filter_init(&log->stack_filter, &log->options->filter, reader);
+}
+
 /* The peak is known only in the end: a first pass finds it. */
 static int find_peak(struct objects_log *log, const struct objects_options *options)
 {
@@ -272,7 +282,7 @@ static int find_peak(struct objects_log *log, const struct objects_options *opti
 
 	end(log);
 	begin(log, options);
-	log->reader = reader;
+	set_reader(log, reader);
 	log->until_number = number;
 	return 0;
 }
@@ -282,10 +292,13 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 {
 	int result = 0;
 
+	struct reader *reader;
+
 	begin(log, options);
-	if (reader_open(moment->path, &log->reader) != 0)
+	if (reader_open(moment->path, &reader) != 0)
 		return EXIT_DATA;
-	log_end_warn(log->reader);
+	set_reader(log, reader);
+	log_end_warn(reader);
 	if (options->moment.kind == MOMENT_PEAK) {
 		result = find_peak(log, options);
 	} else {
@@ -300,9 +313,8 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 		result = read_events(log);
 	const int status = result != 0 ? EXIT_DATA : damage_status(log->reader);
 
-	if (log->seen == 0 && options->moment.kind != MOMENT_TIME) {
-		error("%s: no Python objects are in this log; trace with --trace objects",
-		      moment->path);
+	if (log->seen == 0 && options->moment.kind != MOMENT_TIME &&
+	    log_end_lacks(reader, 1U << PMT_TRACED_OBJECTS, "Python objects", "objects")) {
 		reader_close(log->reader);
 		log->reader = NULL;
 		return EXIT_DATA;

@@ -14,9 +14,9 @@
 #define BEFORE_NS 1000000000U
 
 const char *const account_part_names[ACCOUNT_PARTS] = {
-	"C heap (malloc)",     "Python's arenas", "mapped by the program",
+	"C heap (malloc)",     "Python's arenas", "the program's mappings",
 	"other anonymous",     "stacks",	  "programs, libraries",
-	"their data",	       "mapped files",	  "written copies",
+	"their data",	       "file mappings",	  "written copies",
 	"shared memory",       "the tracer",	  "other",
 	"from before the log",
 };

@@ -24,6 +24,7 @@ void frames_fini(struct frames *frames)
 		free(frames->texts[i]);
 	free(frames->texts);
 	free(frames->frames);
+	free(frames->looks);
 	hashindex_fini(&frames->text_index);
 	hashindex_fini(&frames->index);
 	memset(frames, 0, sizeof(*frames));
@@ -89,11 +90,27 @@ uint32_t frames_push(struct frames *frames, const struct frame *frame)
 	return number;
 }
 
-static bool is_import(const char *file)
+/* A frame of the import system: of its frozen part, or the function that code calls for it. */
+static bool is_import(const struct reader_code *code)
 {
-	static const char import[] = "<frozen importlib";
+	static const char frozen[] = "<frozen importlib", module[] = "/importlib/__init__.py";
+	const size_t size = strlen(code->file), length = sizeof(module) - 1;
 
-	return strncmp(file, import, sizeof(import) - 1) == 0;
+	if (strncmp(code->file, frozen, sizeof(frozen) - 1) == 0)
+		return true;
+	return strcmp(code->qualname, "import_module") == 0 && size > length &&
+	       strcmp(code->file + size - length, module) == 0;
+}
+
+/* The stack of an import that no Python code asked for, as those at the start of Python. */
+static uint32_t push_import(struct frames *frames)
+{
+	const struct frame frame = {
+		.file = frames_text(frames, FRAMES_IMPORT),
+		.function = frames_text(frames, FRAMES_IMPORTER),
+	};
+
+	return frames_push(frames, &frame);
 }
 
 /* The log's stack STACK, whose caller's number is CALLER. */
@@ -107,8 +124,8 @@ static uint32_t push_stack(struct frames *frames, struct reader *reader, uint64_
 		reader_code(reader, id, &code);
 	else if (!reader_stack_known(reader, stack))
 		code.qualname = "?";
-	if (frames->hide_imports && is_import(code.file))
-		return caller;
+	if (frames->hide_imports && is_import(&code))
+		return caller != 0 ? caller : push_import(frames);
 	const struct frame frame = {
 		.caller = caller,
 		.file = frames_text(frames, code.file),
@@ -146,4 +163,32 @@ uint32_t frames_stack(struct frames *frames, struct reader *reader, struct idmap
 	}
 	free(todo);
 	return number;
+}
+
+static unsigned look_at(const struct frames *frames, const struct filter *filter, uint32_t number)
+{
+	const struct frame *frame = &frames->frames[number];
+
+	return filter_look(filter, frames->texts[frame->file], frames->texts[frame->function]);
+}
+
+unsigned frames_look(struct frames *frames, const struct filter *filter, uint32_t stack)
+{
+	if (stack == 0)
+		return filter_look_at_none(filter);
+	if (frames->look_room < frames->room) {
+		frames->look_room = frames->room;
+		frames->looks = need_resize(frames->looks, frames->look_room);
+	}
+	/* Callers have smaller numbers: each is looked at before whom it called. */
+	while (frames->look_count < frames->count) {
+		const uint32_t number = ++frames->look_count;
+		const uint32_t caller = frames->frames[number].caller;
+		unsigned found = look_at(frames, filter, number);
+
+		if (filter->frame == FILTER_ANY && caller != 0)
+			found |= frames->looks[caller];
+		frames->looks[number] = (uint8_t)found;
+	}
+	return frames->looks[stack];
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "filter.h"
 #include "hashindex.h"
 #include "idmap.h"
 #include "reader.h"
@@ -32,8 +33,11 @@ struct frames {
 	uint32_t text_count;
 	uint32_t text_room;
 	struct hashindex text_index;
-	bool hide_imports; /* leave out the frames of the import system; set before the first stack
-			    */
+	uint8_t *looks; /* [1, look_count]: what a filter found in these stacks */
+	uint32_t look_count;
+	uint32_t look_room;
+	/* Leave out the frames of the import system; set before the first stack. */
+	bool hide_imports;
 };
 
 void frames_init(struct frames *frames);
@@ -52,6 +56,15 @@ uint32_t frames_push(struct frames *frames, const struct frame *frame);
 uint32_t frames_stack(struct frames *frames, struct reader *reader, struct idmap *known,
 		      uint64_t stack);
 
+/*
+ * What FILTER finds in a stack's innermost frame, or in all of its frames; each stack is looked at
+ * once, so it is the same filter each time.
+ */
+unsigned frames_look(struct frames *frames, const struct filter *filter, uint32_t stack);
+
 #define FRAMES_LEFT_OUT "..."
+/* File and function of the one frame that stands for imports without a frame that asked for them. */
+#define FRAMES_IMPORT "<import>"
+#define FRAMES_IMPORTER "<interpreter>"
 
 #endif

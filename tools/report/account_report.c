@@ -15,12 +15,12 @@ struct columns {
 	int count;
 };
 
-static const char *signed_size(bool negative, uint64_t bytes, report_buffer buffer)
+static const char *signed_cell(bool negative, uint64_t bytes, report_buffer buffer)
 {
 	report_buffer size;
 
 	snprintf(buffer, sizeof(report_buffer), "%s%s", negative ? "-" : "",
-		 report_size(bytes, size));
+		 report_cell(bytes, size));
 	return buffer;
 }
 
@@ -33,7 +33,7 @@ static void print_cell(uint64_t bytes)
 {
 	report_buffer buffer;
 
-	printf(" %12s", report_size(bytes, buffer));
+	printf(" %12s", report_cell(bytes, buffer));
 }
 
 static void print_head(const char *title, const struct columns *columns, const char *more)
@@ -41,7 +41,7 @@ static void print_head(const char *title, const struct columns *columns, const c
 	printf("\n%-24s", title);
 	if (columns->count == 2)
 		printf(" %12s", "peak");
-	printf(" %12s%s%s\n", "last", more[0] != '\0' ? "       " : "", more);
+	printf(" %12s%s%s\n", "last", more[0] != '\0' ? "      " : "", more);
 }
 
 static void print_parts(const struct columns *columns)
@@ -81,7 +81,7 @@ static void print_sums(const struct columns *columns)
 	for (int i = 0; i < columns->count; i++) {
 		const int64_t bytes = account_unexplained(columns->views[i]);
 
-		printf(" %12s", signed_size(bytes < 0, magnitude(bytes), buffer));
+		printf(" %12s", signed_cell(bytes < 0, magnitude(bytes), buffer));
 	}
 	printf("\n  %-22s", "= resident set");
 	for (int i = 0; i < columns->count; i++)
@@ -129,9 +129,9 @@ static uint64_t store_value(const struct account_store *store, enum store_row ro
 static void print_store(const char *title, const struct columns *columns,
 			const struct account_store *const *stores, enum account_part part)
 {
-	static const char *const labels[STORE_ROWS] = {"held by the program", "headers, rounding",
-						       "from before the log", "free, kept",
-						       "without pages"};
+	static const char *const labels[STORE_ROWS] = {"live blocks", "headers, rounding",
+						       "from before the log", "free",
+						       "minus not resident"};
 	const int end = columns->count - 1;
 	report_buffer buffer;
 
@@ -154,7 +154,7 @@ static void print_store(const char *title, const struct columns *columns,
 			const uint64_t bytes = store_value(stores[i], (enum store_row)row);
 
 			printf(" %12s",
-			       signed_size(row == STORE_UNTOUCHED && bytes != 0, bytes, buffer));
+			       signed_cell(row == STORE_UNTOUCHED && bytes != 0, bytes, buffer));
 		}
 		putchar('\n');
 	}
@@ -175,7 +175,7 @@ void account_print(const struct account *account)
 
 	if (account->accounts == 0)
 		return;
-	print_head("RSS by part", &columns, "mapped");
+	print_head("RSS by part", &columns, "virtual");
 	print_parts(&columns);
 	print_sums(&columns);
 	print_store("In the C heap", &columns, heaps, ACCOUNT_HEAP);
@@ -258,6 +258,10 @@ void account_print_notes(const struct account *account, uint64_t peak_bytes,
 	if (is_remarkable(last, magnitude(missing))) {
 		begin(context);
 		puts("much is not explained: the memory changed while it was looked at");
+	} else if (missing < 0 || account_unexplained(&account->peak) < 0) {
+		begin(context);
+		puts("where 'not explained' is negative, the parts are more than the resident set: the memory\n"
+		     "      changed while it was looked at");
 	}
 	if (account->peak.rss_bytes < peak_bytes / 4 * 3) {
 		begin(context);

@@ -101,11 +101,35 @@ static struct lines functions_of(struct calls *calls)
 
 		if (f->calls == 0 && (all->grown | all->shrunk | all->time_ns) == 0)
 			continue;
+		if (!calls_passes(calls, i))
+			continue;
 		add_line(&lines,
 			 &(struct line){
 				 .function = i, .calls = f->calls, .own = f->own, .all = f->all});
 	}
 	return lines;
+}
+
+/* Which nodes pass the filter, or have one below them that does; free() it. */
+static bool *pick_nodes(struct calls *calls)
+{
+	const struct filter *filter = &calls->options.filter;
+	const struct calltree *tree = &calls->tree;
+	bool *picked = need_memory(tree->count * sizeof(*picked));
+	unsigned *found = need_memory(tree->count * sizeof(*found));
+
+	for (uint32_t i = 0; i < tree->count; i++) {
+		const struct call_node *n = &tree->nodes[i];
+
+		found[i] = frames_look(&calls->names, filter, n->function);
+		if (filter->frame == FILTER_ANY && i != 0)
+			found[i] |= found[n->parent];
+		picked[i] = filter_passes(filter, found[i]);
+	}
+	for (uint32_t i = tree->count; i-- > 1;)
+		picked[tree->nodes[i].parent] |= picked[i];
+	free(found);
+	return picked;
 }
 
 /* All nodes but the root. What was outside of functions is a line below the root, too. */
@@ -115,14 +139,18 @@ static struct lines nodes_of(struct calls *calls)
 	const struct call_amount *outside = &tree->nodes[0].own;
 	struct lines lines = {need_memory((tree->count + 1UL) * sizeof(struct line)), 0};
 
-	if ((outside->grown | outside->shrunk | outside->time_ns) != 0)
+	bool *picked = pick_nodes(calls);
+
+	if ((outside->grown | outside->shrunk | outside->time_ns) != 0 && calls_passes(calls, 0))
 		add_line(&lines, &(struct line){.depth = 1, .own = *outside, .all = *outside});
 	for (uint32_t i = 1; i < tree->count; i++) {
 		const struct call_node *n = &tree->nodes[i];
 
-		add_line(&lines, &(struct line){n->function, n->parent, i, n->depth, n->calls,
-						n->own, n->all});
+		if (picked[i])
+			add_line(&lines, &(struct line){n->function, n->parent, i, n->depth,
+							n->calls, n->own, n->all});
 	}
+	free(picked);
 	return lines;
 }
 
@@ -217,15 +245,22 @@ static void print_name(const struct calls *calls, uint32_t function)
 		fputs(" (C)", stdout);
 }
 
+/* The table, and what its lines have had of their own so far. */
+struct table {
+	const struct calls *calls;
+	struct call_amount own;
+};
+
 static void print_line(void *context, const struct line *line)
 {
-	const struct calls *calls = context;
+	struct table *table = context;
+	const struct calls *calls = table->calls;
 	report_buffer size;
 
-	printf("%10s ", report_size(line->all.grown, size));
-	printf("%10s ", report_size(line->all.shrunk, size));
-	printf("%10s ", report_size(line->own.grown, size));
-	printf("%10s ", report_size(line->own.shrunk, size));
+	printf("%10s ", report_cell(line->all.grown, size));
+	printf("%10s ", report_cell(line->all.shrunk, size));
+	printf("%10s ", report_cell(line->own.grown, size));
+	printf("%10s ", report_cell(line->own.shrunk, size));
 	printf("%11s ", report_count(line->calls, size));
 	printf("%9.3f %9.3f  ", report_seconds(line->all.time_ns),
 	       report_seconds(line->own.time_ns));
@@ -233,6 +268,20 @@ static void print_line(void *context, const struct line *line)
 		fputs("  ", stdout);
 	print_name(calls, line->function);
 	putchar('\n');
+	call_amount_add(&table->own, &line->own);
+}
+
+/* The last line: what is not in the lines above it, of their own. */
+static void print_rest(const struct table *table, uint64_t more)
+{
+	const struct call_amount *all = &table->calls->shown, *own = &table->own;
+	report_buffer size;
+
+	printf("%21s ", "");
+	printf("%10s ", report_cell(all->grown - own->grown, size));
+	printf("%10s ", report_cell(all->shrunk - own->shrunk, size));
+	printf("%21s %9.3f  ", "", report_seconds(all->time_ns - own->time_ns));
+	printf("%s more\n", report_count(more, size));
 }
 
 static void print_process(const struct calls_process *process)
@@ -262,6 +311,10 @@ static void print_head(const struct calls *calls)
 		print_process(&calls->processes[i]);
 	printf("in all grown by %s, ", report_size(calls->total.grown, size));
 	printf("shrunk by %s\n", report_size(calls->total.shrunk, size));
+	if (!filter_has_patterns(&calls->options.filter))
+		return;
+	printf("of this matches: grown by %s, ", report_size(calls->shown.grown, size));
+	printf("shrunk by %s\n", report_size(calls->shown.shrunk, size));
 }
 
 struct sums {
@@ -288,7 +341,7 @@ static void print_notes(const struct calls *calls)
 	report_buffer count;
 
 	if (sums.events == 0)
-		puts("\nnote: no events of the interpreter; --trace calls or --trace profile makes them");
+		puts("\nnote: no events of the interpreter");
 	if (sums.skipped != 0)
 		printf("\nnote: filters of the tracer passed over %s events: calls among them are not counted,\n      and inclusive figures may go on after a function has ended\n",
 		       report_count(sums.skipped, count));
@@ -304,16 +357,16 @@ static void print_notes(const struct calls *calls)
 
 void calls_print(struct calls *calls)
 {
-	report_buffer count;
+	struct table table = {.calls = calls};
 
 	print_head(calls);
 	printf("\n%21s %21s %11s %9s %9s\n", "inclusive", "exclusive", "", "", "own");
 	printf("%10s %10s %10s %10s %11s %9s %9s  function\n", "grown", "shrunk", "grown", "shrunk",
 	       "calls", "time (s)", "time (s)");
-	const uint64_t more = each_line(calls, print_line, calls);
+	const uint64_t more = each_line(calls, print_line, &table);
 
 	if (more != 0)
-		printf("%s more\n", report_count(more, count));
+		print_rest(&table, more);
 	print_notes(calls);
 }
 
@@ -390,6 +443,7 @@ void calls_print_json(struct calls *calls)
 		json_array_append_new(processes, json_process(&calls->processes[i]));
 	json_object_set_new(object, "processes", processes);
 	json_object_set_new(object, "total", json_amount(&calls->total));
+	json_object_set_new(object, "matching", json_amount(&calls->shown));
 	json_object_set_new(object, "dropped_until_s",
 			    calls->dropped_seconds > 0 ? json_real(calls->dropped_seconds)
 						       : json_null());

@@ -149,10 +149,10 @@ static void put_change(const struct lines_change *figure)
 		printf("%12s%12s%12s%12s", "-", "-", "-", "-");
 		return;
 	}
-	printf("%12s%12s", report_size(figure->first, first), report_size(figure->last, last));
+	printf("%12s%12s", report_cell(figure->first, first), report_cell(figure->last, last));
 	if (figure->count != 0)
-		printf("%12s%12s", report_change(figure->total, total),
-		       report_change(figure->largest, largest));
+		printf("%12s%12s", report_change_cell(figure->total, total),
+		       report_change_cell(figure->largest, largest));
 	else
 		printf("%12s%12s", "-", "-");
 }
@@ -178,10 +178,27 @@ static void put_row(const struct lines *lines, const struct lines_row *row)
 	putchar('\n');
 }
 
+/* What the lines from FIRST on have in all. */
+static void put_rest(const struct lines *lines, uint32_t first)
+{
+	uint64_t hits = 0, rss = 0, uss = 0;
+	report_buffer buffer, change;
+
+	for (uint32_t i = first; i < lines->count; i++) {
+		hits += lines->rows[i].hits;
+		rss += (uint64_t)lines->rows[i].rss.total;
+		uss += (uint64_t)lines->rows[i].uss.total;
+	}
+	printf("%12s%24s%12s", report_count(hits, buffer), "",
+	       report_change_cell((int64_t)rss, change));
+	if (lines->has_uss)
+		printf("%36s%12s", "", report_change_cell((int64_t)uss, buffer));
+	printf("%12s  %s more\n", "", report_count(lines->count - first, buffer));
+}
+
 void lines_print_table(struct lines *lines, const struct lines_print *how)
 {
 	const uint32_t count = shown(lines, how);
-	report_buffer more;
 
 	if (how->source)
 		read_source(lines, count);
@@ -195,7 +212,7 @@ void lines_print_table(struct lines *lines, const struct lines_print *how)
 	for (uint32_t i = 0; i < count; i++)
 		put_row(lines, &lines->rows[i]);
 	if (count < lines->count)
-		printf("%s more\n", report_count(lines->count - count, more));
+		put_rest(lines, count);
 }
 
 /* --- JSON --- */

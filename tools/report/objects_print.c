@@ -77,7 +77,7 @@ static void put_columns(const struct objects_counts *counts)
 	report_buffer buffers[6];
 
 	printf("%12s %11s %12s %12s %12s %12s  ", report_count(counts->live, buffers[0]),
-	       report_size(counts->live_bytes, buffers[1]),
+	       report_cell(counts->live_bytes, buffers[1]),
 	       report_count(counts->created, buffers[2]),
 	       report_count(objects_destroyed(counts), buffers[3]),
 	       report_count(counts->inferred, buffers[4]),

@@ -14,7 +14,9 @@
 #include "replay.h"
 #include "writer_alive.h"
 
-const char *report_size(uint64_t bytes, report_buffer buffer)
+bool report_exact;
+
+static const char *round_size(uint64_t bytes, report_buffer buffer)
 {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 	double value = (double)bytes / 1024;
@@ -33,17 +35,54 @@ const char *report_size(uint64_t bytes, report_buffer buffer)
 	return buffer;
 }
 
-const char *report_change(int64_t bytes, report_buffer buffer)
+const char *report_size(uint64_t bytes, report_buffer buffer)
+{
+	report_buffer count;
+
+	if (!report_exact)
+		return round_size(bytes, buffer);
+	snprintf(buffer, sizeof(report_buffer), "%.36s byte%s", report_count(bytes, count),
+		 bytes == 1 ? "" : "s");
+	return buffer;
+}
+
+const char *report_cell(uint64_t bytes, report_buffer buffer)
+{
+	if (!report_exact)
+		return round_size(bytes, buffer);
+	snprintf(buffer, sizeof(report_buffer), "%" PRIu64, bytes);
+	return buffer;
+}
+
+/* Put the sign of BYTES before the size that WRITE makes of it. */
+static const char *put_sign(int64_t bytes, const char *(*write)(uint64_t, report_buffer),
+			    report_buffer buffer)
 {
 	const uint64_t magnitude = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
+	const char *sign = bytes < 0 ? "-" : bytes > 0 ? "+" : "";
 	report_buffer size;
 
-	snprintf(buffer, sizeof(report_buffer), "%s%.40s",
-		 bytes < 0   ? "-"
-		 : bytes > 0 ? "+"
-			     : "",
-		 report_size(magnitude, size));
+	snprintf(buffer, sizeof(report_buffer), "%s%.40s", sign, write(magnitude, size));
 	return buffer;
+}
+
+const char *report_change(int64_t bytes, report_buffer buffer)
+{
+	return put_sign(bytes, report_size, buffer);
+}
+
+const char *report_change_cell(int64_t bytes, report_buffer buffer)
+{
+	return put_sign(bytes, report_cell, buffer);
+}
+
+void report_put_bytes(uint64_t bytes)
+{
+	report_buffer size, exact;
+
+	fputs(report_size(bytes, size), stdout);
+	if (bytes >= 1024 && !report_exact)
+		printf(" (%s bytes)", report_count(bytes, exact));
 }
 
 const char *report_count(uint64_t number, report_buffer buffer)

@@ -23,10 +23,17 @@ struct replay;
 /* Room for a number as text. */
 typedef char report_buffer[48];
 
-/* "1.4 MiB"; below 1024 "17 B". */
+/* Whether sizes are printed in bytes, not rounded. */
+extern bool report_exact;
+/* "1.4 MiB", below 1024 "17 B"; exact "1,468,006 bytes". */
 const char *report_size(uint64_t bytes, report_buffer buffer);
-/* The same of a change: "+1.4 MiB", "-17 B", "0 B". */
+/* The same of a change: "+1.4 MiB", "-17 B", "0 B"; "+1,468,006 bytes". */
 const char *report_change(int64_t bytes, report_buffer buffer);
+/* The same in the column of a table, where exact is "1468006" and "-1468006". */
+const char *report_cell(uint64_t bytes, report_buffer buffer);
+const char *report_change_cell(int64_t bytes, report_buffer buffer);
+/* "1.4 MiB (1,468,006 bytes)", with what is exact only where that is more. */
+void report_put_bytes(uint64_t bytes);
 /* "12,345". */
 const char *report_count(uint64_t number, report_buffer buffer);
 /* Whether REPORT_PYTHON_NOTE is to be said. */

@@ -31,21 +31,10 @@ static void print_line(const char *label, const char *format, ...)
 	putchar('\n');
 }
 
-/* "1.4 MiB (1,468,006 bytes)" */
-static void print_bytes(uint64_t bytes)
-{
-	report_buffer size;
-	report_buffer exact;
-
-	fputs(report_size(bytes, size), stdout);
-	if (bytes >= 1024)
-		printf(" (%s bytes)", report_count(bytes, exact));
-}
-
 static void print_size(const char *label, uint64_t bytes)
 {
 	print_label(label);
-	print_bytes(bytes);
+	report_put_bytes(bytes);
 	putchar('\n');
 }
 
@@ -56,7 +45,7 @@ static void print_amount(const char *label, const struct amount *amount)
 
 	print_label(label);
 	printf("%s block%s, ", report_count(amount->count, count), amount->count == 1 ? "" : "s");
-	print_bytes(amount->bytes);
+	report_put_bytes(amount->bytes);
 	putchar('\n');
 }
 
@@ -137,7 +126,7 @@ static void print_folded(const struct stats *stats)
 	print_label("folded");
 	printf("%s short-lived block%s, ", report_count(folded->count, count),
 	       folded->count == 1 ? "" : "s");
-	print_bytes(folded->bytes);
+	report_put_bytes(folded->bytes);
 	printf(", counted in place of %.1f%% of all events\n",
 	       events == 0 ? 0 : 200.0 * (double)folded->count / (double)events);
 }
@@ -150,7 +139,7 @@ static void print_memory_peak(const struct stats *stats)
 	if (peak->bytes == stats->replay.heap_peak.bytes)
 		return;
 	print_label("peak with mappings");
-	print_bytes(peak->bytes);
+	report_put_bytes(peak->bytes);
 	printf(" after %.3f s\n", report_seconds(peak->at_ns));
 }
 
@@ -166,7 +155,7 @@ static void print_heap(const struct stats *stats)
 		print_folded(stats);
 	print_frees(&stats->replay.frees);
 	print_label("peak");
-	print_bytes(peak->bytes);
+	report_put_bytes(peak->bytes);
 	if (peak->bytes != 0)
 		printf(" in %s block%s after %.3f s", report_count(peak->count, count),
 		       peak->count == 1 ? "" : "s", report_seconds(stats->replay.blocks_peak_ns));
@@ -187,7 +176,7 @@ static void print_row(const char *name, const struct amount *amount)
 	report_buffer exact;
 
 	printf("  %-18s %15s %12s %22s\n", name, report_count(amount->count, count),
-	       report_size(amount->bytes, size), report_count(amount->bytes, exact));
+	       report_cell(amount->bytes, size), report_count(amount->bytes, exact));
 }
 
 static void print_allocators(const struct stats *stats)
@@ -221,8 +210,8 @@ static void print_mappings(const struct stats *stats)
 		if (i == MAPPING_MALLOC && total->peak_bytes == 0)
 			continue;
 		printf("  %-18s %15s %12s %12s\n", mapping_class_names[i],
-		       report_count(total->count, count), report_size(total->bytes, live),
-		       report_size(total->peak_bytes, peak));
+		       report_count(total->count, count), report_cell(total->bytes, live),
+		       report_cell(total->peak_bytes, peak));
 	}
 }
 
@@ -232,8 +221,8 @@ static void print_detail(const char *label, uint64_t last, uint64_t peak)
 	report_buffer peak_text;
 
 	if (peak != 0)
-		printf("  %-18s %15s %12s\n", label, report_size(last, last_text),
-		       report_size(peak, peak_text));
+		printf("  %-18s %15s %12s\n", label, report_cell(last, last_text),
+		       report_cell(peak, peak_text));
 }
 
 /* How the resident set at the interpreter's events is known. */
@@ -268,7 +257,7 @@ static void print_rss(const struct stats *stats)
 	if (!sampled)
 		return;
 	print_label("peak");
-	print_bytes(stats->peak_rss_bytes);
+	report_put_bytes(stats->peak_rss_bytes);
 	if (rss->samples != 0 && stats->peak_rss_bytes <= rss->peak_bytes)
 		printf(" after %.3f s", report_seconds(stats->replay.rss_peak_ns));
 	else if (rss->samples != 0)
@@ -304,7 +293,7 @@ static void print_threads(const struct stats *stats)
 			continue;
 		printf("  %-6" PRIu32 " %10" PRIu64 " %15s %12s", thread->number, thread->tid,
 		       report_count(stats->threads[i].count, count),
-		       report_size(stats->threads[i].bytes, size));
+		       report_cell(stats->threads[i].bytes, size));
 		if (thread->name_size != 0) {
 			fputs("  ", stdout);
 			escape_terminal_sized(stdout, thread->name, thread->name_size, 40);

@@ -103,13 +103,13 @@ static void add_part(struct top *top, uint32_t row, uint32_t stack, const struct
 		(struct top_part){.row = row, .stack = stack, .amount = *amount};
 }
 
-static bool wanted(const struct top *top, uint32_t file)
+static bool is_wanted(struct top *top, const struct site *site, uint32_t stack)
 {
-	const struct text_list *include = &top->options.include;
-	const char *text = top->frames.texts[file];
+	const struct filter *filter = &top->options.filter;
 
-	return (include->count == 0 || text_list_matches(include, text)) &&
-	       !text_list_matches(&top->options.exclude, text);
+	return filter_has_thread(filter, site->thread) &&
+	       (!filter_has_patterns(filter) ||
+		filter_passes(filter, frames_look(&top->frames, filter, stack)));
 }
 
 /* The frame that a stack's blocks are put down to. */
@@ -200,15 +200,19 @@ static void add_sites(struct top *top, struct reader *reader, const struct sites
 
 		add_amount(&process->amount, &amount);
 		add_amount(&top->all, &amount);
-		if (sites != census_sites && site->kind >= REPLAY_KIND_MAPPING)
+		const bool is_mapping = sites != census_sites && site->kind >= REPLAY_KIND_MAPPING;
+
+		if (is_mapping)
 			add_amount(&top->mapped, &amount);
-		if (!wanted(top, innermost(top, stack).file))
+		if (!is_wanted(top, site, stack))
 			continue;
 		const struct top_key key = make_key(top, site, stack, census);
 		const uint32_t row = find_row(top, &key);
 
 		add_amount(&top->rows[row - 1].amount, &amount);
 		add_amount(&top->shown, &amount);
+		if (is_mapping)
+			add_amount(&top->shown_mapped, &amount);
 		add_part(top, row, stack, &amount);
 	}
 	idmap_fini(&known);
@@ -294,10 +298,13 @@ static int take_census(struct top *top, const struct reader *reader, struct cens
 	if (!census->found && top->options.census != NULL)
 		error("%s: no snapshot '%s'", reader_path(reader), top->options.census);
 	else if (!census->found)
-		error("%s: its objects were not told by type: it was traced without the word pymem or with TYPES=off, or has not come to a census, see PYMEMTRACE_CENSUS",
-		      reader_path(reader));
-	if (!census->found)
+		log_end_lacks(
+			reader, 0, "Python objects by type",
+			"pymem --types on; of a program that is killed with --census SECONDS, too");
+	if (!census->found) {
+		top->lacking++;
 		return EXIT_DATA;
+	}
 	process->census = name_census(census);
 	process->moment_ns = census->time_ns;
 	if (census->moment != PMT_MOMENT_END)
@@ -305,6 +312,23 @@ static int take_census(struct top *top, const struct reader *reader, struct cens
 	if (!census_complete(census))
 		error("warning: %s: the types of some blocks are missing", reader_path(reader));
 	return EXIT_OK;
+}
+
+/* Whether the log has nothing of what the report adds up because it was traced without it. */
+static bool lacks_blocks(const struct top *top, const struct reader *reader,
+			 const struct replay *replay)
+{
+	const uint32_t heap = 1U << PMT_TRACED_MALLOC | 1U << PMT_TRACED_PYMEM;
+	const uint32_t mmap = 1U << PMT_TRACED_MMAP;
+
+	if (top->options.by == TOP_BY_TYPE)
+		return false;
+	if (top->options.mappings)
+		return replay->mapped.count == 0 && log_end_lacks(reader, mmap, "mappings", "mmap");
+	if (top->options.heap || top->options.what == TOP_TEMPORARY)
+		return replay->blocks.count == 0 && log_end_lacks(reader, heap, "blocks", "malloc");
+	return replay->blocks.count == 0 && replay->mapped.count == 0 &&
+	       log_end_lacks(reader, heap | mmap, "blocks and mappings", "malloc,mmap");
 }
 
 /* Add what the report is about. */
@@ -397,6 +421,10 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	if (alive) {
 		note_log(top, reader);
 		add_all(top, reader, &replay);
+		if (result == 0 && lacks_blocks(top, reader, &replay)) {
+			top->lacking++;
+			status = EXIT_DATA;
+		}
 	}
 	/* When the program's own code had ended is a moment that the log has, or not. */
 	if (alive && log->until_number == UINT64_MAX)
@@ -501,4 +529,42 @@ void top_finish(struct top *top)
 	find_stacks(top);
 	if (top->count != 0)
 		qsort_r(top->rows, top->count, sizeof(*top->rows), by_size, top);
+}
+
+/* --- for those who print --- */
+
+const struct top_process *top_row_process(const struct top *top, const struct top_row *row)
+{
+	return row->key.process == 0 ? NULL : &top->processes[row->key.process - 1];
+}
+
+const struct thread *top_row_thread(const struct top *top, const struct top_row *row)
+{
+	return threads_lookup(&top_row_process(top, row)->threads, row->key.thread);
+}
+
+bool top_row_frame(const struct top *top, const struct top_row *row, struct frame *frame)
+{
+	*frame = (struct frame){
+		.file = row->key.file, .function = row->key.function, .line = row->key.line};
+	if (top->options.by == TOP_BY_STACK && row->key.stack != 0)
+		*frame = top->frames.frames[row->key.stack];
+	else if (top->options.by == TOP_BY_STACK)
+		*frame = (struct frame){.file = top->no_frame, .function = top->no_frame};
+	return frame->file != 0;
+}
+
+bool top_reads_all(const struct top *top)
+{
+	const enum moment_kind kind = top->options.moment.kind;
+	const bool ends = kind == MOMENT_EXIT || kind == MOMENT_END;
+
+	for (size_t i = 0; i < top->moments->count; i++) {
+		const struct moments_log *log = &top->moments->logs[i];
+
+		if (log->alive && log->late_order == 0 &&
+		    !(ends && log->until_number == UINT64_MAX))
+			return false;
+	}
+	return true;
 }

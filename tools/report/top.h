@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "filter.h"
 #include "frames.h"
 #include "moments.h"
 #include "hashindex.h"
 #include "sites.h"
-#include "text_list.h"
 #include "threads.h"
 
 enum top_by {
@@ -37,14 +37,14 @@ struct top_options {
 	int by; /* enum top_by */
 	enum top_what what;
 	struct moment moment; /* TOP_AT_MOMENT */
+	const char *at;	      /* the same as --at has it */
 	const char *census;   /* TOP_AT_CENSUS: label or number; NULL: the last one */
 	uint64_t threshold;
 	bool heap;	  /* blocks of the heap only */
 	bool mappings;	  /* memory mappings only, of files, too */
 	bool per_process; /* tell processes apart in whatever BY says */
 	bool hide_imports;
-	struct text_list include; /* globs for the file of the innermost frame */
-	struct text_list exclude;
+	struct filter filter;
 };
 
 /* What rows have in common is equal here; what BY does not tell apart is 0. */
@@ -74,7 +74,7 @@ struct top_process {
 	uint64_t untold_bytes; /* of mappings that no account had told of: they count in full */
 	uint64_t grown_bytes;  /* of mappings, what became resident after the account, reckoned */
 	uint64_t after_ns;     /* from a census to the last event of the log */
-	struct amount amount;  /* all, also what include and exclude leave out */
+	struct amount amount;  /* all, also what the filter leaves out */
 	char *stopped;	       /* when and why tracing stopped early; NULL: it did not */
 	char *census;	       /* which it was: "the end", "snapshot 2 'label'"; NULL: none */
 	struct threads threads;
@@ -95,6 +95,7 @@ struct top {
 	size_t part_room;
 	struct top_process *processes;
 	size_t process_count;
+	size_t lacking; /* of these, such whose logs have nothing of what the report is about */
 	const struct moments *moments; /* where the logs stand; top_add() */
 	struct amount all;	       /* of all logs */
 	struct amount mapped;	       /* of these, mappings */
@@ -103,7 +104,8 @@ struct top {
 		uint64_t at_ns;
 		uint64_t then_bytes; /* and the one at the moment */
 	} rss;
-	struct amount shown;  /* without what include and exclude leave out */
+	struct amount shown; /* without what the filter leaves out */
+	struct amount shown_mapped;
 	uint64_t held_bytes;  /* more of them may have been in short-lived blocks, of all logs */
 	bool hides_blocks;    /* see report_hides_blocks() */
 	bool dropped;	      /* some logs reached their size limit, the latest at: */
@@ -112,7 +114,7 @@ struct top {
 	double dropped_seconds;
 };
 
-#define TOP_NO_FRAME "<no Python frame>"
+#define TOP_NO_FRAME FILTER_NO_FRAME
 
 void top_init(struct top *top, const struct top_options *options);
 void top_fini(struct top *top);
@@ -128,6 +130,17 @@ int top_add(struct top *top, const struct moments *moments, size_t number);
  * each. The order is the same for the same logs in whatever order their records were hashed.
  */
 void top_finish(struct top *top);
+
+/*
+ * Whether all blocks of the moment are counted. At the very end of a log no thread holds blocks back;
+ * of a mark, and of the end of the program's code, the log tells which ones were held back.
+ */
+bool top_reads_all(const struct top *top);
+/* A row's process, or NULL where rows are not of one; and its thread, or NULL. */
+const struct top_process *top_row_process(const struct top *top, const struct top_row *row);
+const struct thread *top_row_thread(const struct top *top, const struct top_row *row);
+/* The frame to print for a row that stands for one; false when it does not. */
+bool top_row_frame(const struct top *top, const struct top_row *row, struct frame *frame);
 
 /* Print the first LIMIT rows to stdout. */
 void top_print(const struct top *top, uint64_t limit);

@@ -1,39 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of top as a table and as JSON. */
+/* The rows of top as a table. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "error.h"
 #include "escape.h"
 #include "moment_print.h"
 #include "replay.h"
 #include "report.h"
 #include "top.h"
-
-static const struct top_process *process_of(const struct top *top, const struct top_row *row)
-{
-	return row->key.process == 0 ? NULL : &top->processes[row->key.process - 1];
-}
-
-static const struct thread *thread_of(const struct top *top, const struct top_row *row)
-{
-	return threads_lookup(&process_of(top, row)->threads, row->key.thread);
-}
-
-/* The frame to print for a row that stands for one; false when it does not. */
-static bool frame_of(const struct top *top, const struct top_row *row, struct frame *frame)
-{
-	*frame = (struct frame){
-		.file = row->key.file, .function = row->key.function, .line = row->key.line};
-	if (top->options.by == TOP_BY_STACK && row->key.stack != 0)
-		*frame = top->frames.frames[row->key.stack];
-	else if (top->options.by == TOP_BY_STACK)
-		*frame = (struct frame){.file = top->no_frame, .function = top->no_frame};
-	return frame->file != 0;
-}
-
-/* --- text --- */
 
 static void print_text(const struct top *top, uint32_t text)
 {
@@ -55,7 +30,7 @@ static void print_frame(const struct top *top, const struct frame *frame)
 
 static void print_thread(const struct top *top, const struct top_row *row)
 {
-	const struct thread *thread = thread_of(top, row);
+	const struct thread *thread = top_row_thread(top, row);
 
 	printf("thread %" PRIu32, row->key.thread);
 	if (thread != NULL && thread->name_size != 0) {
@@ -72,7 +47,7 @@ static void print_process(const struct top_process *process)
 
 static void print_name(const struct top *top, const struct top_row *row)
 {
-	const struct top_process *process = process_of(top, row);
+	const struct top_process *process = top_row_process(top, row);
 	struct frame frame;
 	char buffer[32];
 
@@ -88,7 +63,7 @@ static void print_name(const struct top *top, const struct top_row *row)
 		fputs(replay_kind_name(row->key.kind - 1, buffer), stdout);
 	else if (top->options.by == TOP_BY_TYPE)
 		print_text(top, row->key.type);
-	else if (frame_of(top, row, &frame))
+	else if (top_row_frame(top, row, &frame))
 		print_frame(top, &frame);
 }
 
@@ -103,9 +78,9 @@ static void print_columns(const struct top *top, const struct amount *amount)
 	report_buffer count;
 	report_buffer average;
 
-	printf("%11s %6.1f%% %12s %11s  ", report_size(amount->bytes, size),
+	printf("%11s %6.1f%% %12s %11s  ", report_cell(amount->bytes, size),
 	       percent(amount->bytes, top->all.bytes), report_count(amount->count, count),
-	       report_size(amount->count == 0 ? 0 : amount->bytes / amount->count, average));
+	       report_cell(amount->count == 0 ? 0 : amount->bytes / amount->count, average));
 }
 
 /* Below a row by stack: the callers, one a line. */
@@ -123,7 +98,7 @@ static void print_rows(const struct top *top, uint64_t limit)
 	struct amount rest = top->shown;
 	report_buffer count;
 
-	printf("\n%11s %7s %12s %11s\n", "size", "share", "blocks", "average");
+	printf("\n%11s %7s %12s %11s\n", "size", "share", "count", "average");
 	for (uint32_t i = 0; i < top->count && i < limit; i++) {
 		const struct top_row *row = &top->rows[i];
 
@@ -145,12 +120,10 @@ static void print_rows(const struct top *top, uint64_t limit)
 static void print_amount(const struct amount *amount, const struct amount *mapped)
 {
 	const uint64_t blocks = amount->count - mapped->count;
-	report_buffer size;
-	report_buffer exact;
 	report_buffer count;
 
-	printf("%s (%s bytes) in ", report_size(amount->bytes, size),
-	       report_count(amount->bytes, exact));
+	report_put_bytes(amount->bytes);
+	fputs(" in ", stdout);
 	if (blocks != 0 || mapped->count == 0)
 		printf("%s block%s", report_count(blocks, count), blocks == 1 ? "" : "s");
 	if (mapped->count != 0)
@@ -166,7 +139,7 @@ static const char *plural(uint64_t count)
 /* What the table is about, at a moment. */
 static void print_moment(const struct top *top)
 {
-	fputs(top->options.mappings ? "mapped " : "live ", stdout);
+	fputs(top->options.mappings ? "mappings live " : "live ", stdout);
 	moment_print(&top->options.moment, top->process_count > 1);
 }
 
@@ -192,28 +165,9 @@ static void print_subject(const struct top *top)
 	}
 }
 
-/*
- * Whether all blocks of the moment are counted. At the very end of a log no thread holds blocks back;
- * of a mark, and of the end of the program's code, the log tells which ones were held back.
- */
-static bool reads_all(const struct top *top)
-{
-	const enum moment_kind kind = top->options.moment.kind;
-	const bool ends = kind == MOMENT_EXIT || kind == MOMENT_END;
-
-	for (size_t i = 0; i < top->moments->count; i++) {
-		const struct moments_log *log = &top->moments->logs[i];
-
-		if (log->alive && log->late_order == 0 &&
-		    !(ends && log->until_number == UINT64_MAX))
-			return false;
-	}
-	return true;
-}
-
 static void print_held(const struct top *top)
 {
-	const bool open = top->options.what == TOP_AT_MOMENT && !reads_all(top);
+	const bool open = top->options.what == TOP_AT_MOMENT && !top_reads_all(top);
 	report_buffer size;
 
 	if (open && !top->options.mappings && top->held_bytes != 0)
@@ -309,11 +263,10 @@ static void print_head(const struct top *top)
 	print_processes(top);
 	if (top->options.what == TOP_AT_CENSUS && top->options.census == NULL)
 		print_censuses(top);
-	if (top->options.include.count != 0 || top->options.exclude.count != 0) {
-		const struct amount none = {0};
-
+	if (filter_has_patterns(&top->options.filter) ||
+	    top->options.filter.thread != FILTER_ALL_THREADS) {
 		fputs("of these match: ", stdout);
-		print_amount(&top->shown, &none);
+		print_amount(&top->shown, &top->shown_mapped);
 		putchar('\n');
 	}
 }
@@ -382,105 +335,8 @@ static void print_notes(const struct top *top)
 
 void top_print(const struct top *top, uint64_t limit)
 {
-	/* Without any census there is nothing to print; a message has said so. */
-	if (top->options.what == TOP_AT_CENSUS && count_censuses(top) == 0)
-		return;
 	print_head(top);
 	if (top->count != 0)
 		print_rows(top, limit);
 	print_notes(top);
-}
-
-/* --- JSON --- */
-
-static void put_number(json_t *object, const char *key, uint64_t number)
-{
-	json_object_set_new(object, key, report_json_number(number));
-}
-
-/* A text of the table, null for none. */
-static void put_text(json_t *object, const char *key, const struct top *top, uint32_t text)
-{
-	const char *chars = text == 0 ? NULL : top->frames.texts[text];
-
-	json_object_set_new(object, key,
-			    chars == NULL ? json_null() : report_json_text(chars, strlen(chars)));
-}
-
-/* A line that is not known is null, as in `pymemtrace json`. */
-static void put_frame(json_t *object, const struct top *top, const struct frame *frame)
-{
-	put_text(object, "file", top, frame->file);
-	if (frame->line != 0)
-		put_number(object, "line", frame->line);
-	else
-		json_object_set_new(object, "line", json_null());
-	put_text(object, "function", top, frame->function);
-}
-
-static json_t *json_stack(const struct top *top, uint32_t stack)
-{
-	json_t *list = json_array();
-
-	for (; stack != 0; stack = top->frames.frames[stack].caller) {
-		json_t *object = json_object();
-
-		put_frame(object, top, &top->frames.frames[stack]);
-		json_array_append_new(list, object);
-	}
-	return list;
-}
-
-static void put_thread(json_t *object, const struct top *top, const struct top_row *row)
-{
-	const struct thread *thread = thread_of(top, row);
-	const bool named = thread != NULL && thread->name != NULL;
-
-	put_number(object, "thread", row->key.thread);
-	put_number(object, "tid", thread != NULL ? thread->tid : 0);
-	json_object_set_new(object, "thread_name",
-			    named ? report_json_text(thread->name, thread->name_size)
-				  : json_null());
-}
-
-static json_t *json_row(const struct top *top, const struct top_row *row)
-{
-	const struct top_process *process = process_of(top, row);
-	json_t *object = json_object();
-	struct frame frame;
-	char buffer[32];
-
-	frame_of(top, row, &frame);
-	put_frame(object, top, &frame);
-	if (top->options.by != TOP_BY_LINE && top->options.by != TOP_BY_STACK)
-		json_object_set_new(object, "line", json_null());
-	put_number(object, "bytes", row->amount.bytes);
-	put_number(object, "count", row->amount.count);
-	if (process != NULL) {
-		put_number(object, "pid", process->pid);
-		json_object_set_new(object, "log",
-				    report_json_text(process->path, strlen(process->path)));
-	}
-	if (top->options.by == TOP_BY_THREAD)
-		put_thread(object, top, row);
-	if (top->options.by == TOP_BY_ALLOCATOR)
-		json_object_set_new(object, "allocator",
-				    json_string(replay_kind_name(row->key.kind - 1, buffer)));
-	if (top->options.by == TOP_BY_TYPE)
-		put_text(object, "type", top, row->key.type);
-	json_object_set_new(object, "stack", json_stack(top, row->stack));
-	return object;
-}
-
-void top_print_json(const struct top *top, uint64_t limit)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < top->process_count; i++)
-		if (top->processes[i].stopped != NULL)
-			error("warning: %s: %s; what happened later is not in the log",
-			      top->processes[i].path, top->processes[i].stopped);
-	for (uint32_t i = 0; i < top->count && i < limit; i++)
-		json_array_append_new(list, json_row(top, &top->rows[i]));
-	report_json_print(list);
 }
