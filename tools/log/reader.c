@@ -298,10 +298,27 @@ static struct stream_key second_key(const struct merge *m)
 	return key;
 }
 
-static enum stream_state merge_run(struct merge *m, struct stream_run *run)
+/*
+ * A log whose tracing stopped is complete up to the stop only: other threads went on until their
+ * chunks were full. What they wrote is left out, as it lacks what the first thread did meanwhile.
+ */
+static struct stream_key last_key(const struct pmt_header *header)
 {
-	while (m->count != 0) {
+	struct stream_key key = {UINT64_MAX, UINT64_MAX, UINT32_MAX};
+
+	if (header->live.state == PMT_STATE_STOPPED && header->live.end_ns != 0)
+		key = (struct stream_key){.time_ns = header->live.end_ns + 1};
+	return key;
+}
+
+static enum stream_state merge_run(struct merge *m, struct stream_run *run,
+				   const struct stream_key *last)
+{
+	while (m->count != 0 && stream_before(&m->heap[0]->key, last)) {
 		struct stream_key limit = second_key(m);
+
+		if (stream_before(last, &limit))
+			limit = *last;
 		enum stream_state state = stream_advance(m->heap[0], &limit, run);
 
 		if (state == STREAM_END)
@@ -333,11 +350,12 @@ int reader_run_blocks(struct reader *r, reader_visit visit, reader_visit_blocks 
 	struct merge merge;
 	struct stream *streams = merge_init(&merge, &r->events, &r->dropped);
 	const size_t count = merge.count;
+	const struct stream_key last = last_key(&r->head.header);
 	enum stream_state state;
 
 	r->damage = r->at_open;
 	run.event.time_ns = r->head.header.start_ns;
-	state = merge_run(&merge, &run);
+	state = merge_run(&merge, &run, &last);
 	run.event.taken = false;
 	if (state == STREAM_END)
 		state = folds_visit(&r->folds, streams, count, &run);
