@@ -2,7 +2,6 @@
 /* The header of the log: what process, what program, what options. */
 #include "process_header.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -10,6 +9,7 @@
 #include "names.h"
 #include "python.h"
 #include "say.h"
+#include "settings.h"
 #include "sys.h"
 #include "tracing.h"
 
@@ -42,23 +42,13 @@ static void put_system(struct pmt_header *h)
 	(void)pmt_header_put_text(h, PMT_TEXT_SYSTEM, t.data, t.used);
 }
 
-/* The options that are set in the environment. */
+/* The options that the environment set. */
 static void put_options(struct pmt_header *h)
 {
-	struct text t = {.used = 0};
+	const struct text *given = settings_given();
 
-	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
-		const char *value = getenv(i->env);
-
-		if (value == NULL)
-			continue;
-		text_add(&t, t.used == 0 ? "" : " ");
-		text_add(&t, i->env);
-		text_add(&t, "=");
-		text_add(&t, value);
-	}
-	if (t.used != 0)
-		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, t.data, t.used);
+	if (given->used != 0)
+		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, given->data, given->used);
 }
 
 static void put_texts(struct pmt_header *h, const char *parent_log, const char *rss_mode)

@@ -34,7 +34,5 @@ void process_become_inert(void);
 
 /* Once a process: what must be heard of its forks and its end. */
 void process_watch(void);
-/* Children that fork after a chdir() write beside this log, not wherever they happen to be. */
-void process_make_output_absolute(void);
 
 #endif

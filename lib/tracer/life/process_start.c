@@ -23,11 +23,9 @@
 #include "sys.h"
 #include "tracing.h"
 
-static struct text output; /* the template of the log's name, absolute */
-
 static int read_options(void)
 {
-	if (settings_read(&tracing_shared.options) != 0)
+	if (settings_read_first(&tracing_shared.options) != 0)
 		return -1;
 	say_set_verbosity(tracing_shared.options.verbosity);
 	return 0;
@@ -52,22 +50,6 @@ static int interpreter_here(void)
 	return found;
 }
 
-void process_make_output_absolute(void)
-{
-	char folder[1024];
-
-	output.used = 0;
-	if (tracing_shared.options.output[0] == '/' ||
-	    SYS2(SYS_getcwd, folder, sizeof(folder)) <= 0 || folder[0] != '/')
-		return;
-	for (const char *p = folder; *p != '\0'; p++)
-		text_add_bytes(&output, *p == '%' ? "%%" : p, *p == '%' ? 2 : 1);
-	text_add(&output, "/");
-	text_add(&output, tracing_shared.options.output);
-	if (output.used + 1 < sizeof(output.data))
-		tracing_shared.options.output = output.data;
-}
-
 void process_watch(void)
 {
 	if (process.watched)
@@ -81,7 +63,6 @@ static void start_tracing(unsigned flags)
 {
 	process.options_good = 1;
 	process.malloc_sound = 1;
-	process_make_output_absolute();
 	if (!tracing_shared.options.follow)
 		preload_leave_children_alone();
 	else
