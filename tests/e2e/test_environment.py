@@ -52,7 +52,7 @@ def test_programs_started_behind_a_title(tracer: Tracer, python: Python) -> None
 @pytest.mark.parametrize("how", ["keep", "lose"])
 def test_filters_behind_a_title(tracer: Tracer, python: Python, how: str) -> None:
     [log] = moved(tracer, python, "calls", how, TRACE="calls", **FILTERS).logs
-    assert functions(log) == {"calls": 2, "f": 20}
+    assert functions(log) == {"calls": 1, "f": 10}
 
 
 @pytest.mark.interpreters("one")
@@ -101,3 +101,84 @@ def test_setproctitle(tracer: Tracer, setproctitle_python: str, tmp_path: Path) 
     )
     assert b"worker: busy busy" in run.outcome.out
     assert sorted(functions(log)["f"] for log in run.logs) == [0, 1, 2]
+
+
+ELSEWHERE = """
+import os, subprocess, sys
+other = sys.argv[1]
+child = [sys.executable, "-S", "-c", "x = bytearray(10**6)"]
+def said(done): return (done.returncode, done.stderr)
+print(said(subprocess.run(child, cwd=other, capture_output=True)))
+print(said(subprocess.run(child, cwd=other, capture_output=True, env=dict(os.environ, A="b"))))
+print(said(subprocess.run(" ".join(child[:3]) + " '" + child[3] + "'; true", shell=True, cwd=other, capture_output=True)))
+os.chdir(other)
+pid = os.posix_spawn(child[0], child, os.environ)
+print(os.waitpid(pid, 0)[1])
+pid = os.fork()
+if pid == 0:
+    kept = bytearray(10**6)
+    os._exit(0)
+print(os.waitpid(pid, 0)[1])
+print(os.listdir("."))
+"""
+
+
+@pytest.mark.interpreters("3.12", "3.14")
+@pytest.mark.parametrize("name", [None, "logs/%p.pmt", "a.pmt"])
+@pytest.mark.parametrize("work", ["work", "at 100%p", ""])
+def test_children_elsewhere(
+    a_python: Python, tmp_path: Path, name: str | None, work: str
+) -> None:
+    """With the library preloaded by hand: the name becomes absolute where the first process starts."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / work / "logs").mkdir(parents=True)
+    script = tmp_path / "parent.py"
+    script.write_text(ELSEWHERE)
+    env = {"LD_PRELOAD": str(LIBRARY), **({"PYMEMTRACE_OUTPUT": name} if name else {})}
+    run = execute(
+        [a_python.path, script, tmp_path / "elsewhere"], env=env, cwd=tmp_path / work
+    )
+    assert run.err == b"", run
+    assert run.out == b"(0, b'')\n" * 3 + b"0\n0\n[]\n"
+    assert len(list((tmp_path / work).rglob("*.pmt"))) == 6
+
+
+@pytest.mark.interpreters("one")
+def test_the_environment_stays_in_its_place(a_python: Python, tmp_path: Path) -> None:
+    """A title may take all the room: but for the name of the log all strings are where they were."""
+    script = tmp_path / "places.py"
+    script.write_text(
+        "import ctypes, os\n"
+        "environ = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), 'environ')\n"
+        "with open('/proc/self/stat') as stream: fields = stream.read().rsplit(')', 1)[1].split()\n"
+        "start, end = int(fields[47]), int(fields[48])\n"
+        "i = 0\n"
+        "while environ[i]:\n"
+        "    if not start <= environ[i] < end: print(i, ctypes.string_at(environ[i]).split(b'=')[0].decode())\n"
+        "    i += 1\n"
+        "os.environ['A'] = 'b'; os.environ['PYMEMTRACE_OUTPUT'] = 'other.pmt'; del os.environ['PATH']\n"
+        "print(i, os.environ['PYMEMTRACE_OUTPUT'])\n"
+    )
+    env = {"LD_PRELOAD": str(LIBRARY)}
+    count = len(clean_env(env))
+    run = execute([a_python.path, script], env=env, cwd=tmp_path)
+    assert run.out.decode() == f"{count} PYMEMTRACE_OUTPUT\n{count + 1} other.pmt\n"
+    env["PYMEMTRACE_OUTPUT"] = str(tmp_path / "%p.pmt")
+    run = execute([a_python.path, script], env=env, cwd=tmp_path)
+    assert run.out.decode() == f"{count + 1} other.pmt\n"
+
+
+@pytest.mark.interpreters("one")
+def test_a_folder_that_is_gone_is_one_line(a_python: Python, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    script = tmp_path / "gone.py"
+    script.write_text(
+        "import os, shutil, subprocess, sys\n"
+        "os.rename('logs', 'other')\n"
+        "done = subprocess.run([sys.executable, '-c', 'print(1)'], capture_output=True)\n"
+        "print(done.returncode, done.stdout, done.stderr.decode().splitlines())\n"
+    )
+    env = {"LD_PRELOAD": str(LIBRARY), "PYMEMTRACE_OUTPUT": "logs/a.pmt"}
+    run = execute([a_python.path, script], env=env, cwd=tmp_path)
+    line = f"pymemtrace: cannot create the log {tmp_path}/logs/a.pmt: no such folder"
+    assert run.visible == (0, f"0 b'1\\n' {[line]}\n".encode(), b"")

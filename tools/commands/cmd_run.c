@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -132,6 +133,19 @@ static void preload(const char *library)
 	free(value);
 }
 
+/* By this the tracer knows the logs of one run from others, and the process that this one becomes. */
+static void name_run(void)
+{
+	struct timespec now;
+	char *value;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (asprintf(&value, "%d.%lld%09ld", (int)getpid(), (long long)now.tv_sec, now.tv_nsec) < 0 ||
+	    setenv("PYMEMTRACE_RUN", value, 1) != 0)
+		die(EXIT_DATA, "out of memory");
+	free(value);
+}
+
 static int run(int count, char **operands)
 {
 	char *library, *path, **arguments;
@@ -153,6 +167,7 @@ static int run(int count, char **operands)
 	if (status != 0)
 		return status;
 	preload(library);
+	name_run();
 	execv(path, arguments);
 	status = errno == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE;
 	error("%s: %s", path, strerror(errno));

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "environment.h"
 #include "logfile.h"
 #include "names.h"
 #include "python.h"
@@ -63,6 +64,9 @@ static void put_texts(struct pmt_header *h, const char *parent_log, const char *
 		(void)pmt_header_put_text(h, PMT_TEXT_EXECUTABLE, exe, (size_t)size);
 	if (parent_log[0] != '\0')
 		(void)pmt_header_put_text(h, PMT_TEXT_PARENT_LOG, parent_log, strlen(parent_log));
+	if (environment_run()[0] != '\0')
+		(void)pmt_header_put_text(h, PMT_TEXT_RUN, environment_run(),
+					  strlen(environment_run()));
 	put_system(h);
 	put_options(h);
 	if (rss_mode != NULL)

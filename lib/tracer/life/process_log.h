@@ -13,6 +13,7 @@ struct process_state {
 	int rss_started;  /* for events of this log */
 	int by_handlers;  /* this child was forked by the C library, which put its locks in order */
 	int malloc_sound; /* no lock of malloc's can belong to a thread that is not here */
+	int had_log;	  /* this one is not the first */
 	char parent_log[4096];
 };
 

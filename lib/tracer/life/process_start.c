@@ -11,8 +11,11 @@
 
 #include "audit.h"
 #include "control.h"
+#include "environment.h"
 #include "logfile.h"
+#include "nothing.h"
 #include "options.h"
+#include "parent_log.h"
 #include "preload.h"
 #include "process_log.h"
 #include "pymem.h"
@@ -65,9 +68,6 @@ static void start_tracing(unsigned flags)
 	process.malloc_sound = 1;
 	if (!tracing_shared.options.follow)
 		preload_leave_children_alone();
-	else
-		logfile_find_parent((int)SYS0(SYS_getppid), process.parent_log,
-				    sizeof(process.parent_log));
 	process_watch();
 	if (process_open_log(flags) != 0) {
 		process_become_inert();
@@ -89,6 +89,8 @@ static int is_to_be_traced(void)
 		say_set_verbosity(3);
 	if (!interpreter_here() && !wants_any_program()) {
 		say_decision("not traced: this program has no Python interpreter", NULL, NULL);
+		if (!tracing_shared.late)
+			nothing_start();
 		return 0;
 	}
 	if (tracing_shared.late)
@@ -96,6 +98,14 @@ static int is_to_be_traced(void)
 			"not traced until the program begins it: the library was not preloaded",
 			NULL, NULL);
 	return !tracing_shared.late;
+}
+
+/* Whether or not tracing begins now. */
+static void look_around(void)
+{
+	environment_read_run();
+	if (tracing_shared.options.follow)
+		parent_log_find(process.parent_log, sizeof(process.parent_log));
 }
 
 /* Is tracing to begin only when it is asked for? */
@@ -127,6 +137,9 @@ void process_start(void)
 		atomic_store(&tracing_shared.mode, TRACING_INERT);
 		return;
 	}
+	if (tracing_shared.options.follow)
+		environment_hand_on_output(tracing_shared.options.output);
+	look_around();
 	if (stay_dormant())
 		return;
 	start_tracing(0);
@@ -155,6 +168,7 @@ void process_interpreter_loaded(void *handle)
 		atomic_store(&tracing_shared.mode, TRACING_INERT);
 		return;
 	}
+	look_around();
 	if (stay_dormant())
 		return;
 	start_tracing(1U << PMT_FLAG_LATE);
