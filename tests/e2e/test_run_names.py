@@ -253,3 +253,31 @@ def test_another_name_is_said_once(folder: Path, a_python: Python) -> None:
     assert len(logs(folder)) == 12
     third = execute([a_python.path, "family.py"], env={**env, "PYMEMTRACE_VERBOSITY": "0"})
     assert third.visible == (0, b"", b"")
+
+
+@pytest.mark.parametrize("name", ["USR2", "SIGUSR2", "12"])
+def test_a_window_by_signal(folder: Path, name: str) -> None:
+    (folder / "service.py").write_text(
+        "import os, signal\n"
+        "def work(): return [bytearray(100_000) for _ in range(10)]\n"
+        "work()\n"
+        "for _ in range(2):\n"
+        "    os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "    kept = work()\n"
+        "    os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "    work()\n"
+    )
+    options = ["--start=off", "--signal", name, "--fold=off"]
+    outcome = tool("run", *options, "-o", "window.pmt", "service.py")
+    assert outcome.visible == (0, b"", b"")
+    assert logs(folder) == ["window.1.pmt", "window.pmt"]
+    for log in map(Log, folder.glob("*.pmt")):
+        assert sum(e["size"] >= 100_000 for e in log.of("alloc")) == 10
+
+
+@pytest.mark.parametrize("name", ["USR3", "SIG", "usr2", "-1", "65", "12x"])
+def test_a_signal_that_is_none(folder: Path, name: str) -> None:
+    outcome = tool("run", "--signal", name, "app.py", status=2)
+    assert outcome.err == (
+        f"pymemtrace: --signal {name}: not allowed, wants the name of a signal, such as USR2, or a number from 0 to 64\n"
+    ).encode()

@@ -38,6 +38,7 @@ static const char *python;
 #define VALUE_WORDS "WORDS"
 #define VALUE_CHOICE "WORD"
 #define VALUE_TRIGGER "BYTES"
+#define VALUE_SIGNAL "SIGNAL"
 
 static const struct command_option options[] = {
 #define PMT_OPTION(field, env, flag, type, standard, least, most, text)                            \
@@ -140,7 +141,8 @@ static void name_run(void)
 	char *value;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (asprintf(&value, "%d.%lld%09ld", (int)getpid(), (long long)now.tv_sec, now.tv_nsec) < 0 ||
+	if (asprintf(&value, "%d.%lld%09ld", (int)getpid(), (long long)now.tv_sec, now.tv_nsec) <
+		    0 ||
 	    setenv("PYMEMTRACE_RUN", value, 1) != 0)
 		die(EXIT_DATA, "out of memory");
 	free(value);

@@ -30,7 +30,7 @@ static struct {
 	_Atomic uint32_t generation;
 	/* Gets a place that is used again, at the size limit: see logfile_reuse_by(). */
 	struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number);
-	int renamed;	  /* another name was taken than the first */
+	int renamed; /* another name was taken than the first */
 	char path[PATH_MAX];
 } file;
 

@@ -82,9 +82,8 @@ static int read_environment(struct pmt_options *options, struct room *room)
 		if (value == NULL)
 			continue;
 		note_given(i, value);
-		if (*value == '\0' ||
-		    pmt_option_set(options, i, keep_text(room, i, value), allowed,
-				   sizeof(allowed)) == 0)
+		if (*value == '\0' || pmt_option_set(options, i, keep_text(room, i, value), allowed,
+						     sizeof(allowed)) == 0)
 			continue;
 		say_wrong_option(i, value, allowed);
 		return -1;
