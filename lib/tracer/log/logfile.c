@@ -13,6 +13,7 @@
 #include "kept.h"
 #include "logname.h"
 #include "names.h"
+#include "parent_log.h"
 #include "places.h"
 #include "say.h"
 #include "sys.h"
@@ -30,7 +31,7 @@ static struct {
 	_Atomic uint32_t generation;
 	/* Gets a place that is used again, at the size limit: see logfile_reuse_by(). */
 	struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number);
-	int renamed; /* another name was taken than the first */
+	int renamed; /* the first name was taken, by a file of another process */
 	char path[PATH_MAX];
 } file;
 
@@ -73,13 +74,14 @@ static long open_new(const char *template)
 	for (unsigned number = 0; fd == -EEXIST && number < 10000; number++) {
 		struct text name = {.used = 0};
 
-		file.renamed = number != 0;
 		logname_make(&name, template, number);
 		fd = absolute_path(name.data);
 		if (fd == 0)
 			fd = sys_open(file.path, flags, 0600);
 		else
 			memcpy(file.path, name.data, name.used + 1);
+		if (fd == -EEXIST && number == 0)
+			file.renamed = !parent_log_is_of(file.path, sys_getpid());
 	}
 	return fd;
 }

@@ -33,7 +33,10 @@ struct pmt_header *logfile_header(void);
 void logfile_publish(void);
 /* Absolute path, "" if there is none. */
 const char *logfile_path(void);
-/* Whether there was a file of the log's name, so that a number was added to it. */
+/*
+ * Whether a number was added to the log's name, because there was a file of that name: not one that
+ * this process wrote before it ran another program.
+ */
 int logfile_is_renamed(void);
 /*
  * The descriptor, which the sampler keeps in its own table, 0 if there is none; and whether that

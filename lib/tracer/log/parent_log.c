@@ -14,8 +14,7 @@
 /* So many generations are looked at. */
 #define GENERATIONS_MAX 32
 
-/* Whether the file PATH is the log of process PID. */
-static int is_log_of(const char *path, int pid)
+int parent_log_is_of(const char *path, int pid)
 {
 	struct pmt_header header;
 	struct stat st;
@@ -46,7 +45,7 @@ static void find_log_of(int pid, char *data, uint64_t size)
 	text_add_number(&link, (uint64_t)kept_first_number());
 	got = sys_readlink(link.data, data, size - 1);
 	data[got < 0 ? 0 : got] = '\0';
-	if (got <= 0 || data[0] != '/' || !is_log_of(data, pid))
+	if (got <= 0 || data[0] != '/' || !parent_log_is_of(data, pid))
 		data[0] = '\0';
 }
 

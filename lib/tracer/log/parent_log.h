@@ -10,5 +10,7 @@
  * them writes one. Between the two there may be shells and other programs that are not traced.
  */
 void parent_log_find(char *data, uint64_t size);
+/* Whether the file PATH is a log of a process PID. */
+int parent_log_is_of(const char *path, int pid);
 
 #endif
