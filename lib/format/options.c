@@ -2,6 +2,7 @@
 /* Parsing and checks of option values. Safe before main(): uses no locale, stdio or heap. */
 #include "options.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "names.h"
@@ -19,6 +20,18 @@ const struct pmt_option_info pmt_option_infos[] = {
 #include "options.def"
 #undef PMT_OPTION
 	{NULL, NULL, PMT_OPTION_TEXT, NULL, 0, 0, NULL, 0},
+};
+
+/* Signals that a program may be sent from outside, by the names that kill(1) knows them by. */
+static const struct {
+	const char *name;
+	uint64_t number;
+} signals[] = {
+	{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT},     {"USR1", SIGUSR1},
+	{"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"ALRM", SIGALRM},     {"TERM", SIGTERM},
+	{"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"TSTP", SIGTSTP},     {"TTIN", SIGTTIN},
+	{"TTOU", SIGTTOU}, {"URG", SIGURG},   {"XCPU", SIGXCPU},     {"XFSZ", SIGXFSZ},
+	{"PROF", SIGPROF}, {"IO", SIGIO},     {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH},
 };
 
 /* A buffer that text is added to; what does not fit is cut. */
@@ -104,6 +117,10 @@ static void describe(const struct pmt_option_info *info, struct text *t)
 	case PMT_OPTION_ROUND_SIZE:
 	case PMT_OPTION_ROUND_COUNT:
 	case PMT_OPTION_TRIGGER:
+		describe_number(info, t);
+		break;
+	case PMT_OPTION_SIGNAL:
+		add(t, "the name of a signal, such as USR2, or ");
 		describe_number(info, t);
 		break;
 	case PMT_OPTION_SWITCH:
@@ -212,6 +229,21 @@ static int parse_choice(const struct pmt_option_info *info, const char *text, ui
 	return 0;
 }
 
+/* USR2, SIGUSR2 or 12. */
+static int parse_signal(const struct pmt_option_info *info, const char *text, uint64_t *value)
+{
+	if (*text >= '0' && *text <= '9')
+		return parse_number(info, text, value);
+	if (strncmp(text, "SIG", 3) == 0)
+		text += 3;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (strcmp(text, signals[i].name) == 0) {
+			*value = signals[i].number;
+			return 0;
+		}
+	return -1;
+}
+
 static int parse(const struct pmt_option_info *info, const char *text, uint64_t *value)
 {
 	switch (info->type) {
@@ -231,6 +263,8 @@ static int parse(const struct pmt_option_info *info, const char *text, uint64_t 
 			return parse_number(info, text, value);
 		*value = PMT_TRIGGER_PAGE;
 		return 0;
+	case PMT_OPTION_SIGNAL:
+		return parse_signal(info, text, value);
 	case PMT_OPTION_TEXT:
 		break;
 	}

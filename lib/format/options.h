@@ -19,6 +19,7 @@ enum pmt_option_type {
 	PMT_OPTION_WORDS,
 	PMT_OPTION_CHOICE,
 	PMT_OPTION_TRIGGER,
+	PMT_OPTION_SIGNAL,
 };
 
 typedef const char *pmt_option_TEXT; /* borrowed from whoever set it */
@@ -30,6 +31,7 @@ typedef uint64_t pmt_option_SWITCH;  /* 0 or 1 */
 typedef uint64_t pmt_option_WORDS;   /* bit set of PMT_TRACED_* */
 typedef uint64_t pmt_option_CHOICE;  /* number of the name */
 typedef uint64_t pmt_option_TRIGGER; /* PMT_TRIGGER_PAGE for -1 */
+typedef uint64_t pmt_option_SIGNAL;  /* its number */
 
 #define PMT_TRIGGER_PAGE UINT64_MAX
 

@@ -162,7 +162,7 @@ class Log:
     def _ask(self, command: str, options: List[str]) -> Any:
         """What a command prints with --json."""
         answer = subprocess.run(
-            [program_path(), command, "--json", *options, self._path],
+            [program_path(), command, "--json", "--only", *options, self._path],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

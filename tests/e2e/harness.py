@@ -350,7 +350,7 @@ class Log:
 
     @functools.cached_property
     def stats(self) -> dict[str, Any]:
-        answer = json.loads(tool("stats", "--json", self.path).out)
+        answer = json.loads(tool("stats", "--json", "--only", self.path).out)
         assert isinstance(answer, (dict, list))
         return answer[0] if isinstance(answer, list) else answer
 
@@ -359,7 +359,7 @@ class Log:
         if "--mappings" not in options:
             options = ("--heap", *options)
         options = ("--show-imports", *options)
-        answer = json.loads(tool("top", "--json", "-n", "1000000", *options, self.path).out)
+        answer = json.loads(tool("top", "--json", "--only", "-n", "1000000", *options, self.path).out)
         rows = answer["rows"]
         assert isinstance(rows, list) and answer["left_out"] == 0
         return rows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Log, Python, need, tool
+from harness import LIBRARY, Log, Python, execute, need, tool
 
 HELLO = "import sys\nprint('hello', sys.argv)\n"
 
@@ -169,3 +169,115 @@ def test_the_address_sanitizer_stays_first(folder: Path) -> None:
     names = [os.path.basename(path) for path in eval(outcome.out)]
     assert names[0].startswith("libasan") and names[1] == "libpymemtrace.so"
     assert b"does not come first" not in outcome.err
+
+
+NO_PYTHON = b"pymemtrace: no log: no Python ran in this command; pymemtrace run --non-python traces other programs, too\n"
+
+
+@pytest.mark.parametrize(
+    "command, status",
+    [
+        (["ls", "-d", "."], 0),
+        (["bash", "-c", "echo $PPID; exit 3"], 3),
+        (["sh", "-c", "ls -d .; ls -d ."], 0),
+        (["bash", "-c", "exec ls -d ."], 0),
+    ],
+)
+@pytest.mark.parametrize("name", [None, "app.pmt", "%e.%p.pmt"])
+def test_a_command_without_python_is_said_at_its_end(
+    folder: Path, command: list[str], status: int, name: str | None
+) -> None:
+    (folder / "app.1.pmt").write_bytes(b"\x89PMT\r\n\x1a\n")
+    plain = execute(command)
+    outcome = tool("run", *(["-o", name] if name else []), "--", *command, status=status)
+    assert outcome.err == plain.err + NO_PYTHON
+    assert logs(folder) == ["app.1.pmt"]
+    if "echo" not in command[-1]:
+        assert outcome.out == plain.out
+    quiet = tool("run", "-o", "b.pmt", "--verbosity", "0", "--", *command, status=status)
+    assert quiet.err == plain.err
+
+
+@pytest.mark.parametrize("name", [None, "app.pmt", "logs/%p.pmt"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python3 app.py",
+        "python3 app.py; true",
+        "(python3 app.py); ls -d . > /dev/null",
+        "sh -c 'cd / && python3 -c 1; true'; true",
+    ],
+)
+def test_a_shell_that_runs_python_hears_nothing(
+    folder: Path, command: str, name: str | None
+) -> None:
+    (folder / "logs").mkdir()
+    outcome = tool("run", *(["-o", name] if name else []), "--", "bash", "-c", command)
+    assert outcome.err == b""
+    assert len(logs(folder)) == 1
+
+
+def test_a_daemon_does_not_hold_stderr(folder: Path) -> None:
+    """The tool's reader sees the end of stderr while a child of the program lives on."""
+    fifo = folder / "end"
+    os.mkfifo(fifo)
+    command = "(exec > /dev/null 2>&1; read line < end) & exit 0"
+    outcome = tool("run", "--", "bash", "-c", command, timeout=60)
+    with fifo.open("w") as stream:
+        stream.write("end\n")
+    assert outcome.err == NO_PYTHON
+
+
+def test_another_name_is_said_once(folder: Path, a_python: Python) -> None:
+    """Without `run`, by the first process only."""
+    (folder / "family.py").write_text(
+        "import os, subprocess, sys\n"
+        "if os.fork() == 0:\n"
+        "    kept = bytearray(100_000)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "if len(sys.argv) == 1:\n"
+        "    subprocess.call([sys.executable, 'family.py', 'child'])\n"
+        "    os.system(sys.executable + ' family.py child; true')\n"
+    )
+    env = {"LD_PRELOAD": str(LIBRARY), "PYMEMTRACE_OUTPUT": "app.pmt"}
+    first = execute([a_python.path, "family.py"], env=env)
+    assert first.visible == (0, b"", b"")
+    names = ["app.pmt", *(f"app.{i}.pmt" for i in range(1, 6))]
+    assert sorted(logs(folder)) == sorted(names)
+    second = execute([a_python.path, "family.py"], env=env)
+    assert second.out == b""
+    assert second.err == (
+        f"pymemtrace: there is a file of the log's name already; this log is {folder}/app.6.pmt\n"
+    ).encode()
+    assert len(logs(folder)) == 12
+    third = execute([a_python.path, "family.py"], env={**env, "PYMEMTRACE_VERBOSITY": "0"})
+    assert third.visible == (0, b"", b"")
+
+
+@pytest.mark.parametrize("name", ["USR2", "SIGUSR2", "12"])
+def test_a_window_by_signal(folder: Path, name: str) -> None:
+    (folder / "service.py").write_text(
+        "import os, signal\n"
+        "def work(): return [bytearray(100_000) for _ in range(10)]\n"
+        "work()\n"
+        "for _ in range(2):\n"
+        "    os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "    kept = work()\n"
+        "    os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "    work()\n"
+    )
+    options = ["--start=off", "--signal", name, "--fold=off"]
+    outcome = tool("run", *options, "-o", "window.pmt", "service.py")
+    assert outcome.visible == (0, b"", b"")
+    assert logs(folder) == ["window.1.pmt", "window.pmt"]
+    for log in map(Log, folder.glob("*.pmt")):
+        assert sum(e["size"] >= 100_000 for e in log.of("alloc")) == 10
+
+
+@pytest.mark.parametrize("name", ["USR3", "SIG", "usr2", "-1", "65", "12x"])
+def test_a_signal_that_is_none(folder: Path, name: str) -> None:
+    outcome = tool("run", "--signal", name, "app.py", status=2)
+    assert outcome.err == (
+        f"pymemtrace: --signal {name}: not allowed, wants the name of a signal, such as USR2, or a number from 0 to 64\n"
+    ).encode()

@@ -12,6 +12,7 @@ enum { TABLE_ROWS = 20, TREE_LINES = 100 };
 
 static struct calls_options settings = {
 	.filter = {.thread = FILTER_ALL_THREADS}, .limit = NOT_GIVEN, .depth = NOT_GIVEN};
+static bool only;
 static bool as_json;
 
 static int check(void)
@@ -30,7 +31,7 @@ static int run(int count, char **operands)
 
 	if (check() != 0)
 		return EXIT_USAGE;
-	int status = inputs_init(&inputs, count, operands);
+	int status = inputs_init_run(&inputs, only, count, operands);
 
 	if (status != EXIT_OK)
 		return status;
@@ -79,6 +80,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
 	 .doc = "print a JSON object with processes, total, and functions or tree; lines of the tree come in the order of the text, with their depth"},
+	FAMILY_OPTION(&only),
 	{.name = NULL},
 };
 

@@ -15,8 +15,10 @@
 #include "inputs.h"
 #include "pictures.h"
 #include "plot.h"
+#include "report_options.h"
 
 static const char *folder;
+static bool only;
 static int render; /* of RENDER_WORDS, plus one; 0: none */
 static uint64_t width = 1200;
 static uint64_t height = 700;
@@ -222,7 +224,7 @@ static int run(int count, char **operands)
 
 	if (check_options() != 0)
 		return EXIT_USAGE;
-	int status = inputs_init(&inputs, count, operands);
+	int status = inputs_init_run(&inputs, only, count, operands);
 
 	if (status != EXIT_OK)
 		return status;
@@ -270,6 +272,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_CHOICE,
 	 .target = &second_axis,
 	 .doc = "draw on an axis of its own how many Python objects were live, or how many events of the interpreter there were a second (none is the default); of logs that have these"},
+	FAMILY_OPTION(&only),
 	{.name = NULL},
 };
 

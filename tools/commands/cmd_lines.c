@@ -8,6 +8,7 @@
 
 static struct lines_options settings = {.depth = LINES_ALL_DEPTHS,
 					.filter = {.thread = FILTER_ALL_THREADS}};
+static bool only;
 static struct lines_print how = {.limit = UINT64_MAX};
 static int style;
 static bool as_json;
@@ -34,7 +35,7 @@ static int run(int count, char **operands)
 		error("--style=classic goes neither with --json nor with --source");
 		return EXIT_USAGE;
 	}
-	int status = inputs_init(&inputs, count, operands);
+	int status = inputs_init_run(&inputs, only, count, operands);
 
 	if (status != EXIT_OK)
 		return status;
@@ -85,6 +86,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
 	 .doc = "print an object whose member 'lines' has one object a line, in bytes"},
+	FAMILY_OPTION(&only),
 	{.name = NULL},
 };
 

@@ -10,6 +10,7 @@ enum { LIMIT_ROWS = 20 };
 
 static struct objects_options settings = {.moment = {.kind = MOMENT_EXIT},
 					  .filter = {.thread = FILTER_ALL_THREADS}};
+static bool only;
 static const char *at;
 static bool live;
 static bool previous;
@@ -97,7 +98,7 @@ static int run(int count, char **operands)
 	}
 	if (at != NULL && moment_parse(at, &settings.moment) != 0)
 		return EXIT_USAGE;
-	int status = inputs_init(&inputs, count, operands);
+	int status = inputs_init_run(&inputs, only, count, operands);
 
 	if (status != EXIT_OK)
 		return status;
@@ -152,6 +153,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
 	 .doc = "print an object with the counts and a member 'rows'; with --live and --previous an array of objects"},
+	FAMILY_OPTION(&only),
 	{.name = NULL},
 };
 

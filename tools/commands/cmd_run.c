@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -37,6 +38,7 @@ static const char *python;
 #define VALUE_WORDS "WORDS"
 #define VALUE_CHOICE "WORD"
 #define VALUE_TRIGGER "BYTES"
+#define VALUE_SIGNAL "SIGNAL"
 
 static const struct command_option options[] = {
 #define PMT_OPTION(field, env, flag, type, standard, least, most, text)                            \
@@ -132,6 +134,20 @@ static void preload(const char *library)
 	free(value);
 }
 
+/* By this the tracer knows the logs of one run from others, and the process that this one becomes. */
+static void name_run(void)
+{
+	struct timespec now;
+	char *value;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (asprintf(&value, "%d.%lld%09ld", (int)getpid(), (long long)now.tv_sec, now.tv_nsec) <
+		    0 ||
+	    setenv("PYMEMTRACE_RUN", value, 1) != 0)
+		die(EXIT_DATA, "out of memory");
+	free(value);
+}
+
 static int run(int count, char **operands)
 {
 	char *library, *path, **arguments;
@@ -153,6 +169,7 @@ static int run(int count, char **operands)
 	if (status != 0)
 		return status;
 	preload(library);
+	name_run();
 	execv(path, arguments);
 	status = errno == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE;
 	error("%s: %s", path, strerror(errno));

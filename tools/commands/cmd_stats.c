@@ -10,6 +10,7 @@
 #include "stats.h"
 
 static bool as_json;
+static bool one_log;
 
 /* Print one log, or add it to JSON when that is wanted. Returns the exit status. */
 static int run_log(const char *path, bool first, json_t *json)
@@ -44,7 +45,7 @@ static int run(int count, char **operands)
 {
 	struct inputs inputs;
 	json_t *json = as_json ? json_array() : NULL;
-	int status = inputs_init(&inputs, count, operands);
+	int status = inputs_init_run(&inputs, one_log, count, operands);
 
 	if (status != EXIT_OK)
 		return status;
@@ -63,6 +64,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
 	 .doc = "print JSON: an object for one log, an array of objects for several"},
+	FAMILY_OPTION(&one_log),
 	{.name = NULL},
 };
 

@@ -120,6 +120,7 @@ static void print_header(const struct reader *reader)
 	print_text(reader, PMT_TEXT_TRACER, "tracer");
 	print_text(reader, PMT_TEXT_OPTIONS, "options");
 	print_text(reader, PMT_TEXT_PARENT_LOG, "parent log");
+	print_text(reader, PMT_TEXT_RUN, "run");
 	print_text(reader, PMT_TEXT_RSS, "rss at events");
 	printf("# pid: %u\n# parent pid: %u\n# start: ", h->pid, h->parent_pid);
 	show_seconds(stdout, h->start_realtime_ns, 6);

@@ -11,6 +11,7 @@
 
 static struct top_options settings = {
 	.threshold = 1, .hide_imports = true, .filter = {.thread = FILTER_ALL_THREADS}};
+static bool only;
 static const char *at;
 static bool temporary;
 static bool as_json;
@@ -63,7 +64,7 @@ static int run(int count, char **operands)
 
 	if (choose_moment() != 0)
 		return EXIT_USAGE;
-	int status = inputs_init(&inputs, count, operands);
+	int status = inputs_init_run(&inputs, only, count, operands);
 
 	if (status != EXIT_OK)
 		return status;
@@ -151,6 +152,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &as_json,
 	 .doc = "print a JSON object: the moment, the total, the processes, and the rows"},
+	FAMILY_OPTION(&only),
 	{.name = NULL},
 };
 

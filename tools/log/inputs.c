@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "family.h"
 #include "newest.h"
 
 static void add(struct inputs *inputs, char *path)
@@ -157,6 +158,33 @@ int inputs_init(struct inputs *inputs, int count, char **operands)
 	if (count == 0)
 		return init_newest(inputs);
 	return inputs_init_only(inputs, INPUTS_ANY, count, operands);
+}
+
+static void say_family(const struct inputs *inputs)
+{
+	const char *last = strrchr(inputs->paths[inputs->count - 1], '/');
+
+	last = last != NULL ? last + 1 : inputs->paths[inputs->count - 1];
+	error("%zu logs of one run: %s to %s; --only takes the first alone", inputs->count,
+	      inputs->paths[0], last);
+}
+
+int inputs_init_run(struct inputs *inputs, bool only, int count, char **operands)
+{
+	const int status = inputs_init(inputs, count, operands);
+	struct stat st;
+	char **paths;
+
+	if (status != EXIT_OK || only || inputs->count != 1 ||
+	    (count == 1 && stat(operands[0], &st) == 0 && S_ISDIR(st.st_mode)))
+		return status;
+	const size_t found = family_find(inputs->paths[0], &paths);
+
+	inputs_fini(inputs);
+	*inputs = (struct inputs){paths, found};
+	if (found > 1)
+		say_family(inputs);
+	return EXIT_OK;
 }
 
 void inputs_fini(struct inputs *inputs)

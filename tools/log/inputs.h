@@ -3,6 +3,7 @@
 #ifndef PMT_TOOLS_INPUTS_H
 #define PMT_TOOLS_INPUTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct inputs {
@@ -27,6 +28,11 @@ enum inputs_kind {
 int inputs_init(struct inputs *inputs, int count, char **operands);
 /* The same; a folder stands for files of KIND only, and without an operand there is no log. */
 int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, char **operands);
+/*
+ * inputs_init() for a report about a run: unless ONLY is set, one log that is named stands for all
+ * of its run (family.h), which is said on stderr.
+ */
+int inputs_init_run(struct inputs *inputs, bool only, int count, char **operands);
 void inputs_fini(struct inputs *inputs);
 /*
  * VISIT each log that the operands name. Returns EXIT_OK, what inputs_init() said, or EXIT_DATA

@@ -72,16 +72,32 @@ static bool is_named(const char *path, const char *name)
 	       (base[size] == '\0' || strcmp(base + size, ".zst") == 0);
 }
 
+/* Whether both are processes of one `pymemtrace run`. */
+static bool is_same_run(const struct pmt_header *a, const struct pmt_header *b)
+{
+	const char *x, *y;
+	const long m = pmt_header_get_text(a, PMT_TEXT_RUN, &x);
+	const long n = pmt_header_get_text(b, PMT_TEXT_RUN, &y);
+
+	return m > 0 && m == n && memcmp(x, y, (size_t)m) == 0 && a->pid != b->pid;
+}
+
+/* Or one that came before it in the same run: a shell has no log that could be its parent. */
 static bool is_parent(const struct candidate *child, const struct candidate *parent)
 {
-	return child != parent && parent->path != NULL && is_named(parent->path, child->parent) &&
-	       parent->header.pid == child->header.parent_pid &&
-	       parent->header.start_realtime_ns <= child->header.start_realtime_ns;
+	const struct pmt_header *c = &child->header, *p = &parent->header;
+
+	if (child == parent || parent->path == NULL)
+		return false;
+	if (is_same_run(c, p) && p->start_realtime_ns < c->start_realtime_ns)
+		return true;
+	return child->parent != NULL && is_named(parent->path, child->parent) && p->pid != c->pid &&
+	       p->start_realtime_ns <= c->start_realtime_ns;
 }
 
 static bool has_parent(const struct candidate *child, const struct candidate *all, size_t count)
 {
-	for (size_t i = 0; child->parent != NULL && i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (is_parent(child, &all[i]))
 			return true;
 	return false;

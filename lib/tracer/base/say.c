@@ -6,12 +6,15 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "kept.h"
 #include "sys.h"
 
 static uint64_t verbosity = 1;
 
 /* stderr as it was at the start. */
 static struct stat err;
+
+static struct kept spare; /* stderr under another number */
 
 /* Room for a kernel signal set. */
 typedef uint64_t signals;
@@ -65,20 +68,40 @@ void say_init(void)
 		err.st_ino = 0;
 }
 
+static int is_err(int fd)
+{
+	struct stat st;
+
+	return SYS2(SYS_fstat, fd, &st) == 0 && st.st_ino != 0 && st.st_ino == err.st_ino &&
+	       st.st_dev == err.st_dev;
+}
+
+void say_keep(void)
+{
+	const long fd = is_err(2) ? SYS3(SYS_fcntl, 2, F_DUPFD_CLOEXEC, 3) : -1;
+
+	if (fd >= 0)
+		(void)kept_open(&spare, (int)fd);
+}
+
+void say_let_go(void)
+{
+	kept_close(&spare);
+}
+
 /* A write that raises no signal in the program: a pipe without reader, a limit on files. */
 static void write_line(const struct text *t)
 {
 	const signals ours = 1ULL << (SIGPIPE - 1) | 1ULL << (SIGXFSZ - 1);
 	const struct timespec now = {0, 0};
 	signals before = 0, pending = 0;
-	struct stat st;
+	const int fd = is_err(2) ? 2 : kept_number(&spare);
 
-	if (SYS2(SYS_fstat, 2, &st) != 0 || st.st_ino == 0 || st.st_ino != err.st_ino ||
-	    st.st_dev != err.st_dev)
+	if (!is_err(fd))
 		return;
 	(void)SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &ours, &before, sizeof(ours));
 	(void)SYS2(SYS_rt_sigpending, &pending, sizeof(pending));
-	(void)sys_write(2, t->data, t->used);
+	(void)sys_write(fd, t->data, t->used);
 	if ((pending & ours) == 0)
 		while (SYS4(SYS_rt_sigtimedwait, &ours, 0, &now, sizeof(ours)) > 0)
 			;

@@ -20,6 +20,12 @@ void text_add_clean(struct text *t, const char *s);
 
 /* Remember what stderr is: another file under its number gets no line. */
 void say_init(void);
+/*
+ * Keep stderr under a number of the tracer's, for a message at the end: many programs close theirs
+ * before. say_let_go() closes it, in children too.
+ */
+void say_keep(void);
+void say_let_go(void);
 /* 0: nothing, 1: problems, 2: also notes, 3: also decisions. */
 void say_set_verbosity(uint64_t level);
 /* Print a line of up to three parts (NULL: none). Any thread; errno is left alone. */

@@ -74,7 +74,7 @@ int process_begin(const char *const *settings, struct text *problem)
 	say_set_verbosity(tracing_shared.options.verbosity);
 	process.options_good = 1;
 	process.malloc_sound = 1;
-	process_make_output_absolute();
+	settings_make_output_absolute(&tracing_shared.options);
 	process_watch();
 	if (mode == TRACING_CLOSED) {
 		process_forget_log(1);

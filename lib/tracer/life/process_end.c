@@ -7,6 +7,7 @@
 #include "dying.h"
 #include "logfile.h"
 #include "names.h"
+#include "nothing.h"
 #include "process_log.h"
 #include "say.h"
 #include "sys.h"
@@ -56,6 +57,7 @@ static void end_log(int malloc_sound)
 	if (tracing_is_own_surely())
 		census_at_end();
 	process_close_log(malloc_sound, 0);
+	nothing_end();
 }
 
 void process_exit_now(void)

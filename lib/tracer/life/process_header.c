@@ -2,14 +2,15 @@
 /* The header of the log: what process, what program, what options. */
 #include "process_header.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "environment.h"
 #include "logfile.h"
 #include "names.h"
 #include "python.h"
 #include "say.h"
+#include "settings.h"
 #include "sys.h"
 #include "tracing.h"
 
@@ -42,23 +43,13 @@ static void put_system(struct pmt_header *h)
 	(void)pmt_header_put_text(h, PMT_TEXT_SYSTEM, t.data, t.used);
 }
 
-/* The options that are set in the environment. */
+/* The options that the environment set. */
 static void put_options(struct pmt_header *h)
 {
-	struct text t = {.used = 0};
+	const struct text *given = settings_given();
 
-	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
-		const char *value = getenv(i->env);
-
-		if (value == NULL)
-			continue;
-		text_add(&t, t.used == 0 ? "" : " ");
-		text_add(&t, i->env);
-		text_add(&t, "=");
-		text_add(&t, value);
-	}
-	if (t.used != 0)
-		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, t.data, t.used);
+	if (given->used != 0)
+		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, given->data, given->used);
 }
 
 static void put_texts(struct pmt_header *h, const char *parent_log, const char *rss_mode)
@@ -73,6 +64,9 @@ static void put_texts(struct pmt_header *h, const char *parent_log, const char *
 		(void)pmt_header_put_text(h, PMT_TEXT_EXECUTABLE, exe, (size_t)size);
 	if (parent_log[0] != '\0')
 		(void)pmt_header_put_text(h, PMT_TEXT_PARENT_LOG, parent_log, strlen(parent_log));
+	if (environment_run()[0] != '\0')
+		(void)pmt_header_put_text(h, PMT_TEXT_RUN, environment_run(),
+					  strlen(environment_run()));
 	put_system(h);
 	put_options(h);
 	if (rss_mode != NULL)

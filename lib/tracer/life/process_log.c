@@ -7,6 +7,7 @@
 
 #include "account.h"
 #include "census.h"
+#include "environment.h"
 #include "events.h"
 #include "folding.h"
 #include "logfile.h"
@@ -70,6 +71,22 @@ static const void *malloc_function(void)
 	return function;
 }
 
+/*
+ * Whoever gave the name would look for the log there. Children go to other names as a rule, and
+ * `run` has seen to it that the name was free.
+ */
+static void say_other_name(void)
+{
+	const int first = !process.had_log;
+
+	process.had_log = 1;
+	if (!first || !logfile_is_renamed() || tracing_shared.late ||
+	    process.parent_log[0] != '\0' || environment_run()[0] != '\0')
+		return;
+	say_problem("there is a file of the log's name already; this log is ", logfile_path(),
+		    NULL);
+}
+
 int process_open_log(unsigned flags)
 {
 	const char *rss_mode = NULL;
@@ -79,6 +96,7 @@ int process_open_log(unsigned flags)
 	h = logfile_create(tracing_options());
 	if (h == NULL)
 		return -1;
+	say_other_name();
 	process.exec_pending = 0;
 	process.rss_started = tracing_shared.options.trace >> PMT_TRACED_CALLS != 0;
 	if (process.rss_started)

@@ -13,6 +13,7 @@ struct process_state {
 	int rss_started;  /* for events of this log */
 	int by_handlers;  /* this child was forked by the C library, which put its locks in order */
 	int malloc_sound; /* no lock of malloc's can belong to a thread that is not here */
+	int had_log;	  /* this one is not the first */
 	char parent_log[4096];
 };
 
@@ -34,7 +35,5 @@ void process_become_inert(void);
 
 /* Once a process: what must be heard of its forks and its end. */
 void process_watch(void);
-/* Children that fork after a chdir() write beside this log, not wherever they happen to be. */
-void process_make_output_absolute(void);
 
 #endif

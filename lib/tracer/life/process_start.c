@@ -11,8 +11,11 @@
 
 #include "audit.h"
 #include "control.h"
+#include "environment.h"
 #include "logfile.h"
+#include "nothing.h"
 #include "options.h"
+#include "parent_log.h"
 #include "preload.h"
 #include "process_log.h"
 #include "pymem.h"
@@ -23,11 +26,9 @@
 #include "sys.h"
 #include "tracing.h"
 
-static struct text output; /* the template of the log's name, absolute */
-
 static int read_options(void)
 {
-	if (settings_read(&tracing_shared.options) != 0)
+	if (settings_read_first(&tracing_shared.options) != 0)
 		return -1;
 	say_set_verbosity(tracing_shared.options.verbosity);
 	return 0;
@@ -52,22 +53,6 @@ static int interpreter_here(void)
 	return found;
 }
 
-void process_make_output_absolute(void)
-{
-	char folder[1024];
-
-	output.used = 0;
-	if (tracing_shared.options.output[0] == '/' ||
-	    SYS2(SYS_getcwd, folder, sizeof(folder)) <= 0 || folder[0] != '/')
-		return;
-	for (const char *p = folder; *p != '\0'; p++)
-		text_add_bytes(&output, *p == '%' ? "%%" : p, *p == '%' ? 2 : 1);
-	text_add(&output, "/");
-	text_add(&output, tracing_shared.options.output);
-	if (output.used + 1 < sizeof(output.data))
-		tracing_shared.options.output = output.data;
-}
-
 void process_watch(void)
 {
 	if (process.watched)
@@ -81,12 +66,8 @@ static void start_tracing(unsigned flags)
 {
 	process.options_good = 1;
 	process.malloc_sound = 1;
-	process_make_output_absolute();
 	if (!tracing_shared.options.follow)
 		preload_leave_children_alone();
-	else
-		logfile_find_parent((int)SYS0(SYS_getppid), process.parent_log,
-				    sizeof(process.parent_log));
 	process_watch();
 	if (process_open_log(flags) != 0) {
 		process_become_inert();
@@ -108,6 +89,8 @@ static int is_to_be_traced(void)
 		say_set_verbosity(3);
 	if (!interpreter_here() && !wants_any_program()) {
 		say_decision("not traced: this program has no Python interpreter", NULL, NULL);
+		if (!tracing_shared.late)
+			nothing_start();
 		return 0;
 	}
 	if (tracing_shared.late)
@@ -115,6 +98,14 @@ static int is_to_be_traced(void)
 			"not traced until the program begins it: the library was not preloaded",
 			NULL, NULL);
 	return !tracing_shared.late;
+}
+
+/* Whether or not tracing begins now. */
+static void look_around(void)
+{
+	environment_read_run();
+	if (tracing_shared.options.follow)
+		parent_log_find(process.parent_log, sizeof(process.parent_log));
 }
 
 /* Is tracing to begin only when it is asked for? */
@@ -146,6 +137,9 @@ void process_start(void)
 		atomic_store(&tracing_shared.mode, TRACING_INERT);
 		return;
 	}
+	if (tracing_shared.options.follow)
+		environment_hand_on_output(tracing_shared.options.output);
+	look_around();
 	if (stay_dormant())
 		return;
 	start_tracing(0);
@@ -174,6 +168,7 @@ void process_interpreter_loaded(void *handle)
 		atomic_store(&tracing_shared.mode, TRACING_INERT);
 		return;
 	}
+	look_around();
 	if (stay_dormant())
 		return;
 	start_tracing(1U << PMT_FLAG_LATE);

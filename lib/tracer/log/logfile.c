@@ -13,6 +13,7 @@
 #include "kept.h"
 #include "logname.h"
 #include "names.h"
+#include "parent_log.h"
 #include "places.h"
 #include "say.h"
 #include "sys.h"
@@ -30,6 +31,7 @@ static struct {
 	_Atomic uint32_t generation;
 	/* Gets a place that is used again, at the size limit: see logfile_reuse_by(). */
 	struct pmt_chunk *(*reuse)(uint64_t keep, uint64_t *number);
+	int renamed; /* the first name was taken, by a file of another process */
 	char path[PATH_MAX];
 } file;
 
@@ -68,6 +70,7 @@ static long open_new(const char *template)
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	long fd = -EEXIST;
 
+	file.renamed = 0;
 	for (unsigned number = 0; fd == -EEXIST && number < 10000; number++) {
 		struct text name = {.used = 0};
 
@@ -77,6 +80,8 @@ static long open_new(const char *template)
 			fd = sys_open(file.path, flags, 0600);
 		else
 			memcpy(file.path, name.data, name.used + 1);
+		if (fd == -EEXIST && number == 0)
+			file.renamed = !parent_log_is_of(file.path, sys_getpid());
 	}
 	return fd;
 }
@@ -240,6 +245,11 @@ const char *logfile_path(void)
 	return file.path;
 }
 
+int logfile_is_renamed(void)
+{
+	return file.renamed;
+}
+
 int logfile_descriptor(void)
 {
 	return kept_number(&file.kept);
@@ -248,34 +258,6 @@ int logfile_descriptor(void)
 int logfile_has_descriptor(void)
 {
 	return kept_is_there(&file.kept);
-}
-
-void logfile_find_parent(int pid, char *data, uint64_t size)
-{
-	struct text link = {.used = 0};
-	struct pmt_header header;
-	long fd, got;
-
-	data[0] = '\0';
-	text_add(&link, "/proc/");
-	text_add_number(&link, (uint64_t)pid);
-	text_add(&link, "/fd/");
-	text_add_number(&link, (uint64_t)kept_first_number());
-	/* Only a regular file named like a log is opened: opening a device could do things. */
-	got = sys_readlink(link.data, data, size - 1);
-	data[got < 0 ? 0 : got] = '\0';
-	if (got <= 0 || data[0] != '/')
-		return;
-	fd = sys_open(data, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
-	if (fd < 0) {
-		data[0] = '\0';
-		return;
-	}
-	got = sys_pread((int)fd, &header, sizeof(header), 0);
-	(void)sys_close((int)fd);
-	if (got != (long)sizeof(header) || header.pid != (uint32_t)pid ||
-	    memcmp(header.magic, PMT_MAGIC, sizeof(header.magic)) != 0)
-		data[0] = '\0';
 }
 
 static int stop_log(unsigned reason, const char *what, long error)

@@ -33,8 +33,11 @@ struct pmt_header *logfile_header(void);
 void logfile_publish(void);
 /* Absolute path, "" if there is none. */
 const char *logfile_path(void);
-/* Path of the log that the parent process PID is writing, into DATA; "" when it writes none. */
-void logfile_find_parent(int pid, char *data, uint64_t size);
+/*
+ * Whether a number was added to the log's name, because there was a file of that name: not one that
+ * this process wrote before it ran another program.
+ */
+int logfile_is_renamed(void);
 /*
  * The descriptor, which the sampler keeps in its own table, 0 if there is none; and whether that
  * number is still the log's.

@@ -6,6 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys.h"
+
+/* Bytes that the texts of all options take at most, each with its end. */
+enum {
+	ROOM_BYTES = 0
+#define PMT_OPTION(name, env, flag, type, standard, least, most, doc)                              \
+	+((PMT_OPTION_##type == PMT_OPTION_TEXT) ? (most) + 1 : 0)
+#include "options.def"
+#undef PMT_OPTION
+};
+
+/* Copies of texts. The environment is the program's memory: it may write its title over it. */
+struct room {
+	char data[ROOM_BYTES];
+	size_t used;
+	struct text output; /* the template of the log's name, absolute */
+};
+
+static struct {
+	struct room first, later;
+	struct pmt_options started; /* as they were at the start */
+	int kept;		    /* these stand */
+	struct text given;	    /* what the environment sets, as "NAME=VALUE NAME=VALUE" */
+} settings;
+
 static void say_wrong_option(const struct pmt_option_info *info, const char *value,
 			     const char *allowed)
 {
@@ -23,21 +48,95 @@ static void say_wrong_option(const struct pmt_option_info *info, const char *val
 	say_problem(t.data, allowed, "; the program runs untraced");
 }
 
-int settings_read(struct pmt_options *options)
+/* VALUE, or a copy of it that stays where it is a text that may stand. */
+static const char *keep_text(struct room *room, const struct pmt_option_info *info,
+			     const char *value)
+{
+	const size_t size = strlen(value);
+	char *copy = room->data + room->used;
+
+	if (info->type != PMT_OPTION_TEXT || size > info->most)
+		return value;
+	memcpy(copy, value, size + 1);
+	room->used += size + 1;
+	return copy;
+}
+
+static void note_given(const struct pmt_option_info *info, const char *value)
+{
+	text_add(&settings.given, settings.given.used == 0 ? "" : " ");
+	text_add(&settings.given, info->env);
+	text_add(&settings.given, "=");
+	text_add(&settings.given, value);
+}
+
+static int read_environment(struct pmt_options *options, struct room *room)
 {
 	char allowed[300];
 
-	pmt_options_init(options);
+	room->used = 0;
+	settings.given.used = 0;
 	for (const struct pmt_option_info *i = pmt_option_infos; i->env != NULL; i++) {
 		const char *value = getenv(i->env);
 
-		if (value == NULL || *value == '\0' ||
-		    pmt_option_set(options, i, value, allowed, sizeof(allowed)) == 0)
+		if (value == NULL)
+			continue;
+		note_given(i, value);
+		if (*value == '\0' || pmt_option_set(options, i, keep_text(room, i, value), allowed,
+						     sizeof(allowed)) == 0)
 			continue;
 		say_wrong_option(i, value, allowed);
 		return -1;
 	}
 	return 0;
+}
+
+/* The name stands where the program is now, wherever it goes. */
+static void make_output_absolute(struct pmt_options *options, struct text *output)
+{
+	char folder[1024];
+
+	output->used = 0;
+	if (options->output[0] == '/' || SYS2(SYS_getcwd, folder, sizeof(folder)) <= 0 ||
+	    folder[0] != '/')
+		return;
+	for (const char *p = folder; *p != '\0'; p++)
+		text_add_bytes(output, *p == '%' ? "%%" : p, *p == '%' ? 2 : 1);
+	if (output->used > 1)
+		text_add(output, "/");
+	text_add(output, options->output);
+	if (output->used + 1 < sizeof(output->data))
+		options->output = output->data;
+}
+
+int settings_read_first(struct pmt_options *options)
+{
+	pmt_options_init(options);
+	if (read_environment(options, &settings.first) != 0)
+		return -1;
+	make_output_absolute(options, &settings.first.output);
+	settings.started = *options;
+	settings.kept = 1;
+	return 0;
+}
+
+int settings_read(struct pmt_options *options)
+{
+	if (settings.kept)
+		*options = settings.started;
+	else
+		pmt_options_init(options);
+	return read_environment(options, &settings.later);
+}
+
+void settings_make_output_absolute(struct pmt_options *options)
+{
+	make_output_absolute(options, &settings.later.output);
+}
+
+const struct text *settings_given(void)
+{
+	return &settings.given;
 }
 
 /* The option that the first SIZE bytes of NAME are called, without prefix; NULL: none. */
