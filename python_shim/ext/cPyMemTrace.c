@@ -25,7 +25,7 @@ static int parse_calls(struct cpm_context *c, PyObject *args, PyObject *keywords
 	if (cpm_parse_own(c, keywords) < 0 ||
 	    !PyArg_ParseTupleAndKeywords(args, keywords, "|LOO", names, &trigger, &message,
 					 &filepath) ||
-	    !cpm_is_text(message, "message") || cpm_set_texts(c, message, filepath) < 0)
+	    !cpm_is_text(message, 2) || cpm_set_texts(c, message, filepath) < 0)
 		return -1;
 	c->trigger = trigger;
 	return 0;

@@ -120,7 +120,7 @@ static int mark_clock(const struct cpm_context *c, const char *verb)
 }
 
 /*
- * The name of the log holds the time, a number, the process and the depth. A name longer than PATH
+ * The name of the log holds the time, a number, the process, the thread and the depth. A name longer than PATH
  * is cut.
  */
 static void make_name(const struct cpm_context *c, char *path, size_t size)
@@ -131,9 +131,9 @@ static void make_name(const struct cpm_context *c, char *path, size_t size)
 
 	(void)gmtime_r(&now, &tm);
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%d_%H%M%S", &tm);
-	(void)snprintf(path + strlen(path), size - strlen(path), "/%s_%u_%d_%c_%d_PY%s.log", stamp,
-		       contexts.ordinal, contexts.pid, kinds[c->kind].letter, cpm_depth(c->kind),
-		       PY_VERSION);
+	(void)snprintf(path + strlen(path), size - strlen(path), "/%s_%u_%d_%d_%c_%d_PY%s.log",
+		       stamp, contexts.ordinal, contexts.pid, (int)gettid(), kinds[c->kind].letter,
+		       cpm_depth(c->kind), PY_VERSION);
 }
 
 /* Create a file in the current folder that was not there before. */

@@ -270,6 +270,7 @@ static struct cpm_log *make_log(int own)
 		return NULL;
 	}
 	log->own = own;
+	log->all_types = own;
 	log->keep = !own;
 	return log;
 }
@@ -325,8 +326,16 @@ int cpm_log_words(unsigned words)
 {
 	char setting[WORDS_SETTING];
 
+	if (tracer.log == NULL)
+		return 0;
+	/* Each context chooses among all types when its text log is made. */
+	if (words & CPM_OBJECTS && !tracer.log->all_types) {
+		if (tracer.set("BUILTIN_TYPES=on") != 0)
+			return refused();
+		tracer.log->all_types = 1;
+	}
 	words |= tracer.base;
-	if (tracer.log == NULL || words == tracer.words)
+	if (words == tracer.words)
 		return 0;
 	words_setting(words, setting);
 	if (tracer.set(setting) != 0)

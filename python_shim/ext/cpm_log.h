@@ -24,8 +24,9 @@ enum {
 struct cpm_log {
 	char *path;
 	int holders;
-	int own;  /* begun for contexts; else the process is traced anyway */
-	int keep; /* the file stays */
+	int own;       /* begun for contexts; else the process is traced anyway */
+	int keep;      /* the file stays */
+	int all_types; /* objects of the interpreter's own types are recorded, too */
 };
 
 /* Where the package's library and program are; at the import. */

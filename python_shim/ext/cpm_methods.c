@@ -64,11 +64,11 @@ int cpm_set_texts(struct cpm_context *c, PyObject *message, PyObject *filepath)
 	return 0;
 }
 
-int cpm_is_text(PyObject *value, const char *name)
+int cpm_is_text(PyObject *value, int position)
 {
 	if (value == NULL || value == Py_None || PyUnicode_Check(value))
 		return 1;
-	PyErr_Format(PyExc_TypeError, "argument '%s' must be str or None, not %s", name,
+	PyErr_Format(PyExc_TypeError, "argument %d must be str, not %s", position,
 		     Py_TYPE(value)->tp_name);
 	return 0;
 }

@@ -34,7 +34,7 @@ void cpm_replace(PyObject **field, PyObject *value);
 /* MESSAGE and FILEPATH as they were given, NULL or None: none. Returns 0 or -1. */
 int cpm_set_texts(struct cpm_context *c, PyObject *message, PyObject *filepath);
 /* 1, or 0 with an exception set. */
-int cpm_is_text(PyObject *value, const char *name);
+int cpm_is_text(PyObject *value, int position);
 /*
  * Take the arguments that only this package has out of KEYWORDS, a copy or NULL. Returns 0, or -1,
  * also when C is entered.

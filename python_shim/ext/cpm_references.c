@@ -72,13 +72,14 @@ static int parse_references(struct cpm_context *c, PyObject *args, PyObject *key
 	if (cpm_parse_own(c, keywords) < 0 ||
 	    !PyArg_ParseTupleAndKeywords(args, keywords, "|OOpOOi", names, &message, &filepath,
 					 &builtins, &exclude, &include, &generation) ||
-	    !cpm_is_text(message, "message") ||
-	    set_names(&c->exclude, exclude, "exclude_tp_names") < 0 ||
+	    !cpm_is_text(message, 1) || set_names(&c->exclude, exclude, "exclude_tp_names") < 0 ||
 	    set_names(&c->include, include, "include_tp_names") < 0)
 		return -1;
 	if (generation < -1 || generation > 2) {
-		PyErr_Format(PyExc_ValueError, "gc_collect_on_exit must be -1, 0, 1 or 2, not %d",
-			     generation);
+		PyErr_Format(
+			PyExc_ValueError,
+			"cpyReferenceTracing_init() gc_collect_on_exit must be -1, 0, 1, 2 not %d.",
+			generation);
 		return -1;
 	}
 	c->builtins = builtins;
@@ -221,9 +222,9 @@ PyTypeObject cpm_references_type = {
 	.tp_doc = PyDoc_STR(
 		"ReferenceTracing(message=None, filepath=None, include_builtins=False, exclude_tp_names=None, include_tp_names=None, gc_collect_on_exit=2, *, all_threads=True, keep_binary_log=False)\n\n"
 		"A context that logs each object made and destroyed.\n\n"
-		"include_builtins: types of the interpreter itself, too.\n"
+		"include_builtins: the interpreter's own values, functions and exceptions, too.\n"
 		"exclude_tp_names: names of types whose objects are not logged.\n"
-		"include_tp_names: of the others, only these.\n"
+		"include_tp_names: of the others only these, whatever types they are.\n"
 		"gc_collect_on_exit: generation that is collected at the end, -1: none.\n"
 		"The other arguments are those of Profile."),
 	.tp_basicsize = sizeof(struct cpm_context),

@@ -29,6 +29,6 @@ __all__ = [
     "read",
 ]
 
-__version__: str = "0.1.0"
+__version__: str = "1.0.0"
 __author__: str = "The pymemtrace authors"
 __email__: str = "pymemtrace@example.org"

@@ -33,6 +33,10 @@ class WriteSummaryColumn:
     width_and_format: ColumnWidthFormat
     width_and_format_diff: Optional[ColumnWidthFormat]
 
+    def name_and_units(self) -> str:
+        """The heading, such as ``RSS(MB)``."""
+        return f"{self.name}({self.units})" if self.units else self.name
+
 
 @dataclasses.dataclass
 class WriteSummaryConfig:

@@ -48,7 +48,7 @@ class TableWriter:
         """Write the headings."""
         fields = []
         for column in self._config.columns:
-            name = f"{column.name}({column.units})" if column.units else column.name
+            name = column.name_and_units()
             fields.append(_right(name, column.width_and_format.width))
             if column.width_and_format_diff:
                 fields.append(_right("d" + name, column.width_and_format_diff.width))

@@ -90,7 +90,6 @@ def plot(json_path: str, gnuplot_dir: str, extension: str = "png") -> int:
         OSError: a file cannot be read or written, or there is no gnuplot.
         ValueError: it is not a file of process_tree.
     """
-    from pymemtrace.process import gnuplot_text
     from pymemtrace.util import gnuplot
 
     records = read(json_path)
@@ -103,7 +102,7 @@ def plot(json_path: str, gnuplot_dir: str, extension: str = "png") -> int:
     rows, titles = table(records)
     lines = ", \\\n    ".join(
         f"'./{quoted}.dat' using 1:{column} with linespoints pt 7 ps 0.4"
-        f" lw {3 if column == 2 else 1} title {gnuplot_text(title)}"
+        f" lw {3 if column == 2 else 1} title {gnuplot.as_text(title)}"
         for column, title in enumerate(titles, 2)
     )
     plt = _PLT.format(name=quoted, extension=extension, lines=lines)

@@ -34,6 +34,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Text
 
 from pymemtrace import _proc, _run
 from pymemtrace._terminal import escape
+from pymemtrace.util import gnuplot
 
 psutil: Any = _proc.load_psutil("pymemtrace.process")
 
@@ -143,7 +144,7 @@ def extract_labels_from_json(json_data: List[Record]) -> List[Record]:
 class _Point:
     """The figures of a record that the table is made of."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, system_time: bool) -> None:
         """Take them out; KeyError, TypeError or ValueError if they are not there."""
         memory, cpu = record["memory_info"], record["cpu_times"]
         self.pid = int(record[KEY_PROCESS_ID])
@@ -151,7 +152,7 @@ class _Point:
         self.rss = int(memory["rss"])
         self.faults = float(memory.get("pfaults", math.nan))
         self.user = float(cpu["user"])
-        self.cpu = self.user + float(cpu["system"])
+        self.cpu = self.user + (float(cpu["system"]) if system_time else 0.0)
         self.timestamp: datetime.datetime = record[KEY_TIMESTAMP]
         self.label = escape(str(record.get(KEY_LABEL, "")))
 
@@ -205,11 +206,11 @@ def _rows(points: List[_Point]) -> Iterator[List[str]]:
         yield point.row(before)
 
 
-def _points(json_data: List[Record]) -> Dict[int, List[_Point]]:
+def _points(json_data: List[Record], system_time: bool) -> Dict[int, List[_Point]]:
     points: Dict[int, List[_Point]] = {}
     for record in json_data:
         try:
-            point = _Point(record)
+            point = _Point(record, system_time)
         except (KeyError, TypeError, ValueError, AttributeError):
             if not record.get(KEY_ENDED):
                 logger.warning("a record without memory and CPU figures was left out")
@@ -219,7 +220,7 @@ def _points(json_data: List[Record]) -> Dict[int, List[_Point]]:
 
 
 def extract_json_as_table(
-    json_data: List[Record],
+    json_data: List[Record], system_time: bool = False
 ) -> Tuple[Table, Dict[int, float], Dict[int, float], Dict[int, float], Dict[int, float]]:
     """Tables of the records, made for gnuplot too: by process, a row of headings and the data.
 
@@ -227,13 +228,13 @@ def extract_json_as_table(
         The tables, the least and largest time (seconds since the start of the process), the least
         and largest resident set (bytes); each by process id.
 
-    Columns: time (s), resident set (bytes), page faults a second, user CPU time (s), user and
-    system CPU time by the time since the start of the process, and by that since the row before,
-    time of day, process id, ``# label``. The row before is one of at least `SHORTEST_RATE_SECONDS`
-    ago, for page faults too. What a log does not tell is ``NaN``. Records without the figures are
-    left out, with a warning.
+    Columns: time (s), resident set (bytes), page faults a second, user CPU time (s), user CPU time
+    (with system_time, user and system) by the time since the start of the process, and by that
+    since the row before, time of day, process id, ``# label``. The row before is one of at least
+    `SHORTEST_RATE_SECONDS` ago, for page faults too. What a log does not tell is ``NaN``. Records
+    without the figures are left out, with a warning.
     """
-    points = _points(json_data)
+    points = _points(json_data, system_time)
     table = {pid: [_HEADER[:], *_rows(rows)] for pid, rows in points.items()}
     return (
         table,
@@ -249,22 +250,17 @@ def _read(log_path: str) -> List[Record]:
         return extract_json(stream)
 
 
-def write_log_to_stdout(log_path: str) -> None:
-    """Print the tables of a log.
+def write_log_to_stdout(log_path: str, system_time: bool = False) -> None:
+    """Print the tables of a log, as `extract_json_as_table` makes them.
 
     Raises:
         OSError: the log cannot be read.
     """
-    for pid, rows in extract_json_as_table(_read(log_path))[0].items():
+    for pid, rows in extract_json_as_table(_read(log_path), system_time)[0].items():
         print(f" PID: {pid} ".center(_TABLE_WIDTH, "-"))
         for row in rows:
             print(" ".join(row))
         print(f" PID: {pid} DONE ".center(_TABLE_WIDTH, "-"))
-
-
-def gnuplot_text(text: str) -> str:
-    """`text` as gnuplot writes a text that it takes as it is, without any of its commands."""
-    return "'" + escape(text).replace("'", "''") + "'"
 
 
 def _arrows(records: List[Record], pid: int) -> str:
@@ -273,7 +269,7 @@ def _arrows(records: List[Record], pid: int) -> str:
     for record in extract_labels_from_json(records):
         if record.get(KEY_PROCESS_ID) == pid and KEY_ELAPSED_TIME in record:
             seconds = float(record[KEY_ELAPSED_TIME])
-            text = gnuplot_text(str(record[KEY_LABEL]))
+            text = gnuplot.as_text(str(record[KEY_LABEL]))
             lines.append(f"set arrow from {seconds},graph 0.5 to {seconds},graph 0 lw 1")
             lines.append(
                 f"set label {text} at {seconds},graph 0.51 left rotate by 90 noenhanced front"
@@ -281,13 +277,16 @@ def _arrows(records: List[Record], pid: int) -> str:
     return "\n".join(lines)
 
 
-def invoke_gnuplot(log_path: str, gnuplot_dir: str, extension: str = "png") -> int:
+def invoke_gnuplot(
+    log_path: str, gnuplot_dir: str, extension: str = "png", system_time: bool = False
+) -> int:
     """Plot a log: ``LOG_PID.dat``, ``.plt`` and the picture for each process, and ``test.svg``.
 
     Args:
         log_path: the log.
         gnuplot_dir: where to write; made if needed.
         extension: kind of the picture, a terminal of gnuplot.
+        system_time: count system CPU time beside user CPU time.
 
     Returns:
         0, or the status of gnuplot where it failed; 1 for a log without samples.
@@ -295,10 +294,8 @@ def invoke_gnuplot(log_path: str, gnuplot_dir: str, extension: str = "png") -> i
     Raises:
         OSError: the log cannot be read, the files cannot be written, or there is no gnuplot.
     """
-    from pymemtrace.util import gnuplot
-
     records = _read(log_path)
-    tables = extract_json_as_table(records)[0]
+    tables = extract_json_as_table(records, system_time)[0]
     if not tables:
         logger.error("%s has no samples to plot", log_path)
         return 1
@@ -490,13 +487,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="process",
         usage="%(prog)s [-i S] [-l N] [-o FILE] [-p PID | -- COMMAND ...]\n"
-        "       %(prog)s LOG [DIRECTORY]",
+        "       %(prog)s LOG [DIRECTORY] [--system-time]",
         description="Log memory and CPU time of a process or a COMMAND; or print the table of a"
         " LOG; or plot it into a DIRECTORY with gnuplot.",
     )
     add_common_arguments(parser)
     parser.add_argument("path_in", metavar="LOG", nargs="?", help="a log to show")
     parser.add_argument("path_out", metavar="DIRECTORY", nargs="?", help="where to plot it")
+    parser.add_argument(
+        "--system-time",
+        action="store_true",
+        help="count system time, too, in the CPU percentages of a LOG",
+    )
     return parser
 
 
@@ -539,9 +541,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         logging.basicConfig(level=args.log_level, format=_LOG_FORMAT, filename=args.output)
         if args.path_in and args.path_out:
-            return invoke_gnuplot(args.path_in, args.path_out)
+            return invoke_gnuplot(args.path_in, args.path_out, system_time=args.system_time)
         if args.path_in:
-            write_log_to_stdout(args.path_in)
+            write_log_to_stdout(args.path_in, args.system_time)
             return 0
         with _run.Waiter() as waiter:
             return _follow(args, words, waiter)

@@ -71,6 +71,20 @@ def test_changed(tracer: Tracer, python: Python, how: str) -> None:
     assert len(lines) == 3
 
 
+@pytest.mark.interpreters("3.13", "3.14")
+@pytest.mark.parametrize("how", ["preloaded", "loaded"])
+def test_builtin_types_turned_on(tracer: Tracer, python: Python, how: str) -> None:
+    """They stay on: the ends of those that are recorded must not be missing."""
+    if python.version < (3, 13):
+        pytest.skip("no objects before CPython 3.13")
+    done = run(tracer, python, how, "builtin_types")
+    assert [r["rc"] for r in done.report] == [0] * 4
+    [log] = done.logs
+    made = [e["address"] for e in log.of("create", type="list", function="builtin_types")]
+    gone = {e["address"] for e in log.of("destroy", type="list")}
+    assert len(set(made)) == len(made) == 20 and set(made) <= gone
+
+
 @pytest.mark.interpreters("3.12", "3.13")
 @pytest.mark.parametrize("how", ["preloaded", "loaded"])
 def test_refused(tracer: Tracer, python: Python, how: str) -> None:

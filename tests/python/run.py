@@ -37,6 +37,10 @@ CACHE = TOP / ".cache" / "python"
 WHEELS = CACHE / "wheels"
 NOTHING_SELECTED = 5  # exit status of pytest
 
+# The package that ours replaces, for its tests: test_upstream_suite.py.
+UPSTREAM = CACHE / "upstream"
+UPSTREAM_PIN = "pymemtrace==0.6.3"
+
 building = threading.Lock()  # a first build takes all cores, and makes those after it short
 builds: dict[str, Path] = {}  # finished ones, by root folder: each of these has its own compiler
 
@@ -70,6 +74,21 @@ def fetch_wheels() -> None:
         chosen = [f"--python-version={version[0]}.{version[1]}", *pins(version)]
         subprocess.run([*command, *chosen], check=True, stdin=subprocess.DEVNULL)
     stamp.write_bytes(PINS.read_bytes())
+
+
+def fetch_upstream() -> None:
+    """The source package, once; without it, the reason is left in its place."""
+    if list(UPSTREAM.glob("*.tar.gz")):
+        return
+    UPSTREAM.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-binary=:all:", "--retries=1", "--timeout=20"]
+    command += ["-d", str(UPSTREAM), UPSTREAM_PIN]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        why = f"pip cannot fetch {UPSTREAM_PIN}: {said[-1] if said else done.returncode}"
+        (UPSTREAM / "missing.txt").write_text(why)
 
 
 class Environment:
@@ -161,6 +180,7 @@ class Environment:
         """The last line of pytest."""
         [wheel] = self.wheel.glob("*.whl")
         variables = {"PMT_WHEEL": str(wheel), "PMT_RESULTS": str(results)}
+        variables["PMT_UPSTREAM"] = str(UPSTREAM)
         known = [python.known for python in harness.pythons()]
         variables["PMT_INTERPRETERS"] = interpreters.text_of(known)
         variables["PMT_INTERPRETER"] = self.python.name
@@ -256,6 +276,7 @@ def main(results: Path, args: Sequence[str], steps: Sequence[str]) -> int:
         (results / "python.skipped").write_text("no Python interpreter found\n")
         return 0
     fetch_wheels()
+    fetch_upstream()
     # One more than there are cores: some of the tests wait.
     workers = (os.cpu_count() or 1) + 1 if TEST in steps else 1
     with ThreadPoolExecutor(workers) as pool:

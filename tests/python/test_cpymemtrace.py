@@ -230,7 +230,7 @@ with c.Profile(filepath=b"bytes.log"):
     assert sorted(p.name for p in tmp_path.glob("*.pmt")) == []
 
 
-NAME = re.compile(r"\d{8}_\d{6}_(\d+)_(\d+)_([PTO])_(\d+)_PY(.+)\.log")
+NAME = re.compile(r"\d{8}_\d{6}_(\d+)_(\d+)_(\d+)_([PTO])_(\d+)_PY(.+)\.log")
 
 
 def test_row_22_default_name(run: Run, tmp_path: Path) -> None:
@@ -239,17 +239,25 @@ paths = []
 for i in range(3):
     with c.Profile() as p, c.Trace() as t, c.Profile() as q:
         paths += [p.log_file_path(), t.log_file_path(), q.log_file_path()]
-said = {"paths": paths, "pid": os.getpid()}
+def other():
+    with c.Profile() as p:
+        said.update(other=[p.log_file_path(), threading.get_native_id()])
+thread = threading.Thread(target=other)
+thread.start(); thread.join()
+said.update(paths=paths, pid=os.getpid(), thread=threading.get_native_id())
 """)
     assert len(set(said["paths"])) == 9
+    match = NAME.fullmatch(Path(said["other"][0]).name)
+    assert match and (int(match[2]), int(match[3])) == (said["pid"], said["other"][1])
+    Path(said["other"][0]).unlink()
     matches = [NAME.fullmatch(Path(path).name) for path in said["paths"]]
     version = ".".join(map(str, sys.version_info[:3]))
     for i, match in enumerate(matches):
         assert match is not None
         assert int(match[1]) == i
-        assert int(match[2]) == said["pid"]
-        assert (match[3], int(match[4])) == [("P", 0), ("T", 0), ("P", 1)][i % 3]
-        assert match[5].startswith(version)
+        assert (int(match[2]), int(match[3])) == (said["pid"], said["thread"])
+        assert (match[4], int(match[5])) == [("P", 0), ("T", 0), ("P", 1)][i % 3]
+        assert match[6].startswith(version)
     assert sorted(map(str, tmp_path.glob("*.log"))) == sorted(said["paths"])
 
 

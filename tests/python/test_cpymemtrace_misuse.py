@@ -117,14 +117,19 @@ def test_row_21_bad_arguments(kind: str) -> None:
         make(filepath="a\0b")
     with pytest.raises(UnicodeEncodeError):
         make(message="\ud800")
+    with pytest.raises(TypeError, match="^argument 2 must be str, not int$"):
+        make(0, 1)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="needs Python 3.13 or later")
 def test_row_33_bad_arguments() -> None:
     make = cPyMemTrace.ReferenceTracing
     for generation in (-2, 3):
-        with pytest.raises(ValueError):
+        text = rf"cpyReferenceTracing_init\(\) gc_collect_on_exit must be -1, 0, 1, 2 not {generation}\."
+        with pytest.raises(ValueError, match=text):
             make(gc_collect_on_exit=generation)
+    with pytest.raises(TypeError, match="^argument 1 must be str, not int$"):
+        make(21)
     for name in ("exclude_tp_names", "include_tp_names"):
         text = rf"cpyReferenceTracing_init\(\) {name} must be a sequence, not type int\."
         with pytest.raises(TypeError, match=text):

@@ -58,7 +58,8 @@ def test_row_45_cMemLeak_refcnt(block: Any) -> None:
     held = block(1024)
     counts = [(held.refcnt(), sys.getrefcount(held))]
     for change in (3, -3):
-        held.inc_refcnt(change)
+        now = held.inc_refcnt(change)
+        assert now == held.refcnt()
         counts.append((held.refcnt(), sys.getrefcount(held)))
     first = counts[0][0]
     assert counts == [(first, first), (first + 3, first + 3), (first, first)]
@@ -91,27 +92,39 @@ def test_row_45_cMemLeak_refcnt_of_anything() -> None:
     cMemLeak.py_incref(thing)
     more = sys.getrefcount(thing), cMemLeak.py_refcnt_of_object(thing)
     address = id(thing)
-    by_address = cMemLeak.py_refcnt_of_address(address), cMemLeak.py_refcnt_of_address(id(thing))
+    by_address = cMemLeak.py_refcnt_of_address(address), cMemLeak.py_refcnt_of_object(thing)
     cMemLeak.py_decref(thing)
     after = sys.getrefcount(thing), cMemLeak.py_refcnt_of_object(thing)
     assert before[0] == before[1]
     assert more == (before[0] + 1, before[0] + 1)
-    assert by_address == (2, 2)  # the variable's and the one too many
+    assert by_address == (more[0], more[0])
     assert after == before
 
 
+@pytest.mark.parametrize("thing", [1234567, "", b"", [], {}, None, (), object()], ids=repr)
+def test_row_45_cMemLeak_refcnt_by_address(thing: object) -> None:
+    """Of mortal and immortal objects, as sys.getrefcount() has it."""
+    counts = cMemLeak.py_refcnt_of_address(id(thing)), cMemLeak.py_refcnt_of_object(thing)
+    assert counts == (sys.getrefcount(thing), sys.getrefcount(thing))
+
+
 def test_row_45_cMemLeak_wrong_address() -> None:
-    with pytest.raises(ValueError, match="address 0"):
-        cMemLeak.py_refcnt_of_address(0)
+    for address in (0, -1, -5, -(2**63), 1, 16, 4096, 2**62, 2**63 - 1):
+        with pytest.raises(ValueError, match=f"no object at address {address}"):
+            cMemLeak.py_refcnt_of_address(address)
     with pytest.raises(TypeError):
         cMemLeak.py_refcnt_of_address("0")  # type: ignore[arg-type]
+    with pytest.raises(OverflowError):
+        cMemLeak.py_refcnt_of_address(2**70)
 
 
 def test_row_45_cMemLeak_bytes() -> None:
-    assert cMemLeak.py_bytes_of_size(1000) == bytes(1000)
+    assert cMemLeak.py_bytes_of_size(1000) == cMemLeak.py_bytes_of_size(size=1000) == bytes(1000)
     assert cMemLeak.py_bytes_of_size(0) == b""
     with pytest.raises(ValueError, match="must not be negative"):
         cMemLeak.py_bytes_of_size(-1)
+    with pytest.raises(TypeError):
+        cMemLeak.py_bytes_of_size(sizes=1)  # type: ignore[call-arg]
 
 
 LEAKING = """

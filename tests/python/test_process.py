@@ -266,8 +266,16 @@ def linux_line(elapsed: float, **more: Any) -> str:
     return f"INFO ProcessLoggingThread-JSON {json.dumps(record)}\n"
 
 
+def test_system_time_is_counted_where_it_is_asked_for(tmp_path: Path) -> None:
+    log = tmp_path / "p.log"
+    log.write_text(linux_line(1.0))
+    for option, shares in ((), ["25.0%"] * 2), (("--system-time",), ["50.0%"] * 2):
+        done = watched.run(watched.tool("process", str(log), *option))
+        assert done.stdout.splitlines()[2].split()[4:6] == shares, done.stderr
+
+
 def test_table_of_upstreams_linux_log() -> None:
-    """What the log does not tell is NaN; CPU is user and system time."""
+    """What the log does not tell is NaN; CPU is user time."""
     found = process.extract_json(io.StringIO(linux_line(1.0)))
     tables, t_min, t_max, rss_min, rss_max = process.extract_json_as_table(found)
     header, row = tables[24523]
@@ -279,8 +287,8 @@ def test_table_of_upstreams_linux_log() -> None:
         "148692992",
         "NaN",
         "0.2",
-        "50.0%",
-        "50.0%",
+        "25.0%",
+        "25.0%",
     ]
     assert (t_min, t_max) == ({24523: 1.0}, {24523: 1.0})
     assert rss_min == rss_max == {24523: 148692992}

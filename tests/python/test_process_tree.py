@@ -123,6 +123,13 @@ def follow(pid: int, columns: process_tree.WriteSummaryConfig, sep: str = "", **
     return out.getvalue()
 
 
+def test_row_10_headings_of_columns() -> None:
+    cells = ColumnWidthFormat(8, "8.1f")
+    column = WriteSummaryColumn("RSS", lambda process: 0, 1.0, "MB", cells, None)
+    assert column.name_and_units() == "RSS(MB)"
+    assert WriteSummaryColumn("Files", lambda p: 0, 1, "", cells, None).name_and_units() == "Files"
+
+
 def test_row_09_process_tree(tmp_path: Path) -> None:
     """Oracles: the program's own account of its children, and VmRSS of /proc."""
     out, path = tmp_path / "table", tmp_path / "tree.json"

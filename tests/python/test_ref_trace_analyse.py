@@ -14,10 +14,11 @@ import io
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import pymemtrace
 import pytest
@@ -78,8 +79,9 @@ def log(*events: object, end: bool = True, intro: str = "") -> bytes:
 
 
 def read(data: bytes, **keywords: object) -> rta.LogFileResult:
-    arguments = {"include_untracked": True, "recurse_files": False, **keywords}
-    return rta.process_file(io.BytesIO(data), **arguments)  # type: ignore[arg-type]
+    arguments: Dict[str, Any] = {"include_untracked": True, "recurse_files": False, **keywords}
+    result: rta.LogFileResult = rta.process_file(io.BytesIO(data), **arguments)
+    return result
 
 
 def report(result: rta.LogFileResult, **keywords: bool) -> Dict[str, List[str]]:
@@ -377,3 +379,99 @@ def test_row_39_ref_trace_program_refuses(tmp_path: Path, data: bytes) -> None:
     done = program(str(path))
     assert (done.returncode, "No such file" in done.stderr) == (1, True)
     assert program().returncode == 2
+
+
+MESSAGES = (
+    "MSG:     0.001500 # before",
+    "MSG:     0.002500 # 'a' \"b\" `c` $(d)",
+    "MSG:     0.002500 # twice",
+)
+
+
+def lived() -> bytes:
+    """Three of W, of which one ends, and one V; with messages."""
+    gone = dataclasses.replace(new(1), what="DEL", live=2, rss=7 << 20)
+    made = [dataclasses.replace(new(n), live=n, rss=(n + 1) << 20) for n in (1, 2, 3)]
+    return log(made[0], MESSAGES[0], made[1], *MESSAGES[1:], made[2], gone, new(4, "V"))
+
+
+def test_row_39_later_and_earlier_arguments() -> None:
+    data = lived().decode()
+    one = rta.process_file(io.StringIO(data), True, False)
+    two = rta.process_file(
+        io.StringIO(data), "a.log", len(data), include_untracked=True, recurse_log_files=False
+    )
+    three = rta.process_file(
+        data.splitlines(True),
+        log_file_id="b.log",
+        file_size=1,
+        include_untracked=True,
+        recurse_log_files=False,
+    )
+    four = rta.LogFileResult("c.log", True)
+    rta.process_file_to_log_result(io.StringIO(data), 1, False, four)
+    assert rta.LogFileResult(True).include_untracked and not rta.LogFileResult(False).log_file_id
+    results = (one, two, three, four)
+    assert [r.log_file_id for r in results] == ["<log>", "a.log", "b.log", "c.log"]
+    assert all(r.long_str_list(True, True) == one.long_str_list(True, True) for r in results)
+    counts = [(o.type, o.live_cnt) for o in one.objects]
+    assert counts == [("W", 1), ("W", 2), ("W", 3), ("W", 2), ("V", 1)]
+    assert [o.rss >> 20 for o in one.objects[:4]] == [2, 3, 4, 7]
+    assert one.clock_message_dict == {0.0015: ["before"], 0.0025: ["'a' \"b\" `c` $(d)", "twice"]}
+    assert one.count_msg == 3
+
+
+def test_row_39_lines_one_by_one() -> None:
+    """As read from a file, as text and as bytes."""
+    result = rta.LogFileResult("x", False)
+    lines = lived().decode().splitlines(True)
+    calls = {"NEW:": result.add_new, "DEL:": result.add_del, "MSG:": result.add_msg}
+    for number, line in enumerate(lines, 1):
+        if line[:4] in calls:
+            calls[line[:4]](number, line if number % 2 else line.encode())
+    result.add_err(99, "ERR: 1.0 # it hurts\n")
+    whole = rta.process_file(lines, False, False)
+    assert result.long_str_list(True, True) == whole.long_str_list(True, True)
+    assert (result.objects, result.count_err) == (whole.objects, 1)
+    for call in calls.values():
+        with pytest.raises(ValueError, match="Line 7"):
+            call(7, "NEW: nothing of the kind\n")
+
+
+def test_row_39_message_pattern() -> None:
+    match = rta.RE_COMPILE_LOG_FILE_MSG.match("MSG:    16.723673 # a text # more")
+    assert match and match.groups() == ("16.723673", "a text # more")
+
+
+@pytest.mark.skipif(not shutil.which("gnuplot"), reason="there is no gnuplot")
+def test_row_39_plot(tmp_path: Path) -> None:
+    path = tmp_path / "it's.log"
+    path.write_bytes(lived())
+    out = tmp_path / "plots" / "here"
+    done = program("--gnuplot-path", str(out), "--gnuplot-types", "W, V,Nothing", str(path))
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in out.iterdir()) == [f"it's.log.{e}" for e in ("dat", "plt", "png")]
+    rows = [line.split() for line in (out / "it's.log.dat").read_text().splitlines()]
+    assert rows[1] == ["#", "Clock", "W", "V", "Nothing", "RSS", "dRSS"]
+    counts = [" ".join(row[1:4]) for row in rows[2:]]
+    assert counts == ["1 0 0", "2 0 0", "3 0 0", "2 0 0", "2 1 0"]
+    assert [int(row[4]) >> 20 for row in rows[2:6]] == [2, 3, 4, 7]
+    assert (out / "it's.log.png").read_bytes().startswith(b"\x89PNG")
+    plt = (out / "it's.log.plt").read_text()
+    assert plt.count("set arrow") == plt.count("set label") == 3
+    assert "set label \"'\".'a'' \"b\" `c` $(d)' at 0.0025," in plt
+    assert rta.GNUPLOT_PLT.format(name="n", extension="svg", labels="L", plot="P").count("svg") == 2
+
+
+def test_row_39_nothing_to_plot(tmp_path: Path) -> None:
+    result = rta.process_file(io.BytesIO(lived()), True, False)
+    assert rta.invoke_gnuplot(result, [], str(tmp_path)) == -1
+    assert rta.invoke_gnuplot(result, ["X"], str(tmp_path)) == -1
+    assert os.listdir(tmp_path) == []
+    path = tmp_path / "x.log"
+    path.write_bytes(lived())
+    for wrong in ("--gnuplot-path=x", "--gnuplot-types=W"):
+        done = program(wrong, str(path))
+        assert done.returncode == 2 and "go together" in done.stderr
+    done = program(f"--gnuplot-path={tmp_path}", "--gnuplot-types=X", str(path))
+    assert done.returncode == 1 and "not plotted" in done.stderr

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Callable, List
 
 import pytest
 from pymemtrace.util import gnuplot
@@ -79,6 +79,55 @@ def test_row_44_gnuplot_plots(tmp_path: Path) -> None:
         assert "A title" in picture
         assert picture.count("A label") == 3
         assert "</svg>" in picture
+
+
+TEXTS = ["", "it's", "'a", "''a", "a''b'", "'", "'''", 'a"b', "`date` $(date) @x \\n"]
+
+
+@needs_gnuplot
+@pytest.mark.parametrize("text", TEXTS)
+def test_row_44_gnuplot_text(tmp_path: Path, text: str) -> None:
+    plt = f'set print "told"\nprint {gnuplot.as_text(text)}\n'
+    assert gnuplot.invoke_gnuplot(str(tmp_path), "n", TABLE, plt) == 0
+    assert (tmp_path / "told").read_text() == text + "\n"
+
+
+@needs_gnuplot
+def test_row_44_gnuplot_both_forms(tmp_path: Path) -> None:
+    """The lines before the table come in front of it, or behind plt, with and without names."""
+    folder, lines = str(tmp_path), ["# one", "# two"]
+    plt = PLT.format(name="n")
+    calls: List[Callable[[], int]] = [
+        lambda: gnuplot.invoke_gnuplot(folder, "n", lines, TABLE, plt),
+        lambda: gnuplot.invoke_gnuplot(folder, "n", tuple(lines), table=TABLE, plt=plt),
+        lambda: gnuplot.invoke_gnuplot(folder, "n", TABLE, plt, lines),
+        lambda: gnuplot.invoke_gnuplot(folder, "n", TABLE, plt=plt, dat_prefix_lines=lines),
+        lambda: gnuplot.invoke_gnuplot(
+            path=folder, name="n", dat_prefix_lines=lines, table=TABLE, plt=plt
+        ),
+        lambda: gnuplot.invoke_gnuplot(folder, "n", [], TABLE, plt),
+        lambda: gnuplot.invoke_gnuplot(folder, "n", TABLE, plt),
+    ]
+    table = gnuplot.create_gnuplot_dat(TABLE) + "\n"
+    for number, call in enumerate(calls):
+        assert call() == 0
+        head = "# one\n# two\n" if number < 5 else ""
+        assert (tmp_path / "n.dat").read_text() == head + table
+
+
+def test_row_44_gnuplot_wrong_arguments(tmp_path: Path) -> None:
+    invoke: Any = gnuplot.invoke_gnuplot
+    wrong: List[Any] = [
+        ((TABLE,), {}),
+        (([], TABLE), {}),
+        ((TABLE, ""), {"table": TABLE}),
+        ((TABLE, ""), {"other": 1}),
+        ((TABLE, "", (), 1.0, 2), {}),
+    ]
+    for args, named in wrong:
+        with pytest.raises(TypeError, match="invoke_gnuplot"):
+            invoke(str(tmp_path), "n", *args, **named)
+    assert os.listdir(tmp_path) == []
 
 
 @needs_gnuplot

@@ -95,6 +95,19 @@ def changed():
     report(rc=library.pymemtrace_stop())
 
 
+def builtin_types():
+    """Lists are left out at first, and from the second ten on they are not."""
+    report(rc=start(OUTPUT=log("builtin_types.pmt"), TRACE="objects"))
+    made = []
+    for setting in (None, b"BUILTIN_TYPES=on", b"BUILTIN_TYPES=off"):
+        if setting is not None:
+            report(rc=library.pymemtrace_set(setting))
+        for n in range(10):
+            made.append([n])
+    made.clear()
+    report(rc=library.pymemtrace_stop())
+
+
 def filtered():
     start(OUTPUT=log("filtered.pmt"), TRACE="calls", INCLUDE_FUNCTIONS="step,filtered")
     work(3)

@@ -291,7 +291,7 @@ static const struct command_option options[] = {
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.classic.builtin,
 	 .negatable = true,
-	 .doc = "with --style=classic: objects of types of the interpreter itself, too (the default)"},
+	 .doc = "with --style=classic: objects of the interpreter's own values, functions and exceptions, too (the default); without it only those whose type a --type names"},
 	{.name = "counts",
 	 .kind = COMMAND_SWITCH,
 	 .target = &opts.classic.counts,

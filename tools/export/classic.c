@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "classic_line.h"
+#include "classic_types.h"
 #include "cpuclock.h"
 #include "error.h"
 #include "frames.h"
@@ -341,11 +342,13 @@ static bool is_type_wanted(const struct classic *c, uint64_t type)
 
 	if (o->context != NULL && strncmp(name, "cPyMemTrace.", 12) == 0)
 		return false; /* the contexts themselves */
-	if (!o->builtin && reader_object_type_builtin(c->reader, type))
-		return false;
 	if (text_list_matches(&o->other_types, name))
 		return false;
-	return o->types.count == 0 || text_list_matches(&o->types, name);
+	/* A type that is named is wanted whatever it is. */
+	if (o->types.count != 0)
+		return text_list_matches(&o->types, name);
+	return o->builtin || !reader_object_type_builtin(c->reader, type) ||
+	       !classic_is_common_type(name);
 }
 
 static void on_object(struct classic *c, const struct reader_event *event)

@@ -58,8 +58,8 @@ struct classic_options {
 	bool context_thread;	      /* of the thread only that entered it */
 	struct text_list types;	      /* globs: objects of these types only; none: all */
 	struct text_list other_types; /* not of these */
-	bool builtin;		      /* of types of the interpreter itself, too */
-	bool counts; /* no lines: how many objects were made and destroyed, and live */
+	bool builtin; /* also of those in classic_types.h that TYPES does not name */
+	bool counts;  /* no lines: how many objects were made and destroyed, and live */
 };
 
 /*

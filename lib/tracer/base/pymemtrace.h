@@ -42,7 +42,7 @@ int pymemtrace_stop(void);
 /*
  * Change an option, "NAME=VALUE", of a log that is being written: TRACE (calls, c-calls, lines,
  * opcodes, exceptions, objects; its other words stay as they were), RSS_TRIGGER, CALL_DEPTH,
- * LINES. Others have no effect before the next log.
+ * LINES; BUILTIN_TYPES can be turned on. Others have no effect before the next log.
  */
 int pymemtrace_set(const char *setting);
 /* Record nothing for now, and go on. Blocks that are freed in between seem to live on. */

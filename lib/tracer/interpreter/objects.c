@@ -318,6 +318,11 @@ void objects_check(void)
 	tell();
 }
 
+void objects_look_again(void)
+{
+	objtype_forget();
+}
+
 void objects_reset(void)
 {
 	objlive_reset();

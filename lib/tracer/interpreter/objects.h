@@ -26,6 +26,8 @@
  * end when they are no longer. Says it in the log and on stderr when this Python cannot.
  */
 void objects_check(void);
+/* More types are wanted than before: look at each again when its next object is made. Attached. */
+void objects_look_again(void);
 /* The log is about to be closed while the program goes on: record no more. Attached. */
 void objects_end(void);
 /* The program has ended, its objects are still there: collect garbage if that is asked for. */

@@ -32,8 +32,9 @@ extern _Atomic uint64_t objtype_epoch;
  */
 int objtype_start(void);
 /*
- * Ends of types will not be told for a while: look at each again. Numbers stay. While no object is
- * made.
+ * Ends of types will not be told for a while, or other types are wanted: look at each again. Numbers
+ * stay. Where several threads run Python at once, one that makes an object meanwhile may keep an old
+ * word.
  */
 void objtype_forget(void);
 /* Before another log: numbers begin anew. */

@@ -118,6 +118,11 @@ int process_change(const char *setting, struct text *problem)
 	tracing_shared.options.rss_trigger = changed.rss_trigger;
 	tracing_shared.options.call_depth = changed.call_depth;
 	tracing_shared.options.lines = changed.lines;
+	/* Off again, the ends of such objects would be missing. */
+	if (changed.builtin_types && !tracing_shared.options.builtin_types) {
+		tracing_shared.options.builtin_types = changed.builtin_types;
+		objects_look_again();
+	}
 	if (!process.rss_started && (tracing_shared.options.trace & events) != 0) {
 		process.rss_started = 1;
 		(void)rss_start((unsigned)tracing_shared.options.rss);

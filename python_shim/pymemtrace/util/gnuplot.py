@@ -6,8 +6,11 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import subprocess
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Tuple, overload
+
+from pymemtrace._terminal import escape
 
 __all__ = [
     "PLOT",
@@ -15,6 +18,7 @@ __all__ = [
     "Y2_LOG",
     "Y_LOG",
     "add_gnuplot_to_argument_parser",
+    "as_text",
     "create_gnuplot_dat",
     "invoke_gnuplot",
     "version",
@@ -105,6 +109,18 @@ def add_gnuplot_to_argument_parser(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def as_text(text: str) -> str:
+    """A text as gnuplot writes one that it takes as it is, without any of its commands."""
+    # A doubled quote is one, but not at the beginning, and not beside another one.
+    parts = re.split(r"(^'+|'{2,})", escape(text))
+    pieces = [
+        f'"{part}"' if number % 2 else "'" + part.replace("'", "''") + "'"
+        for number, part in enumerate(parts)
+        if part
+    ]
+    return ".".join(pieces) or "''"
+
+
 def _word(value: Any) -> str:
     """A value as one column: text with white space in quotes, but a comment as it is."""
     text = " ".join(str(value).splitlines())
@@ -127,28 +143,73 @@ def create_gnuplot_dat(table: Sequence[Sequence[Any]]) -> str:
     return "\n".join(" ".join(map(str.ljust, row, columns)) for row in rows)
 
 
+_Table = Sequence[Sequence[Any]]
+_OLDER = ("table", "plt", "dat_prefix_lines", "timeout_s")
+_NEWER = ("dat_prefix_lines", "table", "plt", "timeout_s")
+
+
+def _plot_arguments(args: Tuple[Any, ...], named: Dict[str, Any]) -> Dict[str, Any]:
+    """The arguments behind path and name, by their names.
+
+    The text for gnuplot tells the forms apart: it is the second of these in the one and the third
+    in the other. A single one without a name is the table, unless that is given by its name.
+    """
+    older = isinstance(args[1], str) if len(args) > 1 else "table" not in named
+    order = _OLDER if older else _NEWER
+    if len(args) > len(order):
+        raise TypeError(f"invoke_gnuplot() takes at most {len(order) + 2} arguments")
+    found = dict(zip(order, args))
+    for key, value in named.items():
+        if key in found or key not in order:
+            what = "two values for" if key in found else "an unexpected"
+            raise TypeError(f"invoke_gnuplot() got {what} argument {key!r}")
+        found[key] = value
+    missing = [key for key in ("table", "plt") if key not in found]
+    if missing:
+        raise TypeError(f"invoke_gnuplot() is missing: {', '.join(missing)}")
+    return found
+
+
+@overload
 def invoke_gnuplot(
     path: str,
     name: str,
-    table: Sequence[Sequence[Any]],
+    table: _Table,
     plt: str,
     dat_prefix_lines: Sequence[str] = (),
     timeout_s: Optional[float] = 60.0,
-) -> int:
+) -> int: ...
+
+
+@overload
+def invoke_gnuplot(
+    path: str,
+    name: str,
+    dat_prefix_lines: Sequence[str],
+    table: _Table,
+    plt: str,
+    timeout_s: Optional[float] = 60.0,
+) -> int: ...
+
+
+def invoke_gnuplot(path: str, name: str, *args: Any, **named: Any) -> int:
     """Write ``name.dat`` and ``name.plt`` into the folder path, and run gnuplot there.
 
-    table is written as by ``create_gnuplot_dat()``, behind the lines dat_prefix_lines; plt is the
-    text for gnuplot. Makes the folder if need be. Returns the exit status of gnuplot, negative
-    if it was killed, as after timeout_s seconds. Raises FileNotFoundError if there is no gnuplot,
-    after the files are written.
+    ``invoke_gnuplot(path, name, table, plt)``, or with lines that come before the table,
+    ``invoke_gnuplot(path, name, dat_prefix_lines, table, plt)``. table is written as by
+    ``create_gnuplot_dat()``; plt is the text for gnuplot. Makes the folder if need be. Returns the
+    exit status of gnuplot, negative if it was killed, as after timeout_s seconds (60). Raises
+    FileNotFoundError if there is no gnuplot, after the files are written.
     """
+    given = _plot_arguments(args, named)
+    lines = [*given.get("dat_prefix_lines", ()), create_gnuplot_dat(given["table"])]
     os.makedirs(path, exist_ok=True)
     with open(os.path.join(path, f"{name}.dat"), "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in [*dat_prefix_lines, create_gnuplot_dat(table)])
+        file.writelines(f"{line}\n" for line in lines)
     with open(os.path.join(path, f"{name}.plt"), "w", encoding="utf-8") as file:
-        file.write(plt)
+        file.write(given["plt"])
     logger.info("Plotting %s.plt in %s", name, path)
-    return _run(["-p", f"./{name}.plt"], timeout_s, cwd=path)
+    return _run(["-p", f"./{name}.plt"], given.get("timeout_s", 60.0), cwd=path)
 
 
 def write_test_file(path: str, typ: str) -> int:

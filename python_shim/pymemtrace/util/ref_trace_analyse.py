@@ -14,12 +14,36 @@ import logging
 import os
 import re
 import sys
-from typing import IO, Any, Counter, Dict, Iterable, Iterator, List, Optional, Set, Tuple, Union
+from typing import (
+    IO,
+    Any,
+    Counter,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Set,
+    Tuple,
+    Union,
+    overload,
+)
 
 from ._cli import Complaints, NotThisLogError, add_log_level, printable, run
 from ._ref_trace_line import ObjectData, parse_object
+from ._ref_trace_plot import GNUPLOT_PLT, invoke_gnuplot
 
-__all__ = ["LogFileResult", "ObjectData", "main", "process_file", "process_file_path"]
+__all__ = [
+    "GNUPLOT_PLT",
+    "RE_COMPILE_LOG_FILE_MSG",
+    "LogFileResult",
+    "ObjectData",
+    "invoke_gnuplot",
+    "main",
+    "process_file",
+    "process_file_path",
+    "process_file_to_log_result",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -28,22 +52,42 @@ RE_DETACHING = re.compile(
     rb"^MSG: .+ # Detaching this Reference Tracing file wrapper\. New file: ?(.+)$"
 )
 
-_Lines = Iterable[Union[str, bytes]]
+#: A message; its clock and its text.
+RE_COMPILE_LOG_FILE_MSG = re.compile(r"MSG:\s+([0-9.]+) # (.+)")
+
+# It may be empty.
+_ANY_MESSAGE = re.compile(r"MSG:\s+([0-9.]+) #(?: (.*))?")
+
+_Line = Union[str, bytes]
+_Lines = Iterable[_Line]
 
 
 class LogFileResult:
     """What a log says, and those that were merged into it.
 
     Attributes: ``live_objects`` by address; ``prev_objects``, pairs of the NEW and DEL lines of
-    objects that are gone, if they are kept; ``count_prev``; ``type_count_new``, ``type_count_del``
-    and ``type_count_untracked`` (DEL without NEW) by type; ``count_lines``, ``count_msg``,
-    ``count_err``; ``count_replaced``: objects whose DEL is missing, as their address was given to
-    another one; ``count_bad``: lines that were not understood; ``truncated``: logs without an end.
+    objects that are gone, and ``objects``, all lines of objects in their order, if they are kept;
+    ``clock_message_dict``: the texts of messages by their clock; ``count_prev``;
+    ``type_count_new``, ``type_count_del`` and ``type_count_untracked`` (DEL without NEW) by type;
+    ``count_lines``, ``count_msg``, ``count_err``; ``count_replaced``: objects whose DEL is missing,
+    as their address was given to another one; ``count_bad``: lines that were not understood;
+    ``truncated``: logs without an end.
+
+    log_file_id is the name of the log. Without it the only argument is include_untracked.
     """
 
-    def __init__(self, include_untracked: bool, keep_historical: bool = True) -> None:
-        self.include_untracked = include_untracked
+    def __init__(
+        self,
+        log_file_id: Union[str, bool] = "",
+        include_untracked: Optional[bool] = None,
+        keep_historical: bool = True,
+    ) -> None:
+        named = isinstance(log_file_id, str)
+        self.log_file_id = str(log_file_id) if named else ""
+        self.include_untracked = bool(include_untracked if named else log_file_id)
         self.keep_historical = keep_historical
+        self.objects: List[ObjectData] = []
+        self.clock_message_dict: Dict[float, List[str]] = {}
         self.intro_message_lines: List[str] = []
         self.live_objects: Dict[int, ObjectData] = {}
         self.prev_objects: List[Tuple[ObjectData, ObjectData]] = []
@@ -65,8 +109,37 @@ class LogFileResult:
         """DEL lines."""
         return sum(self.type_count_del.values())
 
-    def add_new(self, new: ObjectData) -> None:
-        """An object was made."""
+    def add_new(self, line_num: int, line: _Line) -> None:
+        """A line ``NEW:``. Raises ValueError if it is not understood."""
+        self._made(_parsed(line_num, line))
+
+    def add_del(self, line_num: int, line: _Line) -> None:
+        """A line ``DEL:``. Raises ValueError if it is not understood."""
+        self._gone(_parsed(line_num, line))
+
+    def add_msg(self, line_num: int, line: _Line) -> None:
+        """A line ``MSG:``. Raises ValueError if it is not understood."""
+        match = _ANY_MESSAGE.match(_as_text(line))
+        if match is None:
+            raise ValueError(f"Line {line_num}: no message: {_shown(_as_bytes(line))}")
+        self.clock_message_dict.setdefault(float(match.group(1)), []).append(match.group(2) or "")
+        self.count_msg += 1
+
+    def add_err(self, line_num: int, line: _Line) -> None:
+        """A line ``ERR:``: what the tracer had to say."""
+        self.count_err += 1
+        self.complaints.add("Error in the log", f"line {line_num}: {_shown(_as_bytes(line))}")
+
+    def add(self, line_num: int, line: bytes) -> bool:
+        """One of these lines. Returns whether it was understood."""
+        kinds = {b"NEW:": self.add_new, b"DEL:": self.add_del, b"MSG:": self.add_msg}
+        try:
+            kinds.get(line[:4], self.add_err)(line_num, line)
+        except ValueError:
+            return False
+        return True
+
+    def _made(self, new: ObjectData) -> None:
         old = self.live_objects.get(new.address)
         if old is not None:
             # Its DEL is not in the log: 3.13.0 leaves out many.
@@ -76,11 +149,15 @@ class LogFileResult:
                 f"NEW address 0x{new.address:012x} type: {new.type!r} from line {new.line_num}"
                 f" already exists from line {old.line_num}. type: {old.type!r}.",
             )
+        if self.keep_historical:
+            self.objects.append(new)
         self.live_objects[new.address] = new
         self.type_count_new[new.type] += 1
 
-    def add_del(self, gone: ObjectData) -> None:
-        """An object is no more; whatever its type is now, what lay at its address is gone."""
+    def _gone(self, gone: ObjectData) -> None:
+        """Whatever its type is now, what lay at its address is gone."""
+        if self.keep_historical:
+            self.objects.append(gone)
         self.type_count_del[gone.type] += 1
         new = self.live_objects.pop(gone.address, None)
         if new is None:
@@ -148,6 +225,21 @@ class LogFileResult:
         return lines
 
 
+def _as_bytes(line: _Line) -> bytes:
+    return line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
+
+
+def _as_text(line: _Line) -> str:
+    return line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
+
+
+def _parsed(line_num: int, line: _Line) -> ObjectData:
+    data = parse_object(line_num, _as_bytes(line))
+    if data is None:
+        raise ValueError(f"Line {line_num}: no object: {_shown(_as_bytes(line))}")
+    return data
+
+
 def _place(data: ObjectData, show_full_path: bool) -> str:
     file = data.file if show_full_path else os.path.basename(data.file)
     return f"{file}#{data.line}"
@@ -176,7 +268,7 @@ class _Log:
         if line is None:
             return None
         self.number += 1
-        return line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
+        return _as_bytes(line)
 
 
 class _Reader:
@@ -228,20 +320,11 @@ class _Reader:
             # A name that has a line end in it can look like one. Nothing is lost by reading on.
             log.ended = False
             self._result.complaints.add("Lines behind EOF", f"from line {log.number} on")
-        if start in (b"NEW:", b"DEL:"):
-            data = parse_object(log.number, line)
-            if data is None:
+        if start in (b"NEW:", b"DEL:", b"MSG:", b"ERR:"):
+            if not self._result.add(log.number, line):
                 self._bad(log, line)
-            elif start == b"NEW:":
-                self._result.add_new(data)
-            else:
-                self._result.add_del(data)
-        elif start == b"MSG:":
-            self._result.count_msg += 1
-            self._message(log, line)
-        elif start == b"ERR:":
-            self._result.count_err += 1
-            self._result.complaints.add("Error in the log", f"line {log.number}: {_shown(line)}")
+            if start == b"MSG:":
+                self._message(log, line)
         elif line.rstrip() == b"EOF":
             log.ended = True
         elif start != b"HDR:":
@@ -276,34 +359,80 @@ def _find(path: str, parent: str) -> Optional[str]:
     return next((p for p in (path, beside) if os.path.isfile(p)), None)
 
 
+_File = Union[IO[str], IO[bytes], Iterable[str]]
+
+
+def process_file_to_log_result(
+    file: _File, file_size: int, recurse_log_files: bool, result: LogFileResult
+) -> None:
+    """Read an open log, of text or of bytes, into a result.
+
+    file_size is of no use here. Raises NotThisLogError, a ValueError, for a file that is no such
+    log.
+    """
+    name: Any = getattr(file, "name", "") or result.log_file_id
+    _Reader(result, recurse_log_files).read(file, name if isinstance(name, str) else "<log>")
+    counts = (
+        result.count_lines,
+        result.count_new,
+        result.count_del,
+        result.count_new - result.count_del,
+        result.count_msg,
+    )
+    logger.info(
+        "Lines: %s NEW: %s DEL: %s NEW - DEL: %s MSG: %s", *(f"{count:,d}" for count in counts)
+    )
+
+
+@overload
 def process_file(
-    file: Union[IO[str], IO[bytes], Iterable[str]],
+    file: _File, include_untracked: bool, recurse_files: bool, keep_historical: bool = True
+) -> LogFileResult: ...
+
+
+@overload
+def process_file(
+    file: _File,
+    log_file_id: str,
+    file_size: int,
     include_untracked: bool,
-    recurse_files: bool,
+    recurse_log_files: bool,
     keep_historical: bool = True,
-) -> LogFileResult:
+) -> LogFileResult: ...
+
+
+def process_file(file: _File, *args: Any, **named: Any) -> LogFileResult:
     """Read an open log, of text or of bytes.
 
-    recurse_files reads the logs that it names too, as part of it: an object may be made in the one
-    and end in the other. Without keep_historical, former objects are only counted. Raises
-    NotThisLogError, a ValueError, for a file that is no such log.
+    ``process_file(file, include_untracked, recurse_files)``, or
+    ``process_file(file, log_file_id, file_size, include_untracked, recurse_log_files)`` with the
+    name of the log. Whether the logs that it names are read too, as part of it, is the last one: an
+    object may be made in the one and end in the other. With ``keep_historical=False``, former
+    objects are only counted. Raises NotThisLogError, a ValueError, for a file that is no such log.
     """
+    newer = "log_file_id" in named or (bool(args) and isinstance(args[0], str))
+    read = _process_newer if newer else _process_older
+    return read(file, *args, **named)
+
+
+def _process_older(
+    file: _File, include_untracked: bool, recurse_files: bool, keep_historical: bool = True
+) -> LogFileResult:
     name: Any = getattr(file, "name", "<log>")
-    result = LogFileResult(include_untracked, keep_historical)
-    _Reader(result, recurse_files).read(file, name if isinstance(name, str) else "<log>")
-    logger.info(
-        "Lines: %s NEW: %s DEL: %s NEW - DEL: %s MSG: %s",
-        *(
-            f"{count:,d}"
-            for count in (
-                result.count_lines,
-                result.count_new,
-                result.count_del,
-                result.count_new - result.count_del,
-                result.count_msg,
-            )
-        ),
-    )
+    name = name if isinstance(name, str) else "<log>"
+    return _process_newer(file, name, 0, include_untracked, recurse_files, keep_historical)
+
+
+def _process_newer(
+    file: _File,
+    log_file_id: str,
+    file_size: int,
+    include_untracked: bool,
+    recurse_log_files: bool,
+    keep_historical: bool = True,
+) -> LogFileResult:
+    result = LogFileResult(log_file_id, include_untracked, keep_historical)
+    process_file_to_log_result(file, file_size, recurse_log_files, result)
     return result
 
 
@@ -313,17 +442,22 @@ def process_file_path(
     """Read a log by its path: see ``process_file()``. Raises OSError too."""
     with open(file_path, "rb") as file:
         logger.info("Starting log file: %s", printable(file_path))
-        result = process_file(file, include_untracked, recurse_files, keep_historical)
+        result = _process_older(file, include_untracked, recurse_files, keep_historical)
         logger.info("Finished log file: %s", printable(file_path))
         return result
 
 
 def _report(args: argparse.Namespace) -> Iterator[str]:
     yield f"File path: {printable(args.log_path)}"
-    result = process_file_path(
-        args.log_path, args.include_untracked, args.recurse_files, args.include_historical
-    )
+    keep = args.include_historical or bool(args.gnuplot_path)
+    result = process_file_path(args.log_path, args.include_untracked, args.recurse_files, keep)
     yield from result.long_str_list(args.full_path, args.include_historical, args.by_line)
+    if args.gnuplot_path and invoke_gnuplot(result, args.gnuplot_types, args.gnuplot_path) != 0:
+        raise NotThisLogError(f"{args.log_path}: not plotted")
+
+
+def _names(text: str) -> List[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def main(*arguments: str) -> int:
@@ -341,7 +475,18 @@ def main(*arguments: str) -> int:
         ("--by-line", "Count the live objects by type and line in place of listing them."),
     ):
         parser.add_argument(option, action="store_true", help=text)
+    parser.add_argument(
+        "--gnuplot-path",
+        metavar="DIR",
+        help="Plot the resident set and the live objects of some types over time into this folder.",
+    )
+    parser.add_argument(
+        "--gnuplot-types", metavar="A,B", type=_names, default=[], help="The types that it plots."
+    )
     add_log_level(parser)
+    chosen = parser.parse_args(arguments or None)
+    if bool(chosen.gnuplot_path) != bool(chosen.gnuplot_types):
+        parser.error("--gnuplot-path and --gnuplot-types go together")
     return run(parser, _report, arguments)
 
 
