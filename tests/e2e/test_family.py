@@ -153,3 +153,16 @@ def test_compressed_families(folder: Path, a_python: Python) -> None:
     (folder / "app.1.pmt").unlink()
     assert taken("app.pmt.zst")[0] == ["app.pmt.zst", "app.1.pmt.zst"]
     assert taken("app.pmt")[0] == ["app.pmt", "app.1.pmt.zst"]
+
+
+@pytest.mark.interpreters("one")
+@pytest.mark.parametrize("command", ["crew", "shell"])
+def test_the_newest_run_is_taken_whole(folder: Path, a_python: Python, command: str) -> None:
+    """Without a name: its first log, and with it the others, also where a shell has none."""
+    tool("run", "-o", "old.pmt", a_python.path, "crew.py")
+    script = f"{a_python.path} -c 1; {a_python.path} -c 2; true"
+    argv = [a_python.path, "crew.py", "child"] if command == "crew" else ["sh", "-c", script]
+    tool("run", "-o", "new.pmt", "--", *argv)
+    outcome = tool("stats", "--json")
+    assert [log["log"] for log in json.loads(outcome.out)] == names("new", 1)
+    assert outcome.err.endswith(said(2, "new.pmt", "new.1.pmt"))

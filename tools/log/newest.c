@@ -17,6 +17,7 @@ struct candidate {
 	const char *path; /* NULL: not a log */
 	struct pmt_header header;
 	char *parent; /* the name of the parent's log without its folder; NULL: none */
+	char *run;    /* which `pymemtrace run`; NULL: none */
 };
 
 static const char *base_name(const char *path)
@@ -26,17 +27,27 @@ static const char *base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-static char *parent_name(const struct pmt_header *header)
+/* A copy of a text of HEADER; NULL: it has none. */
+static char *copy_text(const struct pmt_header *header, unsigned key)
 {
 	const char *text;
-	const long size = pmt_header_get_text(header, PMT_TEXT_PARENT_LOG, &text);
+	const long size = pmt_header_get_text(header, key, &text);
 
 	if (size <= 0)
 		return NULL;
-	char *path = strndup(text, (size_t)size);
+	char *copy = strndup(text, (size_t)size);
+
+	if (copy == NULL)
+		die(EXIT_DATA, "out of memory");
+	return copy;
+}
+
+static char *parent_name(const struct pmt_header *header)
+{
+	char *path = copy_text(header, PMT_TEXT_PARENT_LOG);
 
 	if (path == NULL)
-		die(EXIT_DATA, "out of memory");
+		return NULL;
 	const char *base = base_name(path);
 
 	memmove(path, base, strlen(base) + 1);
@@ -58,6 +69,7 @@ static void read_candidate(struct candidate *candidate, const char *path)
 		candidate->path = path;
 		candidate->header = head.header;
 		candidate->parent = parent_name(&head.header);
+		candidate->run = copy_text(&head.header, PMT_TEXT_RUN);
 	}
 	source_close(source);
 }
@@ -73,13 +85,10 @@ static bool is_named(const char *path, const char *name)
 }
 
 /* Whether both are processes of one `pymemtrace run`. */
-static bool is_same_run(const struct pmt_header *a, const struct pmt_header *b)
+static bool is_same_run(const struct candidate *a, const struct candidate *b)
 {
-	const char *x, *y;
-	const long m = pmt_header_get_text(a, PMT_TEXT_RUN, &x);
-	const long n = pmt_header_get_text(b, PMT_TEXT_RUN, &y);
-
-	return m > 0 && m == n && memcmp(x, y, (size_t)m) == 0 && a->pid != b->pid;
+	return a->run != NULL && b->run != NULL && strcmp(a->run, b->run) == 0 &&
+	       a->header.pid != b->header.pid;
 }
 
 /* Or one that came before it in the same run: a shell has no log that could be its parent. */
@@ -89,7 +98,7 @@ static bool is_parent(const struct candidate *child, const struct candidate *par
 
 	if (child == parent || parent->path == NULL)
 		return false;
-	if (is_same_run(c, p) && p->start_realtime_ns < c->start_realtime_ns)
+	if (is_same_run(child, parent) && p->start_realtime_ns < c->start_realtime_ns)
 		return true;
 	return child->parent != NULL && is_named(parent->path, child->parent) && p->pid != c->pid &&
 	       p->start_realtime_ns <= c->start_realtime_ns;
@@ -125,8 +134,10 @@ const char *newest_log(char *const *paths, size_t count)
 	const struct candidate *newest = find_newest(all, count);
 	const char *path = newest != NULL ? newest->path : NULL;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		free(all[i].parent);
+		free(all[i].run);
+	}
 	free(all);
 	return path;
 }
