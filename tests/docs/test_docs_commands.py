@@ -23,6 +23,8 @@ ELSEWHERE = {
     **{f"docs/{name}.md": "tests/python/test_docs_tools.py" for name in
        ("cPyMemTrace", "debug_malloc_stats", "process", "process_tree", "python", "redirect_stdout",
         "trace_malloc", "tracker", "util")},
+    **{f"docs/{name}.md": "tests/python/test_docs_guides.py" for name in
+       ("coming-from", "guide-leaks")},
 }  # fmt: skip
 
 # What no test runs word for word: the page, the beginning of the command, and why.
