@@ -47,10 +47,34 @@ static struct {
 /* Set in the thread that looks whether a block of a domain comes by, and taken off when one does. */
 static __thread int looking __attribute__((tls_model("initial-exec")));
 
-/* The C library's malloc has the size of a block in front of it, with bits of another meaning. */
+/*
+ * The C library's malloc has the size of a block in front of it, and in its lowest bits whether the
+ * block is a mapping of its own, and whether it lies in an arena of another thread's than the first.
+ */
 #define CHUNK_HEAD 16
-#define CHUNK_BITS 7
+#define CHUNK_MAPPED 2U
+#define CHUNK_IN_OTHER_ARENA 4U
+#define CHUNK_BITS 7U
 #define CHUNK_PAGE 4096 /* no system has smaller ones */
+
+static inline size_t chunk_head(const void *block)
+{
+	size_t head;
+
+	memcpy(&head, (const char *)block - sizeof(head), sizeof(head));
+	return head;
+}
+
+/*
+ * May the C library give memory back when it frees BLOCK? Of other blocks than these it is the end
+ * of its heap that moves, and events look at that.
+ */
+static inline int is_given_back(const void *block)
+{
+	const size_t head = chunk_head(block);
+
+	return (head & (CHUNK_MAPPED | CHUNK_IN_OTHER_ARENA)) != 0 && head >= RSS_LARGE_BLOCK;
+}
 
 /* --- our functions --- */
 
@@ -59,7 +83,7 @@ static inline int is_told(const struct domain *d, void *block)
 {
 	return block != NULL &&
 	       (atomic_load_explicit(&d->telling, memory_order_relaxed) != TELL_LARGE ||
-		rss_is_large(block));
+		is_given_back(block));
 }
 
 static void tell(void)
@@ -168,7 +192,7 @@ static int has_chunks(const struct pymem_allocator *a)
 	size_t head = 0;
 
 	if (block != NULL)
-		memcpy(&head, block - sizeof(head), sizeof(head));
+		head = chunk_head(block);
 	a->free(a->ctx, p);
 	a->free(a->ctx, q);
 	head &= ~(size_t)CHUNK_BITS;
@@ -189,7 +213,7 @@ static enum telling choose_telling(unsigned domain, struct pymem_allocator a)
 	pyfrees.raw_free = NULL;
 	if (a.ctx != NULL || !is_python(a.free))
 		return TELL_ALL;
-	if (rss_shared.block_size == NULL || !has_chunks(&a))
+	if (!has_chunks(&a))
 		return TELL_NONE;
 	pyfrees.raw_free = a.free;
 	return TELL_LARGE;
