@@ -169,6 +169,12 @@ static void wrap_domain(unsigned domain)
 			     : " is wrapped again, another one had taken its place");
 }
 
+void pymem_look_below(struct pymem_allocator *allocator)
+{
+	while (allocator->malloc == wrap_malloc)
+		*allocator = ((const struct layer *)allocator->ctx)->below;
+}
+
 int pymem_start(void)
 {
 	if (python.get_allocator == NULL)

@@ -17,4 +17,8 @@ int pymem_start(void);
  */
 void pymem_check(void);
 
+struct pymem_allocator;
+/* If ALLOCATOR is one of these wrappers it becomes what is below. */
+void pymem_look_below(struct pymem_allocator *allocator);
+
 #endif

@@ -72,7 +72,9 @@ static void last_free(void *ctx, void *block)
 	(void)ctx;
 	if (block != NULL && block == audit.entry) {
 		audit.entry = NULL;
-		audit.first.free(audit.first.ctx, block);
+		/* The interpreter's own wrappers (tracemalloc) may have ended: theirs stays. */
+		if (audit.first.ctx == NULL)
+			audit.first.free(audit.first.ctx, block);
 		return;
 	}
 	audit.last.free(audit.last.ctx, block);

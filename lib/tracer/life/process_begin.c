@@ -13,6 +13,7 @@
 #include "objects.h"
 #include "options.h"
 #include "process_log.h"
+#include "pyfrees.h"
 #include "pymem.h"
 #include "python.h"
 #include "rss.h"
@@ -57,6 +58,13 @@ static int set_options(const char *const *settings, struct text *problem)
 	return check_words(asked, problem);
 }
 
+/* Hooks tell of them in a process that the library was preloaded into. */
+static void hear_frees(void)
+{
+	if (tracing_shared.late && process.rss_started)
+		pyfrees_start();
+}
+
 int process_begin(const char *const *settings, struct text *problem)
 {
 	const int mode = atomic_load(&tracing_shared.mode);
@@ -86,6 +94,7 @@ int process_begin(const char *const *settings, struct text *problem)
 		text_add(problem, "the log cannot be written");
 		return -1;
 	}
+	hear_frees();
 	if (tracing_wants(PMT_TRACED_PYMEM))
 		pymem_check();
 	(void)audit_start();
@@ -102,6 +111,7 @@ void process_end(void)
 	objects_end();
 	census_at_end();
 	process_close_log(1, 1);
+	pyfrees_stop();
 	logfile_let_go();
 }
 
@@ -126,6 +136,7 @@ int process_change(const char *setting, struct text *problem)
 	if (!process.rss_started && (tracing_shared.options.trace & events) != 0) {
 		process.rss_started = 1;
 		(void)rss_start((unsigned)tracing_shared.options.rss);
+		hear_frees();
 	}
 	tracing_shared.traced = tracing_shared.options.trace;
 	events_change();

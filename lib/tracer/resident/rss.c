@@ -317,8 +317,9 @@ unsigned rss_start(unsigned mode)
 	if (!rss.looked_up)
 		look_up();
 	rss_shared.counts = rss.mode == PMT_RSS_FAULTS;
-	rss_shared.heap_end = rss_shared.counts ? rss.heap_end : &still;
-	rss_shared.block_size = rss_shared.counts ? rss.block_size : NULL;
+	rss_shared.hears_frees = rss.mode == PMT_RSS_FAULTS || rss.mode == PMT_RSS_SLICE;
+	rss_shared.heap_end = rss_shared.hears_frees ? rss.heap_end : &still;
+	rss_shared.block_size = rss_shared.hears_frees ? rss.block_size : NULL;
 	/* Nothing that was read before is good. */
 	if (rss.mode == PMT_RSS_OFF)
 		atomic_store(&rss_shared.value, 0);
@@ -346,6 +347,7 @@ void rss_reset(void)
 	rss.opened = 0;
 	rss.mode = PMT_RSS_OFF;
 	rss_shared.counts = 0;
+	rss_shared.hears_frees = 0;
 	rss_shared.block_size = NULL;
 	rss.idle = IDLE_TICKS;
 	rss_tick_stop();

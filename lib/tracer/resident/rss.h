@@ -5,8 +5,9 @@
  * A value is read from /proc/self/statm, shared by all threads, and good until one of these moves:
  *
  *	the thread's counter of page faults	memory came (faults.h; mode FAULTS)
- *	the end of malloc's heap		memory came or went (mode FAULTS)
- *	the epoch				the hooks saw memory go (mode FAULTS),
+ *	the end of malloc's heap		memory came or went
+ *	the epoch				memory went, as the hooks saw, or Python's
+ *						allocators where there are none (pyfrees.h),
  *						or a millisecond is over
  *
  * The sampler's thread moves the epoch while events happen, every RSS_AGE_NS and now and then, on a
@@ -37,7 +38,8 @@ struct rss_shared {
 	const volatile uint64_t *heap_end; /* never NULL */
 	/* What the hooks of free() ask a block's size by; NULL: they need not. */
 	size_t (*block_size)(void *block);
-	int counts; /* mode FAULTS */
+	int counts;	 /* mode FAULTS */
+	int hears_frees; /* rss_gave_back() moves the epoch: modes FAULTS and SLICE */
 };
 
 extern struct rss_shared rss_shared;
@@ -85,7 +87,7 @@ int rss_first_line(struct thread *t, uint32_t code, uint32_t line);
 /* Memory has been given back to the system, or may have been. Any thread, any time. */
 static inline void rss_gave_back(void)
 {
-	if (rss_shared.counts)
+	if (rss_shared.hears_frees)
 		atomic_fetch_add_explicit(&rss_shared.epoch, 1, memory_order_release);
 }
 
