@@ -314,6 +314,12 @@ static int cut_at_time(struct moments *moments)
 	return 0;
 }
 
+/* Before such a mark the tracer does not see to it that all live blocks get records. */
+static bool is_of_context(const char *label)
+{
+	return strncmp(label, PMT_MARK_OF_CONTEXT, strlen(PMT_MARK_OF_CONTEXT)) == 0;
+}
+
 static void take(struct choice *choice, const struct scan *scan)
 {
 	const uint64_t time_ns = common(scan->log, scan->found_ns);
@@ -324,7 +330,9 @@ static void take(struct choice *choice, const struct scan *scan)
 				  .log = scan->number,
 				  .time_ns = time_ns,
 				  .number = scan->found_number,
-				  .late_order = scan->found_order};
+				  .late_order = is_of_context(scan->moments->moment.label)
+							? 0
+							: scan->found_order};
 }
 
 /* --at end: each log for itself. */

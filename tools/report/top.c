@@ -353,7 +353,7 @@ static void begin(const struct top *top, struct replay *replay, const struct mom
 						      : UINT32_MAX);
 	replay->until_ns = log->until_ns;
 	replay->until_number = log->until_number;
-	replay->late_order = log->late_order;
+	replay->late_order = replay->folded_log ? log->late_order : 0;
 }
 
 /* What is to be said of the moment in this log. */
@@ -375,7 +375,19 @@ static void note_moment(struct top *top, const struct replay *replay)
 				    replay->memory.rss_bytes};
 }
 
-static void note_log(struct top *top, const struct reader *reader)
+/*
+ * Whether the moment lacks blocks that threads held back. At the very end of a log none do, and of a
+ * mark, and of the end of the program's code, the log tells which ones were held back.
+ */
+static bool lacks_late(const struct top *top, const struct moments_log *log)
+{
+	const bool to_the_end = !top->moments->single_pass && log->until_ns == UINT64_MAX &&
+				log->until_number == UINT64_MAX;
+
+	return top->options.what == TOP_AT_MOMENT && !to_the_end && log->late_order == 0;
+}
+
+static void note_log(struct top *top, const struct reader *reader, const struct moments_log *log)
 {
 	char stopped[REPORT_STATE];
 
@@ -390,7 +402,8 @@ static void note_log(struct top *top, const struct reader *reader)
 	}
 	if (report_dropped_seconds(reader) > top->dropped_seconds)
 		top->dropped_seconds = report_dropped_seconds(reader);
-	top->held_bytes += reader_held_bytes(reader);
+	if (lacks_late(top, log))
+		top->held_bytes += reader_held_bytes(reader);
 }
 
 int top_add(struct top *top, const struct moments *moments, size_t number)
@@ -419,7 +432,7 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	if (top->options.by == TOP_BY_TYPE)
 		status = take_census(top, reader, &census, replay.last_ns);
 	if (alive) {
-		note_log(top, reader);
+		note_log(top, reader, log);
 		add_all(top, reader, &replay);
 		if (result == 0 && lacks_blocks(top, reader, &replay)) {
 			top->lacking++;
@@ -552,19 +565,4 @@ bool top_row_frame(const struct top *top, const struct top_row *row, struct fram
 	else if (top->options.by == TOP_BY_STACK)
 		*frame = (struct frame){.file = top->no_frame, .function = top->no_frame};
 	return frame->file != 0;
-}
-
-bool top_reads_all(const struct top *top)
-{
-	const enum moment_kind kind = top->options.moment.kind;
-	const bool ends = kind == MOMENT_EXIT || kind == MOMENT_END;
-
-	for (size_t i = 0; i < top->moments->count; i++) {
-		const struct moments_log *log = &top->moments->logs[i];
-
-		if (log->alive && log->late_order == 0 &&
-		    !(ends && log->until_number == UINT64_MAX))
-			return false;
-	}
-	return true;
 }

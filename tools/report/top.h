@@ -131,11 +131,6 @@ int top_add(struct top *top, const struct moments *moments, size_t number);
  */
 void top_finish(struct top *top);
 
-/*
- * Whether all blocks of the moment are counted. At the very end of a log no thread holds blocks back;
- * of a mark, and of the end of the program's code, the log tells which ones were held back.
- */
-bool top_reads_all(const struct top *top);
 /* A row's process, or NULL where rows are not of one; and its thread, or NULL. */
 const struct top_process *top_row_process(const struct top *top, const struct top_row *row);
 const struct thread *top_row_thread(const struct top *top, const struct top_row *row);
