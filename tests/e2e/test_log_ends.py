@@ -44,7 +44,9 @@ def test_every_report_says_first_that_tracing_stopped(
     second = tool("stats", log).out.decode().splitlines()[1]
     assert second.startswith("  tracing stopped after ") and STOPPED in second
     assert tool("text", log).out.decode().splitlines()[0].startswith("# tracing stopped after ")
-    for command in (["top", "--json"], ["stats", "--json"], ["json"], ["calls"]):
+    others = "json;calls;calls --json;objects;objects --json;objects --live;lines;text --style classic"
+    others += f";top --json;stats --json;top --by type;gnuplot -o {small_disk.parent / 'plots'}"
+    for command in map(str.split, others.split(";")):
         said = tool(*command, log, status=None).err.decode().splitlines()[0]
         assert "tracing stopped after " in said and STOPPED in said, command
     notes = tool("stats", log).out.decode()

@@ -69,8 +69,8 @@ def compare(program: str, log: Path, update: bool) -> list[str]:
     difference = list(difflib.unified_diff(wanted.splitlines(), got.splitlines(), lineterm=""))
     problem = json_problem(program, log, got)
     good = log.stem.startswith("good-")
-    if good != got.endswith("--- exit status 0\n"):
-        difference.append("the name of the log says otherwise about the exit status")
+    if good != got.endswith("--- stderr\n--- exit status 0\n"):
+        difference.append("the name of the log says otherwise about messages and the exit status")
     return difference + ([problem] if problem else [])
 
 

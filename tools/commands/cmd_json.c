@@ -247,9 +247,9 @@ static int print_log(const char *path)
 	print_end(reader);
 	progress_end();
 	stack_filter_fini(&printer.filter);
-	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
+	damage_warn(reader);
 	reader_close(reader);
-	return rc;
+	return rc == 0 ? EXIT_OK : EXIT_DATA;
 }
 
 static int run(int count, char **operands)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "lacking.h"
 #include "newest.h"
 
 static void add(struct inputs *inputs, char *path)
@@ -161,6 +162,7 @@ int inputs_init(struct inputs *inputs, int count, char **operands)
 
 void inputs_fini(struct inputs *inputs)
 {
+	lacking_say(inputs->count);
 	for (size_t i = 0; i < inputs->count; i++)
 		free(inputs->paths[i]);
 	free(inputs->paths);
@@ -174,9 +176,10 @@ int inputs_each(int count, char **operands, int (*visit)(const char *path))
 
 	if (status != EXIT_OK)
 		return status;
+	status = EXIT_DATA;
 	for (size_t i = 0; i < inputs.count; i++)
-		if (visit(inputs.paths[i]) != EXIT_OK)
-			status = EXIT_DATA;
+		if (visit(inputs.paths[i]) == EXIT_OK)
+			status = EXIT_OK;
 	inputs_fini(&inputs);
 	return status;
 }

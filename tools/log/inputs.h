@@ -27,10 +27,11 @@ enum inputs_kind {
 int inputs_init(struct inputs *inputs, int count, char **operands);
 /* The same; a folder stands for files of KIND only, and without an operand there is no log. */
 int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, char **operands);
+/* Also say what some of the logs lack (lacking.h). */
 void inputs_fini(struct inputs *inputs);
 /*
- * VISIT each log that the operands name. Returns EXIT_OK, what inputs_init() said, or EXIT_DATA
- * when a visit did not return EXIT_OK; the others are visited all the same.
+ * VISIT each log that the operands name. Returns what inputs_init() said; EXIT_DATA when no visit
+ * returned EXIT_OK, so that nothing could be reported; else EXIT_OK.
  */
 int inputs_each(int count, char **operands, int (*visit)(const char *path));
 
