@@ -32,8 +32,6 @@ def name_of(log: Path) -> str:
 
 def report(program: str, log: Path) -> str:
     out, err, status = run(program, "text", "--stacks", "--definitions", log.name)
-    # Another process may have that number on this machine, and may be none that can be looked at.
-    out = out.replace("killed, or is still running", "killed (no process 1234 writes it any more)")
     return f"{out}--- stderr\n{err}--- exit status {status}\n"
 
 

@@ -118,6 +118,7 @@ static void print_header(const struct reader *reader)
 	print_text(reader, PMT_TEXT_PYTHON, "python");
 	print_text(reader, PMT_TEXT_SYSTEM, "system");
 	print_text(reader, PMT_TEXT_TRACER, "tracer");
+	print_text(reader, PMT_TEXT_WHERE, "where");
 	print_text(reader, PMT_TEXT_OPTIONS, "options");
 	print_text(reader, PMT_TEXT_PARENT_LOG, "parent log");
 	print_text(reader, PMT_TEXT_RSS, "rss at events");
