@@ -26,6 +26,7 @@ FLOORS = {
     "tools": [
         "base",
         "log",
+        "inputs",
         "replay",
         "python",
         "report",

@@ -28,6 +28,12 @@
 #define PMT_CHUNK_BYTES_MIN 32768U
 #define PMT_CHUNK_BYTES_MAX 16777216U
 
+/*
+ * Marks that the package makes for its contexts begin so. There may be many, and no report looks at
+ * their moments: what threads hold back then gets no records because of them.
+ */
+#define PMT_MARK_OF_CONTEXT "pymemtrace:"
+
 /* Incompatible features: a reader must know them. */
 #define PMT_FEATURE_FOLDED 1ULL	  /* fold.h; without it there are no fold chunks */
 #define PMT_FEATURE_RECYCLED 2ULL /* totals.h; without it no place is used again */

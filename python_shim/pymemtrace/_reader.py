@@ -171,8 +171,8 @@ class Log:
         return json.loads(answer.stdout)
 
     def _judge(self, status: int, messages: bytes, has_output: bool) -> None:
-        """Does nothing if all is well, warns if a part was read, raises if nothing was."""
-        if status == 0:
+        """Does nothing if all is well, warns of what the program warns of, raises if nothing was read."""
+        if status == 0 and not messages:
             return
         lines = messages.decode(errors="replace").splitlines()
         text = "; ".join(re.sub("^pymemtrace: ", "", line) for line in lines)

@@ -21,6 +21,7 @@
  *	census NUMBER MOMENT LABEL | live NUMBER ADDR:TYPE... | packed NUMBER ADDR COUNT BYTES
  *	type ID KIND COUNT MODULE:NAME
  *	mark TEXT | process NUMBER VALUE | lost COUNT | notice WHAT TEXT
+ *	where TEXT		where the process id is valid
  *	rssmode TEXT		how the resident set at events is known
  *	slot N			the slot of the threads and events that follow; 1 at first
  *	order N			the order number from here on, in this slot
@@ -196,6 +197,8 @@ static int text_line(const char *key, char *rest)
 		rest = read_numbers(rest, 1, n);
 		unescape(rest);
 		log_thread_name(log_writer, slot, (uint32_t)n[0], rest);
+	} else if (strcmp(key, "where") == 0) {
+		logwriter_text(log_writer, PMT_TEXT_WHERE, rest, unescape(rest));
 	} else if (strcmp(key, "rssmode") == 0) {
 		logwriter_text(log_writer, PMT_TEXT_RSS, rest, unescape(rest));
 	} else if (strcmp(key, "notice") == 0) {

@@ -124,7 +124,7 @@ def test_cut_off(tmp_path: Path) -> None:
     for part in (0.5, 0.9, 1.0):
         os.truncate(packed, int(size * part) - 1)
         status, out, errors = run(tmp_path, "text", packed.name)
-        assert status == 1 and "the file is cut off" in errors
+        assert status == 0 and "warning: made.pmt.zst: the file is cut off" in errors
         events = [line for line in out.splitlines() if not line.startswith("#")]
         # stacks may be unknown: their definitions come in other chunks
         assert len(whole) * (part - 0.2) < len(events) <= len(whole)

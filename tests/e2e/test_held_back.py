@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Dict, Tuple
+
 import pytest
 
-from harness import TARGETS, Python, Run, Tracer, tool
+from harness import TARGETS, Log, Python, Run, Tracer, marks, tool
 
 FOLDED = {"TRACE": "malloc,mmap,pymem,rss", "FOLD": "on"}
 THREADS, OBJECTS, BUFFERS, BUFFER = 6, 70, 15, 1_721
@@ -61,6 +63,41 @@ def test_a_report_counts_what_other_threads_hold(
         assert THREADS * OBJECTS <= dropped < THREADS * (OBJECTS + 5)
     text = tool("top", "--at", moment, run.log.path).out.decode()
     assert "more were in short-lived blocks" not in text
+
+
+def made_by_threads(log: Log, *options: str) -> Dict[str, Tuple[int, int]]:
+    """Blocks and bytes of the lines in which the threads make their objects and buffers."""
+    names = {line: name for name, line in marks("held_back.py").items()}
+    found = {name: (0, 0) for name in names.values()}
+    for row in log.top(*options):
+        if row["file"].endswith("held_back.py") and row["line"] in names:
+            count, size = found[names[row["line"]]]
+            found[names[row["line"]]] = count + row["count"], size + row["bytes"]
+    return found
+
+
+@pytest.mark.interpreters("3.12")
+@pytest.mark.parametrize("moment", ("mark:now", "end"))
+@pytest.mark.parametrize("how", ("waiting", "ended", "busy"))
+def test_a_report_says_the_same_as_of_a_log_with_all_events(
+    tracer: Tracer, python: Python, how: str, moment: str
+) -> None:
+    answers = []
+    for fold in ("off", "on"):
+        options = {**FOLDED, "FOLD": fold}
+        run = tracer.python(python, "held_back.py", how, moment.split(":")[0], options=options)
+        answers.append(made_by_threads(run.log, "--at", moment))
+    assert answers[1] == answers[0]
+
+
+def test_statistics_of_the_end_have_what_other_threads_hold(tracer: Tracer, python: Python) -> None:
+    """The blocks that `stats` has at the end are those of `top`."""
+    log = tracer.python(python, "held_back.py", "waiting", "return", options=FOLDED).log
+    rows = log.top("--at", "end")
+    live = log.stats["live_at_end"]
+    assert live["bytes"] == sum(row["bytes"] for row in rows)
+    assert live["count"] == sum(row["count"] for row in rows)
+    assert made_by_threads(log, "--at", "end")["Kept"][0] >= THREADS * OBJECTS
 
 
 def buffers(tracer: Tracer, python: Python, moment: str) -> int:

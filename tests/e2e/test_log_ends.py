@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
-from harness import LIBRARY, Python, Tracer, clean_env, need, need_root, tool
+from harness import LIBRARY, Log, Python, Tracer, clean_env, need, need_root, tool
 
 pytestmark = pytest.mark.python
 
@@ -44,7 +47,9 @@ def test_every_report_says_first_that_tracing_stopped(
     second = tool("stats", log).out.decode().splitlines()[1]
     assert second.startswith("  tracing stopped after ") and STOPPED in second
     assert tool("text", log).out.decode().splitlines()[0].startswith("# tracing stopped after ")
-    for command in (["top", "--json"], ["stats", "--json"], ["json"], ["calls"]):
+    others = "json;calls;calls --json;objects;objects --json;objects --live;lines;text --style classic"
+    others += f";top --json;stats --json;top --by type;gnuplot -o {small_disk.parent / 'plots'}"
+    for command in map(str.split, others.split(";")):
         said = tool(*command, log, status=None).err.decode().splitlines()[0]
         assert "tracing stopped after " in said and STOPPED in said, command
     notes = tool("stats", log).out.decode()
@@ -67,6 +72,68 @@ def test_a_process_that_still_runs(a_python: Python, tmp_path: Path) -> None:
         child.wait()
     assert f"(no process {child.pid} writes it any more)".encode() in tool("stats", log).out
     assert b"the process was killed" in tool("stats", log).out
+
+
+RUNS = "print('x', flush=True); import time; time.sleep(600)"
+
+
+def test_a_copy_of_the_log_of_a_process_that_still_runs(a_python: Python, tmp_path: Path) -> None:
+    """Also compressed: the process is looked up, not who has the file."""
+    log, copy = tmp_path / "a.pmt", tmp_path / "b.pmt"
+    with start(a_python, RUNS, log) as child:
+        assert child.stdout and child.stdout.readline() == b"x\n"
+        shutil.copy(log, copy)
+        tool("compress", copy)
+        for path in (copy, tmp_path / "b.pmt.zst"):
+            assert b"the process is still running" in tool("stats", path).out
+        child.kill()
+        child.wait()
+    for path in (copy, tmp_path / "b.pmt.zst"):
+        assert b"the process was killed (no process " in tool("stats", path).out
+
+
+def test_a_process_in_a_container(a_python: Python, tmp_path: Path) -> None:
+    """Its number is not valid outside: whoever maps the log is the one."""
+    need_root()
+    need(not a_python.root, "started without the harness")
+    log = tmp_path / "a.pmt"
+    env = {**clean_env(), "PYMEMTRACE_OUTPUT": str(log)}
+    inner = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    inner += ["env", f"LD_PRELOAD={LIBRARY}", a_python.path, "-c", RUNS]
+    with subprocess.Popen(inner, env=env, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        line = child.stdout.readline()
+        if line != b"x\n":
+            pytest.skip("no name space of processes can be made")
+        assert Log(log).header["pid"] == 1
+        assert b"the process is still running" in tool("stats", log).out
+        child.kill()
+        child.wait()
+    said = tool("stats", log).out
+    assert b"the process was killed, or is still running in another container" in said
+
+
+def test_a_process_of_the_same_number_that_began_later(a_python: Python, tmp_path: Path) -> None:
+    need(not a_python.root, "started without the harness")
+    log = tmp_path / "a.pmt"
+    numbered = Path("/proc/sys/kernel/ns_last_pid")
+    if not os.access(numbered, os.W_OK):
+        pytest.skip("numbers of processes cannot be chosen")
+    with start(a_python, RUNS, log) as child:
+        assert child.stdout and child.stdout.readline() == b"x\n"
+        child.kill()
+        child.wait()
+    time.sleep(1.2)  # starts are compared to a second
+    for _ in range(20):
+        numbered.write_text(str(child.pid - 1))
+        with subprocess.Popen(["sleep", "600"]) as other:
+            said = tool("stats", log).out
+            other.kill()
+        if other.pid == child.pid:
+            break
+    else:
+        pytest.skip("others took the number")
+    assert b"the process was killed (no process " in said
 
 
 def test_the_interpreter_had_ended(a_python: Python, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ del late
     ]
     assert [m["text"] for m in log.of("mark")] == ["one", "two", "café \x1b[31m"]
     failed = tool("top", "--by", "type", "--census", "three", log.path, status=1)
-    assert b"no snapshot 'three'" in failed.err
+    assert b"'three' are in this log" in failed.err
     text = tool("top", "--by", "type", "--census", "3", log.path).text
     assert "\x1b" not in text and "caf" in text
 

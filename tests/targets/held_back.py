@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Threads hold objects and buffers, in different ways, while the main thread asks for a moment.
 
-held_back.py HOW MOMENT: HOW is what the threads do meanwhile, MOMENT `end`, `snapshot` or `mark`.
+held_back.py HOW MOMENT: HOW is what the threads do meanwhile, MOMENT `end`, `return`, `snapshot` or `mark`.
 """
 
 import ctypes
@@ -38,9 +38,9 @@ def ask(moment: str) -> None:
 
 
 def work(how: str, ready: threading.Semaphore, go: threading.Event, keep: list) -> None:
-    dropped = [Dropped() for _ in range(OBJECTS)]
-    mine = [Kept() for _ in range(OBJECTS)]
-    mine += [Buffer(bytes(BUFFER)) for _ in range(BUFFERS)]
+    dropped = [Dropped() for _ in range(OBJECTS)]  # line: Dropped
+    mine = [Kept() for _ in range(OBJECTS)]  # line: Kept
+    mine += [Buffer(bytes(BUFFER)) for _ in range(BUFFERS)]  # line: Buffer
     keep.append(mine)
     if how == "ended":
         dropped.clear()
@@ -77,6 +77,8 @@ def main(how: str, moment: str) -> None:
             thread.join()
     if moment == "end":
         os._exit(0)
+    if moment == "return":
+        return
     ask(moment)
     gone.append(True)
     go.set()

@@ -36,9 +36,10 @@ static int run(int count, char **operands)
 	if (status != EXIT_OK)
 		return status;
 	calls_init(&calls, &settings);
+	status = EXIT_DATA;
 	for (size_t i = 0; i < inputs.count; i++)
-		if (calls_add(&calls, inputs.paths[i]) != EXIT_OK)
-			status = EXIT_DATA;
+		if (calls_add(&calls, inputs.paths[i]) == EXIT_OK)
+			status = EXIT_OK;
 	if (as_json && calls.process_count != 0)
 		calls_print_json(&calls);
 	else if (calls.process_count != 0)

@@ -185,8 +185,8 @@ static int run_gnuplot(const char *name)
 	return 0;
 }
 
-/* Returns the exit status. */
-static int run_file(const char *path, const char *name)
+/* Returns the exit status; EXIT_DATA after a log that could not be read is no FAILURE. */
+static int run_file(const char *path, const char *name, bool *failure)
 {
 	struct drawing drawing = {
 		.kind = picture_kind(path),
@@ -196,10 +196,9 @@ static int run_file(const char *path, const char *name)
 
 	if (drawing.picture == NULL)
 		return status;
-	if (write_files(&drawing, name) != 0)
-		status = EXIT_DATA;
-	else if (render != RENDER_NONE && run_gnuplot(name) != 0)
-		status = EXIT_DATA;
+	if (write_files(&drawing, name) != 0 ||
+	    (render != RENDER_NONE && run_gnuplot(name) != 0))
+		*failure = true;
 	else
 		printf("%s\n",
 		       file_path(name, render == RENDER_NONE ? "plt" : drawing.style.format));
@@ -221,6 +220,7 @@ static int run(int count, char **operands)
 {
 	struct inputs inputs;
 	char(*names)[NAME_BYTES];
+	bool failure = false; /* of a file or of gnuplot */
 
 	if (check_options() != 0)
 		return EXIT_USAGE;
@@ -234,12 +234,15 @@ static int run(int count, char **operands)
 		return EXIT_DATA;
 	}
 	names = need_memory(inputs.count * sizeof(*names));
+	status = EXIT_DATA;
 	for (size_t i = 0; i < inputs.count; i++) {
 		make_name(inputs.paths[i], names[i]);
 		make_unique(names, i);
-		if (run_file(inputs.paths[i], names[i]) != EXIT_OK)
-			status = EXIT_DATA;
+		if (run_file(inputs.paths[i], names[i], &failure) == EXIT_OK)
+			status = EXIT_OK;
 	}
+	if (failure)
+		status = EXIT_DATA;
 	free(names);
 	inputs_fini(&inputs);
 	return status;

@@ -117,6 +117,7 @@ static void set_texts(json_t *object, const struct reader *reader)
 	set_text(object, "parent_log", reader, PMT_TEXT_PARENT_LOG);
 	set_text(object, "tracer", reader, PMT_TEXT_TRACER);
 	set_text(object, "system", reader, PMT_TEXT_SYSTEM);
+	set_text(object, "where", reader, PMT_TEXT_WHERE);
 	set_text(object, "options", reader, PMT_TEXT_OPTIONS);
 	set_text(object, "run", reader, PMT_TEXT_RUN);
 	set_text(object, "rss_at_events", reader, PMT_TEXT_RSS);
@@ -248,9 +249,9 @@ static int print_log(const char *path)
 	print_end(reader);
 	progress_end();
 	stack_filter_fini(&printer.filter);
-	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
+	damage_warn(reader);
 	reader_close(reader);
-	return rc;
+	return rc == 0 ? EXIT_OK : EXIT_DATA;
 }
 
 static int run(int count, char **operands)

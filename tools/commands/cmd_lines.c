@@ -29,7 +29,6 @@ static int run(int count, char **operands)
 {
 	struct inputs inputs;
 	struct lines lines;
-	size_t read = 0;
 
 	if (style == STYLE_CLASSIC && (as_json || how.source)) {
 		error("--style=classic goes neither with --json nor with --source");
@@ -40,14 +39,12 @@ static int run(int count, char **operands)
 	if (status != EXIT_OK)
 		return status;
 	lines_init(&lines, &settings);
-	for (size_t i = 0; i < inputs.count; i++) {
-		if (lines_add(&lines, inputs.paths[i]) != EXIT_OK)
-			status = EXIT_DATA;
-		else
-			read++;
-	}
+	status = EXIT_DATA;
+	for (size_t i = 0; i < inputs.count; i++)
+		if (lines_add(&lines, inputs.paths[i]) == EXIT_OK)
+			status = EXIT_OK;
 	lines_finish(&lines);
-	if (read != 0 || lines.count != 0)
+	if (status == EXIT_OK || lines.count != 0)
 		print(&lines);
 	lines_fini(&lines);
 	inputs_fini(&inputs);

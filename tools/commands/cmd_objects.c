@@ -3,6 +3,7 @@
 #include "command.h"
 #include "error.h"
 #include "inputs.h"
+#include "names.h"
 #include "objects_print.h"
 #include "report_options.h"
 
@@ -33,12 +34,30 @@ static int add_log(const struct moments_log *moment, struct objects *objects,
 	return status;
 }
 
-/* A log that could not be opened, or whose process does not live at the moment. */
-static bool is_left_out(const struct moments_log *log, int *status)
+/* A log that ended before the moment. */
+static void warn_if_stopped(const struct moments_log *log)
 {
-	if (!log->readable)
-		*status = EXIT_DATA;
-	return !log->readable || !log->alive;
+	if (log->state == PMT_STATE_STOPPED && !log->alive)
+		error("warning: %s: tracing had stopped before; what happened later is not in the log",
+		      log->path);
+}
+
+/* Read all logs whose process lives at the moment. Returns whether there is something to report. */
+static bool add_logs(const struct moments *moments, struct objects *objects,
+		     struct objects_list *list)
+{
+	bool reported = false;
+
+	for (size_t i = 0; i < moments->count; i++) {
+		const struct moments_log *log = &moments->logs[i];
+
+		if (log->readable && !log->alive) {
+			warn_if_stopped(log);
+			reported = true;
+		} else if (log->readable && add_log(log, objects, list) == EXIT_OK)
+			reported = true;
+	}
+	return reported;
 }
 
 static int run_list(const struct moments *moments)
@@ -47,36 +66,28 @@ static int run_list(const struct moments *moments)
 				    .previous = previous,
 				    .processes = moments->count > 1,
 				    .limit = limit};
-	int status = EXIT_OK;
 
 	objects_list_begin(&list);
-	for (size_t i = 0; i < moments->count; i++)
-		if (is_left_out(&moments->logs[i], &status))
-			continue;
-		else if (add_log(&moments->logs[i], NULL, &list) != EXIT_OK)
-			status = EXIT_DATA;
+	const bool reported = add_logs(moments, NULL, &list);
+
 	objects_list_end(&list);
-	return status;
+	return reported ? EXIT_OK : EXIT_DATA;
 }
 
 static int run_report(const struct moments *moments)
 {
 	struct objects objects;
-	int status = EXIT_OK;
 
 	objects_init(&objects, &settings);
-	for (size_t i = 0; i < moments->count; i++)
-		if (is_left_out(&moments->logs[i], &status))
-			continue;
-		else if (add_log(&moments->logs[i], &objects, NULL) != EXIT_OK)
-			status = EXIT_DATA;
+	const bool reported = add_logs(moments, &objects, NULL);
+
 	objects_finish(&objects);
 	if (as_json && objects.process_count != 0)
 		objects_print_json(&objects, limit == UINT64_MAX ? LIMIT_ROWS : limit);
 	else if (objects.process_count != 0)
 		objects_print(&objects, limit == UINT64_MAX ? LIMIT_ROWS : limit);
 	objects_fini(&objects);
-	return status;
+	return reported ? EXIT_OK : EXIT_DATA;
 }
 
 /* Where most objects were live each log says for itself. */

@@ -49,9 +49,10 @@ static int run(int count, char **operands)
 
 	if (status != EXIT_OK)
 		return status;
+	status = EXIT_DATA;
 	for (size_t i = 0; i < inputs.count; i++)
-		if (run_log(inputs.paths[i], i == 0, json) != EXIT_OK)
-			status = EXIT_DATA;
+		if (run_log(inputs.paths[i], i == 0, json) == EXIT_OK)
+			status = EXIT_OK;
 	if (as_json)
 		print_json(json, inputs.count);
 	inputs_fini(&inputs);

@@ -118,6 +118,7 @@ static void print_header(const struct reader *reader)
 	print_text(reader, PMT_TEXT_PYTHON, "python");
 	print_text(reader, PMT_TEXT_SYSTEM, "system");
 	print_text(reader, PMT_TEXT_TRACER, "tracer");
+	print_text(reader, PMT_TEXT_WHERE, "where");
 	print_text(reader, PMT_TEXT_OPTIONS, "options");
 	print_text(reader, PMT_TEXT_PARENT_LOG, "parent log");
 	print_text(reader, PMT_TEXT_RUN, "run");
@@ -177,12 +178,14 @@ static int print_log(const char *path)
 	if (reader_open(path, &reader) != 0)
 		return EXIT_DATA;
 	progress_begin_output(path);
+	if (opts.style == STYLE_CLASSIC)
+		log_end_warn(reader);
 	rc = opts.style == STYLE_CLASSIC ? classic_print(stdout, reader, &opts.classic)
 					 : print_records(reader);
 	progress_end();
-	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
+	damage_warn(reader);
 	reader_close(reader);
-	return rc;
+	return rc == 0 ? EXIT_OK : EXIT_DATA;
 }
 
 /* Whether something was asked for that only one of the styles has. Returns 0, or -1 after a

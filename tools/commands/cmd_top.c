@@ -48,11 +48,11 @@ static const struct moment *whole_moment(void)
 
 static int add_logs(struct top *top, const struct moments *moments)
 {
-	int status = EXIT_OK;
+	int status = EXIT_DATA;
 
 	for (size_t i = 0; i < moments->count; i++)
-		if (!moments->logs[i].readable || top_add(top, moments, i) != EXIT_OK)
-			status = EXIT_DATA;
+		if (moments->logs[i].readable && top_add(top, moments, i) == EXIT_OK)
+			status = EXIT_OK;
 	return status;
 }
 
@@ -78,6 +78,7 @@ static int run(int count, char **operands)
 		top_print_json(&top, limit);
 	else if (top.process_count != top.lacking)
 		top_print(&top, limit);
+	top_say(&top);
 	top_fini(&top);
 	moments_fini(&moments);
 	inputs_fini(&inputs);

@@ -30,13 +30,11 @@ void damage_describe(const struct reader_damage *d, char text[DAMAGE_TEXT])
 		add(text, d->bytes_lost, "byte lost", "bytes lost");
 }
 
-int damage_status(const struct reader *reader)
+void damage_warn(const struct reader *reader)
 {
 	char text[DAMAGE_TEXT];
 
 	damage_describe(reader_damage(reader), text);
-	if (text[0] == '\0')
-		return EXIT_OK;
-	error("%s: %s", reader_path(reader), text);
-	return EXIT_DATA;
+	if (text[0] != '\0')
+		error("warning: %s: %s", reader_path(reader), text);
 }

@@ -10,9 +10,9 @@
 void damage_describe(const struct reader_damage *damage, char text[DAMAGE_TEXT]);
 
 /*
- * After reader_run(): print one message on stderr if the log is damaged or cut off. Returns the
- * exit status. A log of a killed process is not damaged, and unknown records are not damage.
+ * After reader_run(): print one warning on stderr if the log is damaged or cut off; what could be
+ * read is reported. A log of a killed process is not damaged, and unknown records are not damage.
  */
-int damage_status(const struct reader *reader);
+void damage_warn(const struct reader *reader);
 
 #endif

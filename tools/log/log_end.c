@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "lacking.h"
 #include "names.h"
 
 const char *log_end_stopped(const struct reader *reader, char buffer[LOG_END_TEXT])
@@ -42,6 +43,6 @@ bool log_end_lacks(const struct reader *reader, uint32_t traced, const char *wha
 {
 	if (reader_header(reader)->traced & traced)
 		return false;
-	error("%s: no %s are in this log; trace with --trace %s", reader_path(reader), what, words);
+	lacking_note(reader_path(reader), what, words);
 	return true;
 }

@@ -14,8 +14,8 @@ void log_end_warn(const struct reader *reader);
 
 /*
  * For a report that found none of the events that it is about: whether the log was not traced with
- * any of the words in the bit set TRACED (1 << PMT_TRACED_*). Then says so, as "no WHAT are in this
- * log", and how to trace with WORDS.
+ * any of the words in the bit set TRACED (1 << PMT_TRACED_*). Then notes that it has no WHAT, and how
+ * to trace with WORDS (lacking.h).
  */
 bool log_end_lacks(const struct reader *reader, uint32_t traced, const char *what,
 		   const char *words);

@@ -3,16 +3,19 @@
 #ifndef PMT_TOOLS_WRITER_ALIVE_H
 #define PMT_TOOLS_WRITER_ALIVE_H
 
-#include "log.h"
+#include "reader.h"
 
 enum writer_alive {
-	WRITER_GONE,	/* no process of this number maps the log */
-	WRITER_ALIVE,	/* it runs: it maps the log */
-	WRITER_UNKNOWN, /* there is such a process, but it cannot be looked at */
+	WRITER_GONE,	  /* it has ended */
+	WRITER_ALIVE,	  /* it runs */
+	WRITER_UNKNOWN,	  /* it cannot be looked up */
+	WRITER_ELSEWHERE, /* nor here: another boot, machine or container wrote the log */
 };
 
-/* Look for the process that HEADER names, in /proc: it maps the file at PATH as long as it writes.
+/*
+ * Look the process of an open log up. The header says where its number is valid: in which boot and
+ * in which name space of processes. A process of that number that began later is another one.
  */
-enum writer_alive writer_alive(const struct pmt_header *header, const char *path);
+enum writer_alive writer_alive(const struct reader *reader);
 
 #endif

@@ -518,14 +518,14 @@ int calls_add(struct calls *calls, const char *path)
 	progress_begin(path);
 	rc = calls_read(calls, reader);
 	progress_end();
-	rc = rc == 0 ? damage_status(reader) : EXIT_DATA;
+	damage_warn(reader);
 	if (calls->processes[calls->process_count - 1].seen == 0 &&
 	    log_end_lacks(reader, CALLS_TRACED, "calls", "calls")) {
 		forget_process(calls);
-		rc = EXIT_DATA;
+		rc = -1;
 	}
 	reader_close(reader);
-	return rc;
+	return rc == 0 ? EXIT_OK : EXIT_DATA;
 }
 
 void calls_init(struct calls *calls, const struct calls_options *options)

@@ -89,8 +89,10 @@ struct calls {
 void calls_init(struct calls *calls, const struct calls_options *options);
 void calls_fini(struct calls *calls);
 
-/* Read a log and add it. Returns the exit status, after a message when it is not 0; what could be
- * read is added in any case. */
+/*
+ * Read a log and add it. Returns the exit status: EXIT_DATA after a message, or when the log is
+ * among those that lack the events.
+ */
 int calls_add(struct calls *calls, const char *path);
 /* The same with a log that is open: reads it, and prints nothing. Returns as reader_run(). */
 int calls_read(struct calls *calls, struct reader *reader);

@@ -76,8 +76,8 @@ void lines_init(struct lines *lines, const struct lines_options *options);
 void lines_fini(struct lines *lines);
 
 /*
- * Read a log and add it. Returns the exit status, after a message when it is not 0; what could be
- * read is added in any case.
+ * Read a log and add it. Returns the exit status: EXIT_DATA after a message, or when the log is
+ * among those that lack lines.
  */
 int lines_add(struct lines *lines, const char *path);
 

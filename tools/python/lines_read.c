@@ -359,20 +359,18 @@ static void fini(struct run *run)
 	idmap_fini(&run->known);
 }
 
-/* What is missing for the report. Returns 0, or -1 after a message. */
-static int check(const struct run *run)
+/* Whether there is nothing to report, after a message. */
+static bool is_empty(const struct run *run)
 {
-	const char *path = reader_path(run->reader);
-
-	if (run->seen == 0 &&
-	    log_end_lacks(run->reader, 1U << PMT_TRACED_LINES, "lines of Python", "lines"))
-		return -1;
+	if (run->seen == 0)
+		return log_end_lacks(run->reader, 1U << PMT_TRACED_LINES, "lines of Python",
+				     "lines");
 	if (run->unplaced != 0)
-		return error(
-			"%s: %" PRIu64
-			" executions of lines are left out: what called them is not known without calls and returns; trace with --trace calls,lines and without --rss-trigger",
-			path, run->unplaced);
-	return 0;
+		error("%s%s: %" PRIu64
+		      " executions of lines are left out: what called them is not known without calls and returns; trace with --trace calls,lines and without --rss-trigger",
+		      run->unplaced == run->seen ? "" : "warning: ", reader_path(run->reader),
+		      run->unplaced);
+	return run->unplaced == run->seen;
 }
 
 int lines_add(struct lines *lines, const char *path)
@@ -388,11 +386,10 @@ int lines_add(struct lines *lines, const char *path)
 	const int result = reader_run(run.reader, visit, &run);
 
 	progress_end();
-	int status = result != 0 ? EXIT_DATA : damage_status(run.reader);
+	damage_warn(run.reader);
+	const bool empty = is_empty(&run);
 
-	if (check(&run) != 0)
-		status = EXIT_DATA;
 	fini(&run);
 	reader_close(run.reader);
-	return status;
+	return result != 0 || empty ? EXIT_DATA : EXIT_OK;
 }

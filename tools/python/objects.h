@@ -118,8 +118,8 @@ struct objects_log {
 
 /*
  * Read the log up to the moment of the options. DEATH is called for each wanted object that dies.
- * Returns the exit status, after a message when it is not 0; `reader` is NULL when the log could
- * not be opened or has no objects at all. objects_log_fini() in any case.
+ * Returns the exit status: EXIT_DATA after a message, or when the log lacks objects; then `reader` is
+ * NULL. objects_log_fini() in any case.
  */
 int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 		     const struct objects_options *options, objects_visit death, void *context);

@@ -311,15 +311,14 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 	log->context = context;
 	if (result == 0)
 		result = read_events(log);
-	const int status = result != 0 ? EXIT_DATA : damage_status(log->reader);
-
-	if (log->seen == 0 && options->moment.kind != MOMENT_TIME &&
-	    log_end_lacks(reader, 1U << PMT_TRACED_OBJECTS, "Python objects", "objects")) {
-		reader_close(log->reader);
-		log->reader = NULL;
-		return EXIT_DATA;
-	}
-	return status;
+	damage_warn(log->reader);
+	if (result == 0 &&
+	    (log->seen != 0 || options->moment.kind == MOMENT_TIME ||
+	     !log_end_lacks(reader, 1U << PMT_TRACED_OBJECTS, "Python objects", "objects")))
+		return EXIT_OK;
+	reader_close(log->reader);
+	log->reader = NULL;
+	return EXIT_DATA;
 }
 
 void objects_log_fini(struct objects_log *log)

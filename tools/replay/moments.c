@@ -121,6 +121,19 @@ static uint64_t last_end(const struct moments *moments)
 	return last;
 }
 
+/* Whether tracing had to stop in the log that ends last, at END. */
+static bool last_stopped(const struct moments *moments, uint64_t end)
+{
+	for (size_t i = 0; i < moments->count; i++) {
+		const struct moments_log *log = &moments->logs[i];
+
+		if (log->readable && common(log, log->end_ns) == end &&
+		    log->state == PMT_STATE_STOPPED)
+			return true;
+	}
+	return false;
+}
+
 /* Whether OTHER is of the same process as LOG, which ran another program. */
 static bool goes_on_in(const struct moments_log *log, const struct moments_log *other)
 {
@@ -295,9 +308,11 @@ static int cut_at_time(struct moments *moments)
 	const uint64_t at = first + moments->moment.at_ns;
 
 	if (moments->moment.at_ns > length)
-		return error("--at: %.3f s is after the end: the log%s from 0 to %.3f s",
+		return error("--at: %.3f s is after the end: the log%s from 0 to %.3f s%s",
 			     (double)moments->moment.at_ns / 1e9,
-			     moments->count == 1 ? " goes" : "s go", (double)length / 1e9);
+			     moments->count == 1 ? " goes" : "s go", (double)length / 1e9,
+			     last_stopped(moments, last_end(moments)) ? ", when tracing stopped"
+								      : "");
 	for (size_t i = 0; i < moments->count; i++) {
 		struct moments_log *log = &moments->logs[i];
 
@@ -314,6 +329,12 @@ static int cut_at_time(struct moments *moments)
 	return 0;
 }
 
+/* Before such a mark the tracer does not see to it that all live blocks get records. */
+static bool is_of_context(const char *label)
+{
+	return strncmp(label, PMT_MARK_OF_CONTEXT, strlen(PMT_MARK_OF_CONTEXT)) == 0;
+}
+
 static void take(struct choice *choice, const struct scan *scan)
 {
 	const uint64_t time_ns = common(scan->log, scan->found_ns);
@@ -324,7 +345,9 @@ static void take(struct choice *choice, const struct scan *scan)
 				  .log = scan->number,
 				  .time_ns = time_ns,
 				  .number = scan->found_number,
-				  .late_order = scan->found_order};
+				  .late_order = is_of_context(scan->moments->moment.label)
+							? 0
+							: scan->found_order};
 }
 
 /* --at end: each log for itself. */

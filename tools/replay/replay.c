@@ -137,6 +137,18 @@ static bool is_known(const struct replay *replay, const struct maker *maker,
 			      replay->folded_log && birth->size_bytes <= PMT_FOLD_SIZE_MAX);
 }
 
+/*
+ * The program's own code had ended when the block BIRTH, made before, was still held back. It lived
+ * then, if no free that was waiting then ENDED it.
+ */
+static void add_to_end(struct replay *replay, const struct reader_block *birth, bool ended)
+{
+	if (ended && (int32_t)(replay->early.taken - replay->end_early) <= 0)
+		return;
+	replay->program_end.bytes += birth->size_bytes;
+	replay->program_end.count++;
+}
+
 /* The census has been taken, and the block BIRTH was made before it. */
 static void tell_census(struct replay *replay, const struct reader_block *birth,
 			const struct site *site, bool ended)
@@ -173,6 +185,8 @@ static void add_block(struct replay *replay, const struct maker *maker,
 
 	if (census_wants_late(replay->census, birth->order))
 		tell_census(replay, birth, site, ended);
+	if (birth->order < replay->end_order)
+		add_to_end(replay, birth, ended);
 	if (ended) {
 		*replay_unknown_frees(replay) -= 1;
 		return;
@@ -306,13 +320,17 @@ static void on_folded(struct replay *replay, const struct reader_event *event)
 	replay->events += 2 * total.count;
 }
 
-static void on_life(struct replay *replay, uint64_t what)
+static void on_life(struct replay *replay, const struct reader_event *event)
 {
+	const uint64_t what = event->record.process.what;
+
 	replay->python_ended |= what == PMT_LIFE_PYTHON_END;
 	if (what != PMT_LIFE_PROGRAM_END)
 		return;
 	replay->has_program_end = true;
 	replay->program_end = replay->blocks.live;
+	replay->end_order = replay->folded_log ? event->order : 0;
+	replay->end_early = replay->early.number;
 }
 
 static void add_to_census(struct replay *replay, const struct reader_event *event)
@@ -353,7 +371,7 @@ static void on_other(struct replay *replay, const struct reader_event *event)
 			add_to_census(replay, event);
 		break;
 	case PMT_REC_process:
-		on_life(replay, record->process.what);
+		on_life(replay, event);
 		break;
 	case PMT_REC_lost:
 		replay->lost += record->lost.count;

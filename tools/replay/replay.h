@@ -118,6 +118,8 @@ struct replay {
 	uint64_t blocks_peak_ns;   /* when that was */
 	struct replay_peak memory; /* of the heap and the program's own mappings */
 	struct amount program_end; /* blocks that were live when the program's code had ended */
+	uint64_t end_order;	   /* of that moment; 0: it has not come */
+	uint32_t end_early;	   /* `number` of the frees that waited then */
 	bool python_ended;	   /* the interpreter has, in this log */
 	bool has_program_end;	   /* else that moment is not in the log */
 	uint64_t told_ns;	   /* time of the last account that told what is resident */

@@ -213,11 +213,13 @@ bool report_complete(const struct reader *reader)
 static const char *open_state(const struct reader *reader, bool python_ended,
 			      char buffer[REPORT_STATE])
 {
-	switch (writer_alive(reader_header(reader), reader_path(reader))) {
+	switch (writer_alive(reader)) {
 	case WRITER_ALIVE:
 		return "the log is not complete: the process is still running";
 	case WRITER_UNKNOWN:
 		return "the log is not complete: the process was killed, or is still running";
+	case WRITER_ELSEWHERE:
+		return "the log is not complete: the process was killed, or is still running in another container, boot or machine";
 	default:
 		break;
 	}

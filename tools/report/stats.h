@@ -24,8 +24,8 @@ struct stats {
 
 /*
  * Read a log. Returns the exit status, after a message when it is not 0: then `reader` is NULL when
- * the log could not be opened, else the figures are of what could be read. stats_fini() in any
- * case.
+ * the log could not be opened, else the figures are of what could be read before an I/O error.
+ * stats_fini() in any case.
  */
 int stats_init(struct stats *stats, const char *path);
 void stats_fini(struct stats *stats);

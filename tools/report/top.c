@@ -13,9 +13,11 @@
 #include "census.h"
 #include "damage.h"
 #include "error.h"
+#include "lacking.h"
 #include "log_end.h"
 #include "replay.h"
 #include "report.h"
+#include "top_messages.h"
 
 struct top_part {
 	uint32_t row; /* position plus one */
@@ -222,6 +224,7 @@ static struct top_process *new_process(struct top *top, const struct reader *rea
 {
 	const size_t count = top->process_count + 1;
 	const char *path = reader_path(reader);
+	char stopped[REPORT_STATE];
 	struct top_process *process;
 
 	top->processes = need_resize(top->processes, count * sizeof(*top->processes));
@@ -229,20 +232,9 @@ static struct top_process *new_process(struct top *top, const struct reader *rea
 	memset(process, 0, sizeof(*process));
 	process->path = strcpy(need_memory(strlen(path) + 1), path);
 	process->pid = reader_header(reader)->pid;
+	if (log_end_stopped(reader, stopped) != NULL)
+		process->stopped = strcpy(need_memory(strlen(stopped) + 1), stopped);
 	return process;
-}
-
-/* The end of a log that has none is not the end of the process. */
-static void warn(const struct top *top, const struct reader *reader, bool python_ended)
-{
-	const struct moment *moment = &top->options.moment;
-	char state[REPORT_STATE];
-
-	if (top->options.what == TOP_AT_MOMENT &&
-	    (moment->kind == MOMENT_END || moment->kind == MOMENT_EXIT) &&
-	    reader_header(reader)->live.state != PMT_STATE_STOPPED && !report_complete(reader))
-		error("warning: %s: %s; this is what was live at its last record",
-		      reader_path(reader), report_state(reader, python_ended, state));
 }
 
 /* A log with folding has only counted how soon blocks were freed. */
@@ -288,6 +280,22 @@ static char *name_census(const struct census *census)
 	}
 }
 
+static void note_no_census(struct top *top, const struct reader *reader)
+{
+	char what[160];
+
+	top->lacking++;
+	if (top->options.census == NULL) {
+		log_end_lacks(
+			reader, 0, "Python objects by type",
+			"pymem --types on; of a program that is killed with --census SECONDS, too");
+		return;
+	}
+	snprintf(what, sizeof(what), "snapshots with the label or number '%.100s'",
+		 top->options.census);
+	lacking_note(reader_path(reader), what, NULL);
+}
+
 /* After the replay: what the census says of it. Returns the exit status. */
 static int take_census(struct top *top, const struct reader *reader, struct census *census,
 		       uint64_t last_ns)
@@ -295,14 +303,8 @@ static int take_census(struct top *top, const struct reader *reader, struct cens
 	struct top_process *process = &top->processes[top->process_count - 1];
 
 	census_finish(census);
-	if (!census->found && top->options.census != NULL)
-		error("%s: no snapshot '%s'", reader_path(reader), top->options.census);
-	else if (!census->found)
-		log_end_lacks(
-			reader, 0, "Python objects by type",
-			"pymem --types on; of a program that is killed with --census SECONDS, too");
 	if (!census->found) {
-		top->lacking++;
+		note_no_census(top, reader);
 		return EXIT_DATA;
 	}
 	process->census = name_census(census);
@@ -353,7 +355,7 @@ static void begin(const struct top *top, struct replay *replay, const struct mom
 						      : UINT32_MAX);
 	replay->until_ns = log->until_ns;
 	replay->until_number = log->until_number;
-	replay->late_order = log->late_order;
+	replay->late_order = replay->folded_log ? log->late_order : 0;
 }
 
 /* What is to be said of the moment in this log. */
@@ -375,13 +377,20 @@ static void note_moment(struct top *top, const struct replay *replay)
 				    replay->memory.rss_bytes};
 }
 
-static void note_log(struct top *top, const struct reader *reader)
+/*
+ * Whether the moment lacks blocks that threads held back. At the very end of a log none do, and of a
+ * mark, and of the end of the program's code, the log tells which ones were held back.
+ */
+static bool lacks_late(const struct top *top, const struct moments_log *log)
 {
-	char stopped[REPORT_STATE];
+	const bool to_the_end = !top->moments->single_pass && log->until_ns == UINT64_MAX &&
+				log->until_number == UINT64_MAX;
 
-	if (log_end_stopped(reader, stopped) != NULL)
-		top->processes[top->process_count - 1].stopped =
-			strcpy(need_memory(strlen(stopped) + 1), stopped);
+	return top->options.what == TOP_AT_MOMENT && !to_the_end && log->late_order == 0;
+}
+
+static void note_log(struct top *top, const struct reader *reader, const struct moments_log *log)
+{
 	top->hides_blocks |= report_hides_blocks(reader);
 	top->dropped |= reader_dropped(reader) != NULL;
 	if (reader_dropped(reader) != NULL) {
@@ -390,7 +399,8 @@ static void note_log(struct top *top, const struct reader *reader)
 	}
 	if (report_dropped_seconds(reader) > top->dropped_seconds)
 		top->dropped_seconds = report_dropped_seconds(reader);
-	top->held_bytes += reader_held_bytes(reader);
+	if (lacks_late(top, log))
+		top->held_bytes += reader_held_bytes(reader);
 }
 
 int top_add(struct top *top, const struct moments *moments, size_t number)
@@ -419,7 +429,7 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	if (top->options.by == TOP_BY_TYPE)
 		status = take_census(top, reader, &census, replay.last_ns);
 	if (alive) {
-		note_log(top, reader);
+		note_log(top, reader, log);
 		add_all(top, reader, &replay);
 		if (result == 0 && lacks_blocks(top, reader, &replay)) {
 			top->lacking++;
@@ -428,12 +438,13 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	}
 	/* When the program's own code had ended is a moment that the log has, or not. */
 	if (alive && log->until_number == UINT64_MAX)
-		warn(top, reader, replay.python_ended);
+		top_note_unfinished(top, reader, replay.python_ended);
 	top->processes[top->process_count - 1].threads = replay.threads;
 	threads_init(&replay.threads);
 	replay_fini(&replay);
 	census_fini(&census);
-	if (result != 0 || damage_status(reader) != EXIT_OK)
+	damage_warn(reader);
+	if (result != 0)
 		status = EXIT_DATA;
 	reader_close(reader);
 	return status;
@@ -552,19 +563,4 @@ bool top_row_frame(const struct top *top, const struct top_row *row, struct fram
 	else if (top->options.by == TOP_BY_STACK)
 		*frame = (struct frame){.file = top->no_frame, .function = top->no_frame};
 	return frame->file != 0;
-}
-
-bool top_reads_all(const struct top *top)
-{
-	const enum moment_kind kind = top->options.moment.kind;
-	const bool ends = kind == MOMENT_EXIT || kind == MOMENT_END;
-
-	for (size_t i = 0; i < top->moments->count; i++) {
-		const struct moments_log *log = &top->moments->logs[i];
-
-		if (log->alive && log->late_order == 0 &&
-		    !(ends && log->until_number == UINT64_MAX))
-			return false;
-	}
-	return true;
 }

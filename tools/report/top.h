@@ -11,6 +11,8 @@
 #include "frames.h"
 #include "moments.h"
 #include "hashindex.h"
+#include "lacking.h"
+#include "report.h"
 #include "sites.h"
 #include "threads.h"
 
@@ -112,6 +114,8 @@ struct top {
 	bool dropped_unknown; /* what was live before is not known */
 	uint64_t dropped_missing; /* of that, so much at most */
 	double dropped_seconds;
+	struct log_names unfinished; /* logs of which the moment is the last record, not the end */
+	char unfinished_state[REPORT_STATE]; /* of the only one */
 };
 
 #define TOP_NO_FRAME FILTER_NO_FRAME
@@ -120,8 +124,8 @@ void top_init(struct top *top, const struct top_options *options);
 void top_fini(struct top *top);
 
 /*
- * Read the log NUMBER of MOMENTS, which is readable and stays, and add it. Returns the exit status,
- * after a message when it is not 0; what could be read is added in any case.
+ * Read the log NUMBER of MOMENTS, which is readable and stays, and add it. Returns the exit status:
+ * EXIT_DATA after a message, or when the log lacks what is asked for, which top_say() says.
  */
 int top_add(struct top *top, const struct moments *moments, size_t number);
 
@@ -131,11 +135,6 @@ int top_add(struct top *top, const struct moments *moments, size_t number);
  */
 void top_finish(struct top *top);
 
-/*
- * Whether all blocks of the moment are counted. At the very end of a log no thread holds blocks back;
- * of a mark, and of the end of the program's code, the log tells which ones were held back.
- */
-bool top_reads_all(const struct top *top);
 /* A row's process, or NULL where rows are not of one; and its thread, or NULL. */
 const struct top_process *top_row_process(const struct top *top, const struct top_row *row);
 const struct thread *top_row_thread(const struct top *top, const struct top_row *row);
@@ -145,5 +144,7 @@ bool top_row_frame(const struct top *top, const struct top_row *row, struct fram
 /* Print the first LIMIT rows to stdout. */
 void top_print(const struct top *top, uint64_t limit);
 void top_print_json(const struct top *top, uint64_t limit);
+/* After that: the warnings that are about several logs, once. */
+void top_say(struct top *top);
 
 #endif

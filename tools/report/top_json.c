@@ -148,11 +148,9 @@ static json_t *json_moment(const struct top *top)
 static json_t *json_total(const struct top *top)
 {
 	json_t *object = json_amount(&top->all);
-	const bool open =
-		top->options.what == TOP_AT_MOMENT && !top->options.mappings && !top_reads_all(top);
 
 	json_object_set_new(object, "mappings", json_amount(&top->mapped));
-	report_put_number(object, "held_bytes", open ? top->held_bytes : 0);
+	report_put_number(object, "held_bytes", top->options.mappings ? 0 : top->held_bytes);
 	return object;
 }
 

@@ -167,10 +167,9 @@ static void print_subject(const struct top *top)
 
 static void print_held(const struct top *top)
 {
-	const bool open = top->options.what == TOP_AT_MOMENT && !top_reads_all(top);
 	report_buffer size;
 
-	if (open && !top->options.mappings && top->held_bytes != 0)
+	if (!top->options.mappings && top->held_bytes != 0)
 		printf(" (" REPORT_HELD ")", report_size(top->held_bytes, size));
 }
 

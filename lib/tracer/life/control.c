@@ -138,7 +138,7 @@ PMT_EXPORT int pymemtrace_resume(void)
  */
 static int is_asked_for(const char *text)
 {
-	return text != NULL && strncmp(text, "pymemtrace:", 11) != 0;
+	return text != NULL && strncmp(text, PMT_MARK_OF_CONTEXT, strlen(PMT_MARK_OF_CONTEXT)) != 0;
 }
 
 PMT_EXPORT int pymemtrace_mark(const char *text)

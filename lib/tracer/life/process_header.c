@@ -8,6 +8,7 @@
 #include "environment.h"
 #include "logfile.h"
 #include "names.h"
+#include "proc.h"
 #include "python.h"
 #include "say.h"
 #include "settings.h"
@@ -52,6 +53,25 @@ static void put_options(struct pmt_header *h)
 		(void)pmt_header_put_text(h, PMT_TEXT_OPTIONS, given->data, given->used);
 }
 
+/* Where the process id is valid, so that readers can look the process up. */
+static void put_where(struct pmt_header *h)
+{
+	char boot[64], space[64];
+	size_t size = proc_read(0, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+	const long length = sys_readlink("/proc/self/ns/pid", space, sizeof(space) - 1);
+	struct text t = {.used = 0};
+
+	if (size == 0 || length <= 0)
+		return;
+	if (boot[size - 1] == '\n')
+		boot[size - 1] = '\0';
+	space[length] = '\0';
+	text_add(&t, boot);
+	text_add(&t, " ");
+	text_add(&t, space);
+	(void)pmt_header_put_text(h, PMT_TEXT_WHERE, t.data, t.used);
+}
+
 static void put_texts(struct pmt_header *h, const char *parent_log, const char *rss_mode)
 {
 	char exe[1024];
@@ -68,6 +88,7 @@ static void put_texts(struct pmt_header *h, const char *parent_log, const char *
 		(void)pmt_header_put_text(h, PMT_TEXT_RUN, environment_run(),
 					  strlen(environment_run()));
 	put_system(h);
+	put_where(h);
 	put_options(h);
 	if (rss_mode != NULL)
 		(void)pmt_header_put_text(h, PMT_TEXT_RSS, rss_mode, strlen(rss_mode));

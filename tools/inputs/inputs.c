@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "family.h"
+#include "lacking.h"
 #include "newest.h"
 
 static void add(struct inputs *inputs, char *path)
@@ -189,6 +190,7 @@ int inputs_init_run(struct inputs *inputs, bool only, int count, char **operands
 
 void inputs_fini(struct inputs *inputs)
 {
+	lacking_say(inputs->count);
 	for (size_t i = 0; i < inputs->count; i++)
 		free(inputs->paths[i]);
 	free(inputs->paths);
@@ -202,9 +204,10 @@ int inputs_each(int count, char **operands, int (*visit)(const char *path))
 
 	if (status != EXIT_OK)
 		return status;
+	status = EXIT_DATA;
 	for (size_t i = 0; i < inputs.count; i++)
-		if (visit(inputs.paths[i]) != EXIT_OK)
-			status = EXIT_DATA;
+		if (visit(inputs.paths[i]) == EXIT_OK)
+			status = EXIT_OK;
 	inputs_fini(&inputs);
 	return status;
 }

@@ -33,10 +33,11 @@ int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, ch
  * of its run (family.h), which is said on stderr.
  */
 int inputs_init_run(struct inputs *inputs, bool only, int count, char **operands);
+/* Also say what some of the logs lack (lacking.h). */
 void inputs_fini(struct inputs *inputs);
 /*
- * VISIT each log that the operands name. Returns EXIT_OK, what inputs_init() said, or EXIT_DATA
- * when a visit did not return EXIT_OK; the others are visited all the same.
+ * VISIT each log that the operands name. Returns what inputs_init() said; EXIT_DATA when no visit
+ * returned EXIT_OK, so that nothing could be reported; else EXIT_OK.
  */
 int inputs_each(int count, char **operands, int (*visit)(const char *path));
 
