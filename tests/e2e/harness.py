@@ -311,21 +311,29 @@ class Log:
     def __repr__(self) -> str:
         return f"Log({self.path})"
 
-    @functools.cached_property
-    def lines(self) -> list[str]:
-        """What `pymemtrace json --stacks` prints."""
+    def _printed(self, *options: str) -> list[str]:
+        """What `pymemtrace json` prints."""
         with tempfile.TemporaryFile() as file:  # much faster than a pipe
-            command = [str(TOOL), "json", "--stacks", str(self.path)]
+            command = [str(TOOL), "json", *options, str(self.path)]
             subprocess.run(command, check=True, stdout=file, env=clean_env(), timeout=120)
             file.seek(0)
             return file.read().decode().splitlines()
 
-    def _stream(self) -> Iterable[str]:
+    @functools.cached_property
+    def lines(self) -> list[str]:
+        """Each event with its innermost frame only: whole stacks are nine tenths of the text."""
+        return self._printed()
+
+    @functools.cached_property
+    def lines_with_stacks(self) -> list[str]:
+        return self._printed("--stacks")
+
+    def stream(self, stacks: bool) -> Iterable[str]:
         """The lines; those of a large log, which may take gigabytes, are not kept."""
         if self.path.stat().st_size < 2 << 20:
-            yield from self.lines
+            yield from self.lines_with_stacks if stacks else self.lines
             return
-        command = [str(TOOL), "json", "--stacks", str(self.path)]
+        command = [str(TOOL), "json", *["--stacks"] * stacks, str(self.path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_env()) as child:
             assert child.stdout
             yield from child.stdout
@@ -333,7 +341,7 @@ class Log:
 
     @functools.cached_property
     def events(self) -> list[Event]:
-        """All events in order, with stacks, between the header and the end."""
+        """All events in order, without their stacks, between the header and the end."""
         return [parse(line) for line in self.lines]
 
     @functools.cached_property
@@ -364,15 +372,18 @@ class Log:
         assert isinstance(rows, list) and answer["left_out"] == 0
         return rows
 
-    def of(self, *names: str, **fields: Any) -> list[Event]:
-        """Events of these names with these fields; only lines that may be these are parsed."""
+    def of(self, *names: str, stacks: bool = False, **fields: Any) -> list[Event]:
+        """Events of these names with these fields; only lines that may be these are parsed. STACKS: with
+        "stack", all frames of each."""
         starts = tuple(f'{{"event":"{name}",' for name in names)
         parts = [
-            f'"{k}":{json.dumps(v)}' for k, v in fields.items() if re.fullmatch(r"[\w ]*", str(v))
+            f'"{k}":{json.dumps(v)}'
+            for k, v in fields.items()
+            if re.fullmatch(r"[\w ./-]*", str(v), re.ASCII)
         ]
         found = [
             parse(line)
-            for line in self._stream()
+            for line in self.stream(stacks)
             if line.startswith(starts) and all(part in line for part in parts)
         ]
         return [e for e in found if all(e.get(k) == v for k, v in fields.items())]
@@ -497,9 +508,9 @@ class Tracer:
         return self.both([program, *map(str, args)], options=options, **keywords)
 
     def python(self, python: Python, script: str, *args: Any, **keywords: Any) -> Run:
-        """A Python target, untraced and traced."""
+        """A Python target, untraced and traced; with -S, so that the trace is that of the target."""
         path = script if os.path.isabs(script) else str(TARGETS / script)
-        return self.python_argv(python, [path, *map(str, args)], **keywords)
+        return self.python_argv(python, ["-S", path, *map(str, args)], **keywords)
 
     def python_argv(self, python: Python, argv: Sequence[str], **keywords: Any) -> Run:
         traced_only = keywords.pop("traced_only", False)
@@ -588,20 +599,27 @@ def only(events: Iterable[Event]) -> Event:
 
 
 def vallocs(log: Log, size: int) -> list[Event]:
-    return log.of("alloc", allocator="valloc", size=size)
+    return log.of("alloc", stacks=True, allocator="valloc", size=size)
 
 
 def check_notes(run: Run, least: int = 1) -> None:
     """Each stack that the target noted with sys._getframe() is the stack of its allocation."""
-    notes = [n for n in run.report if "stack" in n]
-    assert len(notes) >= least, run.report
+    check_stacks(run.report, run.log.of("alloc", stacks=True, allocator="valloc"), "", least)
+
+
+def check_stacks(
+    report: Iterable[Mapping[str, Any]], made: Iterable[Event], case: str, least: int = 1
+) -> None:
+    """The same of one part of a log, where CASE ran."""
+    notes = [n for n in report if "stack" in n]
+    assert len(notes) >= least, (case, report)
     by_size: dict[int, list[Event]] = {}
-    for event in run.log.of("alloc", allocator="valloc"):
+    for event in made:
         by_size.setdefault(event["size"], []).append(event)
     for note in notes:
         expected = [tuple(frame) for frame in note["stack"]]
         event = only(by_size.get(note["size"], []))
-        assert frames(event) == expected, f"block of {note['size']} bytes"
+        assert frames(event) == expected, f"{case}: block of {note['size']} bytes"
 
 
 def need(condition: object, reason: str) -> None:

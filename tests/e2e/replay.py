@@ -11,7 +11,7 @@ import functools
 import json
 import subprocess
 from collections import Counter, defaultdict
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 from harness import TOOL, Event, Log, clean_env, parse
 
@@ -30,6 +30,17 @@ class Block(NamedTuple):
     @property
     def stack(self) -> Stack:
         return frames_of(self.stack_text)
+
+
+def events_with_stack_text(log: Log, *names: str) -> Iterator[tuple[Event, str]]:
+    """Events of these names, and the stack of each as its text: few differ, and each is long."""
+    starts = tuple(f'{{"event":"{name}",' for name in names)
+    for line in log.stream(stacks=True):
+        if line.startswith(starts):
+            head, mark, rest = line.partition(',"stack":')
+            assert mark, line
+            end = 2 if rest.startswith("[]") else rest.index("}]") + 2
+            yield parse(head + rest[end:]), rest[:end]
 
 
 @functools.lru_cache(maxsize=None)

@@ -63,7 +63,7 @@ def test_suspended(tracer: Tracer, python: Python, how: str) -> None:
 def test_changed(tracer: Tracer, python: Python, how: str) -> None:
     [log] = run(tracer, python, how, "changed").logs
     # The functions that the thread is in have begun before.
-    first = log.of("events_begin", "pyevent")[:2]
+    first = log.of("events_begin", "pyevent", stacks=True)[:2]
     assert [f["function"] for f in first[0]["stack"]] == ["start", "changed", "<module>"]
     assert (first[1]["what"], first[1]["function"]) == ("return", "start")
     assert calls(log)["step"] == 3
@@ -141,6 +141,7 @@ def test_left_open(tracer: Tracer, python: Python, how: str) -> None:
 def test_call_comes_first(tracer: Tracer, python: Python, how: str) -> None:
     """What the first call enters has not begun before; functions that are left out are nowhere."""
     [log] = run(tracer, python, how, "filtered").logs
-    first = [e for e in log.of("events_begin", "pyevent") if e.get("what") != "return"][:2]
+    events = log.of("events_begin", "pyevent", stacks=True)
+    first = [e for e in events if e.get("what") != "return"][:2]
     assert [f["function"] for f in first[0]["stack"]] == ["filtered"]
     assert (first[1]["what"], first[1]["function"]) == ("call", "step")

@@ -48,43 +48,53 @@ SCENARIOS = [
 def events_of(log: Log) -> Dict[int, List[Told]]:
     """Thread -> the events of the script's own functions, all of them."""
     found: Dict[int, List[Told]] = defaultdict(list)
-    for e in log.of("pyevent", "c_event", "line"):
-        if e["file"] != str(SCRIPT):
-            continue
+    for e in log.of("pyevent", "c_event", "line", file=str(SCRIPT)):
         word = "line" if e["event"] == "line" else PROFILE_WORDS[e["what"]]
         found[e["thread"]].append((word, e["line"] or 0, e["function"], e.get("c_function") or ""))
     return found
 
 
-def between(events: List[Told]) -> List[Told]:
-    """From the return of begin() to the call of end(), both left out; nothing if they are not there."""
+def between(events: List[Told]) -> List[List[Told]]:
+    """From each return of begin() to the call of end(), both left out."""
     first = [i for i, e in enumerate(events) if e[0] == "return" and e[2] == "begin"]
     last = [i for i, e in enumerate(events) if e[0] == "call" and e[2] == "end"]
-    if not first and not last:
-        return []
-    [begin], [end] = first, last
-    return events[begin + 1 : end]
+    assert len(first) == len(last)
+    return [events[begin + 1 : end] for begin, end in zip(first, last)]
 
 
-def recorded(report: List[Dict[str, Any]]) -> List[List[Told]]:
-    threads: Dict[int, List[Told]] = defaultdict(list)
+def recorded(report: List[Dict[str, Any]]) -> List[List[List[Told]]]:
+    """Of each thread, what was recorded from each begin() on."""
+    threads: Dict[int, List[List[Told]]] = defaultdict(list)
     for r in report:
-        threads[r["thread"]].append((r["event"], r["line"] or 0, r["function"], r["c"] or ""))
+        if r["event"] == "begin":
+            threads[r["thread"]].append([])
+        else:
+            event = r["event"], r["line"] or 0, r["function"], r["c"] or ""
+            threads[r["thread"]][-1].append(event)
     return sorted(threads.values())
 
 
 def check(python: Python, tracer: Tracer, scenario: str, how: str, trace: str) -> None:
     told = recorded(tracer.untraced([*python.enter, python.path, SCRIPT, scenario, how]).report)
-    heard = how != "opcodes" or any(e[0] == "opcode" for thread in told for e in thread)
+    sections = [section for thread in told for section in thread]
+    heard = how != "opcodes" or any(e[0] == "opcode" for section in sections for e in section)
     need(heard, f"sys.settrace() of {python.name} tells of no instructions")
     run = tracer.python(python, SCRIPT.name, scenario, "quiet", options={"TRACE": trace})
     ours = sorted(filter(None, map(between, events_of(run.log).values())))
     assert ours == told
-    assert sum(map(len, told)) > 5
+    assert len(sections) >= len(scenario.split(","))
+    assert all(len(section) > 5 for section in sections)
 
 
+def test_events_equal_recorder(tracer: Tracer, python: Python) -> None:
+    """All scenarios, one after the other in one process."""
+    check(python, tracer, ",".join(SCENARIOS), "record", "profile,trace")
+
+
+@pytest.mark.interpreters()
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_events_equal_recorder(tracer: Tracer, python: Python, scenario: str) -> None:
+def test_events_of_one_scenario(tracer: Tracer, python: Python, scenario: str) -> None:
+    """Each alone, in an interpreter that has done nothing before."""
     check(python, tracer, scenario, "record", "profile,trace")
 
 

@@ -23,6 +23,7 @@ def traced(tracer: Tracer, python: Python, scenario: str, **keywords: Any) -> Ru
     return tracer.python(python, "tracing.py", scenario, options=options, **keywords)
 
 
+@pytest.mark.interpreters("3.10", "3.12")
 @pytest.mark.parametrize(
     "words",
     [

@@ -25,6 +25,7 @@ from harness import (
     same_addresses,
     tool,
 )
+from replay import events_with_stack_text, frames_of
 
 pytestmark = pytest.mark.slow
 
@@ -181,22 +182,20 @@ def by_site(log: Log) -> dict[Any, list[int]]:
     """Allocations and their bytes, by stack and allocator, from events and totals."""
     sums: dict[Any, list[int]] = {}
 
-    def add(event: Any, count: int, size: int) -> None:
+    for event, stack in events_with_stack_text(log, "totals", "alloc", "realloc", "folded"):
         # Functions of the program only; not what the interpreter does at its start and end.
-        if any(f["file"] == "<string>" for f in event["stack"]):
-            allocator = event.get("allocator") or event["reallocator"]
-            total = sums.setdefault((allocator, str(event["stack"])), [0, 0])
-            total[0] += count
-            total[1] += size
-
-    for event in log.of("totals", "alloc", "realloc", "folded"):
+        if '"file":"<string>"' not in stack:
+            continue
+        total = sums.setdefault((event.get("allocator") or event["reallocator"], stack), [0, 0])
         if event["event"] == "totals":
-            add(event, event["count"], event["bytes"])
+            total[0] += event["count"]
+            total[1] += event["bytes"]
         elif event["event"] == "folded":
-            count = sum(event[k] for k in ("count0", "count1", "count"))
-            add(event, count, sum(event[k] for k in ("bytes0", "bytes1", "bytes")))
+            total[0] += sum(event[k] for k in ("count0", "count1", "count"))
+            total[1] += sum(event[k] for k in ("bytes0", "bytes1", "bytes"))
         else:
-            add(event, 1, event["size"])
+            total[0] += 1
+            total[1] += event["size"]
     return sums
 
 
@@ -216,9 +215,10 @@ def test_python(tracer: Tracer, python: Python, fold: str) -> None:
             preexec=same_addresses,
         )
         sites.append(by_site(run.log))
-        last = [e for e in run.log.of("alloc") if e["size"] > 70_000][-50:]
-        assert [e["size"] // 1000 for e in last] == [70] * 50
-        assert all(e["stack"][-1]["function"] == "<module>" for e in last)
+        made = events_with_stack_text(run.log, "alloc")
+        last = [(e, stack) for e, stack in made if e["size"] > 70_000][-50:]
+        assert [e["size"] // 1000 for e, _ in last] == [70] * 50
+        assert all(frames_of(stack)[-1]["function"] == "<module>" for _, stack in last)
     assert run.log.stats["dropped"]["events"] > 20_000
     # What is live stays in the log, by 32 bytes a block in a table that is at least half full.
     assert run.log.path.stat().st_size < 2 * MIB + 64 * run.log.stats["peak_heap_count"]

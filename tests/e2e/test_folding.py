@@ -28,6 +28,7 @@ from harness import (
     same_addresses,
     tool,
 )
+from replay import events_with_stack_text
 
 # Of one length, so that the program's environment takes the same memory.
 ON = {"FOLD": "yes"}
@@ -56,8 +57,7 @@ def totals(log: Log) -> dict[str, Any]:
 def by_site(log: Log) -> dict[tuple[Any, ...], list[int]]:
     """Blocks and bytes by allocator and stack, added up here from the events."""
     found: dict[tuple[Any, ...], list[int]] = collections.defaultdict(lambda: [0, 0])
-    for event in log.of("alloc", "realloc", "folded"):
-        stack = tuple((f["function"], f["line"]) for f in event["stack"])
+    for event, stack in events_with_stack_text(log, "alloc", "realloc", "folded"):
         allocator = event.get("allocator", event.get("reallocator"))
         if event["event"] == "folded":
             count = event["count0"] + event["count1"] + event["count"]

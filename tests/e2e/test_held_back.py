@@ -104,7 +104,7 @@ def buffers(tracer: Tracer, python: Python, moment: str) -> int:
     """How many buffers that a thread dropped soon after the moment have a record of their birth."""
     run = tracer.python(python, "held_back.py", "spinning", moment, options=FOLDED)
     births = [e for e in run.log.of("alloc") if BUFFER < e["size"] < BUFFER + 100]
-    by_thread = [e for e in births if any(f["function"] == "work" for f in e["stack"] or ())]
+    by_thread = [e for e in births if e["thread"] != 1]
     sizes = [e["size"] for e in by_thread]
     return sum(size > BUFFER + 40 for size in sizes)  # not those that were copied
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import QUICK, Log, Python, Tracer, execute, tool
+from harness import QUICK, Log, Python, Tracer, execute, parse, tool
 
 COMMANDS = (["text"], ["json", "--stacks"], ["stats", "--json"], ["top", "--json"])
 
@@ -187,7 +187,8 @@ def test_text_has_a_line_a_record(tracer: Tracer) -> None:
 
 def test_array(tracer: Tracer) -> None:
     log = tracer.c("heap.c", "families").log
-    assert json.loads(tool("json", "--array", "--stacks", log.path).out) == log.events
+    array = json.loads(tool("json", "--array", "--stacks", log.path).out)
+    assert array == list(map(parse, log.lines_with_stacks))
 
 
 def test_names_are_escaped(tracer: Tracer, a_python: Python) -> None:
@@ -197,7 +198,9 @@ def test_names_are_escaped(tracer: Tracer, a_python: Python) -> None:
         out = tool(*command, log.path).out
         assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", out.replace(b"\t", b""))
         out.decode()
-    files = {f["file"] for e in log.of("alloc", allocator="valloc") for f in e["stack"]}
+    files = {
+        f["file"] for e in log.of("alloc", stacks=True, allocator="valloc") for f in e["stack"]
+    }
     assert "a\tb\nc\x1b[31m.py" in files
 
 

@@ -6,17 +6,21 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import (
     COMPILED,
+    END,
     TARGETS,
     TOP,
+    Event,
     Python,
     Run,
     Tracer,
     check_notes,
+    check_stacks,
     compile_extension,
     compile_library,
     compile_target,
@@ -29,24 +33,46 @@ from harness import (
 )
 
 CASES = re.findall(r"^def ([a-z]\w*)", (TARGETS / "stacks.py").read_text(), re.MULTILINE)
+CASES.remove("trees")  # see test_trees
+# In one process: what notes a stack when the interpreter ends comes last.
+TOGETHER = sorted(CASES, key=lambda case: case == "at_exit")
 CALLBACKS = ("c_calls_python", "foreign_thread", "bare_thread")
 
 
-def trace(tracer: Tracer, python: Python, case: str, **keywords) -> Run:
+def trace(tracer: Tracer, python: Python, *cases: str, **keywords) -> Run:
     env = {}
-    if case == "trees":  # every event with its deep stack would be gigabytes of JSON
+    if "trees" in cases:  # every event with its deep stack would be gigabytes of JSON
         keywords["options"] = {"FOLD": "on", **keywords.get("options", {})}
-    if case in CALLBACKS:
+    if set(cases) & set(CALLBACKS):
         env["PMT_CALLBACK"] = str(compile_library("callback.c"))
-    # Without site: what an installation imports by itself can be most of the trace.
-    return tracer.python_argv(python, ["-S", str(TARGETS / "stacks.py"), case], env=env, **keywords)
+    return tracer.python(python, "stacks.py", *cases, env=env, **keywords)
 
 
+def test_stacks(tracer: Tracer, python: Python) -> None:
+    """All cases of stacks.py, one after the other in one process: function, file and line of every frame."""
+    run = trace(tracer, python, *TOGETHER)
+    blocks: list[list[Event]] = []
+    for event in run.log.of("alloc", stacks=True, allocator="valloc"):
+        if event["size"] == END:
+            blocks.append([])
+        else:
+            blocks[-1].append(event)
+    notes: list[list[Any]] = []
+    for row in run.report:
+        if "case" in row:
+            notes.append([])
+        elif "stack" in row:
+            notes[-1].append(row)
+    assert len(blocks) == len(notes) == len(TOGETHER)
+    for case, made, noted in zip(TOGETHER, blocks, notes):
+        check_stacks(noted, made, case)
+
+
+@pytest.mark.interpreters()
 @pytest.mark.parametrize("case", CASES)
 def test_stack(tracer: Tracer, python: Python, case: str) -> None:
-    """One test a case of stacks.py: function, file and line of every frame."""
-    run = trace(tracer, python, case)
-    check_notes(run)
+    """Each case alone, in an interpreter that has done nothing before."""
+    check_notes(trace(tracer, python, case))
 
 
 @pytest.mark.slow

@@ -310,25 +310,29 @@ def test_threads_that_go_on(tracer: Tracer, python: Python) -> None:
     program = (
         SNAPSHOT
         + """
-import threading, time
+import sys, threading, time
+sys.setswitchinterval(0.0002) # all threads have had several turns before the next snapshot
 class Pair: pass
 class Still: pass
 still = [Still() for _ in range(1000)]
 stop = []
-def work():
+turns = [0] * 4
+def work(number):
     while not stop:
         keep = [Pair() for _ in range(100)]
         bytes(70000)
-threads = [threading.Thread(target=work) for _ in range(4)]
+        turns[number] += 1
+threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
 for t in threads: t.start()
 for i in range(20):
     snapshot(b"s%d" % i)
-    time.sleep(0.01)
+    before = list(turns)
+    while any(now < was + 3 for now, was in zip(turns, before)): time.sleep(0.0005)
 stop.append(1)
 for t in threads: t.join()
 """
     )
-    log = tracer.python_argv(python, ["-c", program], options=TYPED).log
+    log = tracer.python_argv(python, [*BARE, "-c", program], options=TYPED).log
     for i in range(20):
         rows = by_type(log, "--census", f"s{i}")
         assert rows["__main__.Still"]["count"] == 1000

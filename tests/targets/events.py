@@ -1,6 +1,6 @@
 """Small programs; what happens in them is told by a recorder in Python, or by the tracer.
 
-usage: events.py SCENARIO record|opcodes|quiet
+usage: events.py SCENARIO[,SCENARIO...] record|opcodes|quiet
 
 record: sys.setprofile() and sys.settrace() write down every event between begin() and end() to the
 report; opcodes: instructions, too. quiet: nothing is recorded here.
@@ -54,6 +54,7 @@ def begin():
     if HOW == "quiet":
         return
     caller = sys._getframe(1)
+    recorded.append([_thread.get_ident(), "begin", 0, caller.f_code.co_name, None])
     if HOW == "opcodes":
         caller.f_trace_opcodes = True  # 3.12 wants it before, 3.13 behind
     sys.setprofile(on_profile)
@@ -471,7 +472,8 @@ def in_thread(ready, n, lock=None):
         lock.release()
 
 
-globals()[sys.argv[1]]()
+for scenario in sys.argv[1].split(","):
+    globals()[scenario]()
 
 if "PMT_REPORT" in os.environ and HOW != "quiet":
     with open(os.environ["PMT_REPORT"], "w") as report:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Allocations from many kinds of Python code, each with the stack that sys._getframe() shows.
 
-usage: stacks.py CASE. The cases are the functions without an underscore in front.
+usage: stacks.py CASE... The cases are the functions without an underscore in front. Of several cases,
+each begins with a block of 4,321 bytes and a line of the report.
 """
 
-import asyncio
 import atexit
 import contextlib
 import ctypes
@@ -12,9 +12,7 @@ import functools
 import gc
 import os
 import sys
-import tempfile
 import threading
-import zipfile
 
 from odd import malloc, note, report, valloc, valloc_held
 
@@ -142,6 +140,8 @@ def generators():
 
 
 def coroutines():
+    import asyncio
+
     async def leaf(size):
         note(size, valloc(size))
         await asyncio.sleep(0)
@@ -155,6 +155,8 @@ def coroutines():
 
 
 def async_generators():
+    import asyncio
+
     async def numbers():
         note(1234, valloc(1234))
         yield 1
@@ -354,6 +356,9 @@ def imports():
 
 
 def from_zip():
+    import tempfile
+    import zipfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "packed.zip")
         with zipfile.ZipFile(path, "w") as archive:
@@ -534,6 +539,8 @@ def long_line_table():
 
 def trees():
     """Calls of all kinds, in trees that grow and shrink at random, with blocks on the way."""
+    import asyncio
+
     state = [12345]
     size = iter(range(10000, 10400))
 
@@ -721,4 +728,8 @@ def same_places():
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    for name in sys.argv[1:]:
+        if len(sys.argv) > 2:
+            report(case=name)
+            valloc(4321)
+        globals()[name]()
