@@ -47,7 +47,9 @@ def test_every_report_says_first_that_tracing_stopped(
     second = tool("stats", log).out.decode().splitlines()[1]
     assert second.startswith("  tracing stopped after ") and STOPPED in second
     assert tool("text", log).out.decode().splitlines()[0].startswith("# tracing stopped after ")
-    others = "json;calls;calls --json;objects;objects --json;objects --live;lines;text --style classic"
+    others = (
+        "json;calls;calls --json;objects;objects --json;objects --live;lines;text --style classic"
+    )
     others += f";top --json;stats --json;top --by type;gnuplot -o {small_disk.parent / 'plots'}"
     for command in map(str.split, others.split(";")):
         said = tool(*command, log, status=None).err.decode().splitlines()[0]
@@ -72,6 +74,24 @@ def test_a_process_that_still_runs(a_python: Python, tmp_path: Path) -> None:
         child.wait()
     assert f"(no process {child.pid} writes it any more)".encode() in tool("stats", log).out
     assert b"the process was killed" in tool("stats", log).out
+
+
+def test_a_program_without_proc(a_python: Python, tmp_path: Path) -> None:
+    """What could not be recorded is named."""
+    need_root()
+    need(not a_python.root, "started without the harness")
+    log = tmp_path / "a.pmt"
+    env = {**clean_env(), "PYMEMTRACE_OUTPUT": str(log), "PMT_LIBRARY": str(LIBRARY)}
+    inner = 'mount -t tmpfs none /proc && exec env LD_PRELOAD="$PMT_LIBRARY" "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", inner, "sh", a_python.path, "-c", "x = 1"]
+    if subprocess.run(argv, env=env, check=False, capture_output=True).returncode != 0:
+        pytest.skip("no name space of mounts can be made")
+    notes = tool("stats", log).out.decode()
+    assert "note: no samples of the resident set are in this log\n" in notes
+    assert "note: what the resident set is made of is not in this log\n" in notes
+    refused = tool("top", "--at", "rss-peak", log, status=1)
+    assert b"no samples of the resident set in " in refused.err
+    assert b"RSS" not in tool("stats", log).out
 
 
 RUNS = "print('x', flush=True); import time; time.sleep(600)"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Dict, Tuple
 
 import pytest
+from test_moments import Merged, held
 
 from harness import Event, Log, Run, Tracer, compile_target, tool
 from replay import Replay
-from test_moments import Merged, held
 
 Amounts = Dict[str, Tuple[int, int]]
 

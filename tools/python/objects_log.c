@@ -304,8 +304,6 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 	} else {
 		log->until_ns = moment->until_ns;
 		log->until_number = moment->until_number;
-		if (replay_check_moment(log->reader, log->until_ns) != 0)
-			result = -1;
 	}
 	log->visit_death = death;
 	log->context = context;

@@ -280,6 +280,19 @@ static int scan_log(struct scan *scan)
 
 /* --- all logs --- */
 
+/* A log that reached its size limit has nothing of before its kept window. */
+static bool is_before_window(const struct moments_log *log)
+{
+	return log->alive && log->first_ns > log->until_ns;
+}
+
+static void leave_out(struct moments_log *log)
+{
+	error("warning: %s is left out: it reached its size limit, and what was live at that moment is not known",
+	      log->path);
+	log->readable = log->alive = false;
+}
+
 /* The moment is that of the event NUMBER of the log CHOICE->log, and includes it. */
 static void cut(struct moments *moments, const struct choice *choice)
 {
@@ -291,6 +304,8 @@ static void cut(struct moments *moments, const struct choice *choice)
 		log->alive = log->readable && start <= choice->time_ns &&
 			     (before ? end > choice->time_ns : end >= choice->time_ns);
 		log->until_ns = choice->time_ns - log->shift_ns - (before ? 0 : 1);
+		if (i != choice->log && is_before_window(log))
+			leave_out(log);
 		if (i != choice->log)
 			continue;
 		log->alive = true;
@@ -319,7 +334,7 @@ static int cut_at_time(struct moments *moments)
 		log->alive = log->readable && common(log, log->start_ns) <= at &&
 			     common(log, log->end_ns) >= at;
 		log->until_ns = at - log->shift_ns;
-		if (log->alive && log->first_ns > log->until_ns)
+		if (is_before_window(log))
 			return error(
 				"--at: %s has what was live from %.3f to %.3f s only: it reached its size limit",
 				log->path, (double)(common(log, log->first_ns) - first) / 1e9,

@@ -531,29 +531,6 @@ void replay_begin(struct replay *replay, const struct reader *reader)
 		replay_add_dropped(replay, reader_dropped(reader));
 }
 
-static double seconds_since(const struct reader *reader, uint64_t time_ns)
-{
-	const uint64_t start_ns = reader_header(reader)->start_ns;
-
-	return time_ns > start_ns ? (double)(time_ns - start_ns) / 1e9 : 0;
-}
-
-int replay_check_moment(const struct reader *reader, uint64_t time_ns)
-{
-	const struct dropped *dropped = reader_dropped(reader);
-	const uint64_t end_ns = reader_header(reader)->live.end_ns;
-	char end[40] = "its end";
-
-	if (dropped == NULL || time_ns >= dropped->numbers.time_ns)
-		return 0;
-	if (end_ns != 0)
-		snprintf(end, sizeof(end), "%.3f s", seconds_since(reader, end_ns));
-	return error(
-		"%s: it reached its size limit and has the time from %.3f s to %s only: nothing is known of %.3f s",
-		reader_path(reader), seconds_since(reader, dropped->numbers.time_ns), end,
-		seconds_since(reader, time_ns));
-}
-
 int replay_run(struct replay *replay, struct reader *reader)
 {
 	replay_begin(replay, reader);

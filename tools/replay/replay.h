@@ -165,11 +165,6 @@ static inline uint64_t replay_memory(const struct replay *replay)
 {
 	return replay->blocks.live.bytes + replay->mappings.counted_bytes;
 }
-/*
- * Whether the log can tell what was live at TIME_NS, CLOCK_MONOTONIC: only of the kept window, if
- * it reached its size limit. Returns 0, or -1 after a message with the window's bounds.
- */
-int replay_check_moment(const struct reader *reader, uint64_t time_ns);
 /* Replay all events up to until_ns, with progress. Returns 0, or -1 after an I/O error. */
 int replay_run(struct replay *replay, struct reader *reader);
 

@@ -200,8 +200,7 @@ static void print_heap_note(const struct account_view *view)
 	report_buffer kept;
 	report_buffer most;
 
-	printf("malloc keeps %s of freed memory: fragmentation, or what a peak left;\n"
-	       "      malloc_trim() would give back %s at most\n",
+	printf("malloc keeps %s of freed memory: malloc_trim() would give back %s at most\n",
 	       report_size(view->heap.kept_bytes, kept),
 	       report_size(kept_resident(&view->heap), most));
 }
@@ -257,16 +256,17 @@ void account_print_notes(const struct account *account, uint64_t peak_bytes,
 	}
 	if (is_remarkable(last, magnitude(missing))) {
 		begin(context);
-		puts("much is not explained: the memory changed while it was looked at");
+		puts("much is not explained: memory that changes while it is looked at may be missing, or be\n"
+		     "      there twice");
 	} else if (missing < 0 || account_unexplained(&account->peak) < 0) {
 		begin(context);
-		puts("where 'not explained' is negative, the parts are more than the resident set: the memory\n"
-		     "      changed while it was looked at");
+		puts("where 'not explained' is negative, the parts are more than the resident set, as they\n"
+		     "      can be when memory changes while it is looked at");
 	}
 	if (account->peak.rss_bytes < peak_bytes / 4 * 3) {
 		begin(context);
-		printf("the peak of %s passed too quickly for a look at its parts: the largest\n"
-		       "      that was looked at is %s\n",
+		printf("the parts of the peak of %s were not looked at: the largest resident set that was is\n"
+		       "      %s\n",
 		       report_size(peak_bytes, peak), report_size(account->peak.rss_bytes, buffer));
 	}
 }

@@ -339,6 +339,23 @@ static void print_dropped_note(const struct stats *stats)
 	putchar('\n');
 }
 
+/* Sections that the tracer was asked for, but has no records of: /proc may not be there, for one. */
+static void print_missing(const struct stats *stats, bool *first)
+{
+	const struct replay_rss *rss = &stats->replay.rss;
+
+	if (!(reader_header(stats->reader)->traced >> PMT_TRACED_RSS & 1))
+		return;
+	if (rss->samples == 0 && rss->details == 0) {
+		begin_note(first);
+		puts("no samples of the resident set are in this log");
+	}
+	if (stats->replay.account.accounts == 0) {
+		begin_note(first);
+		puts("what the resident set is made of is not in this log");
+	}
+}
+
 static void print_notes(const struct stats *stats)
 {
 	const uint64_t lost = report_lost(stats->reader, &stats->replay);
@@ -370,6 +387,7 @@ static void print_notes(const struct stats *stats)
 		begin_note(&first);
 		puts(REPORT_PYTHON_NOTE);
 	}
+	print_missing(stats, &first);
 	print_bound_deep(&stats->replay.python, &first);
 	account_print_notes(&stats->replay.account, stats->peak_rss_bytes, begin_note, &first);
 }

@@ -253,7 +253,7 @@ static int open_log(const struct top *top, const struct moments_log *log, struct
 {
 	if (reader_open(log->path, reader) != 0)
 		return -1;
-	if (check_threshold(top, *reader) == 0 && replay_check_moment(*reader, log->until_ns) == 0)
+	if (check_threshold(top, *reader) == 0)
 		return 0;
 	reader_close(*reader);
 	return -1;
