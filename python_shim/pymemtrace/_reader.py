@@ -175,7 +175,7 @@ class Log:
         if status == 0 and not messages:
             return
         lines = messages.decode(errors="replace").splitlines()
-        text = "; ".join(re.sub("^pymemtrace: ", "", line) for line in lines)
+        text = "; ".join(re.sub("^pymemtrace: (warning: )?", "", line) for line in lines)
         if status == USAGE:
             raise ValueError(text)
         if not has_output or status < 0:

@@ -187,6 +187,22 @@ def test_a_log_of_which_a_part_is_lost(program: str, name: str) -> None:
     assert events == lines_of(program, path)[1:-1]
 
 
+STOPS = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+keep = [bytearray(1000 + i % 7) for i in range(200_000)]
+"""
+
+
+def test_a_log_that_ended_early(trace: Callable[..., Path]) -> None:
+    """Everything that is read of it warns of that, with when and why."""
+    log = pymemtrace.read(trace(STOPS, FOLD="off"))
+    why = r"tracing stopped after \d+\.\d+ s: the log could not grow"
+    for ask in (log.statistics, log.top, lambda: list(log.events())):
+        with pytest.warns(pymemtrace.LogWarning, match=why):
+            ask()
+
+
 def test_log_of_a_killed_process() -> None:
     log = pymemtrace.read(GOLDEN / "good-killed.pmt")
     with warnings.catch_warnings():
