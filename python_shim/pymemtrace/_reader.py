@@ -172,9 +172,11 @@ class Log:
 
     def _judge(self, status: int, messages: bytes, has_output: bool) -> None:
         """Does nothing if all is well, warns of what the program warns of, raises if nothing was read."""
-        if status == 0 and not messages:
-            return
         lines = messages.decode(errors="replace").splitlines()
+        if status == 0:  # notes are for people at a terminal
+            lines = [line for line in lines if line.startswith("pymemtrace: warning: ")]
+        if status == 0 and not lines:
+            return
         text = "; ".join(re.sub("^pymemtrace: (warning: )?", "", line) for line in lines)
         if status == USAGE:
             raise ValueError(text)
