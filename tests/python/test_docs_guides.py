@@ -39,7 +39,7 @@ def run_page(name: str, folder: Path) -> List[Done]:
         for step in re.split(r"^\$ ", block["body"], flags=re.MULTILINE)[1:]:
             command, _, shown = step.partition("\n")
             done = execute(
-                ["bash", "-c", command.replace("cost.py 3", "cost.py 1")], env=env, cwd=folder
+                ["bash", "-c", command.replace("cost.py 5", "cost.py 1")], env=env, cwd=folder
             )
             printed = (done.stdout + done.stderr).decode().replace(f"{folder}/", "")
             found.append(Done(command, shown, printed))
