@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import sysconfig
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Set
@@ -110,5 +111,7 @@ def test_cost_table_has_what_is_measured(leaks: List[Done]) -> None:
 
 def test_coming_page(tmp_path: Path) -> None:
     done = run_page("coming-from", tmp_path)
+    if sys.version_info < (3, 10):  # the end of a `with` is no line there
+        done = [step._replace(shown=step.shown.replace("part.py:4 ", "")) for step in done]
     compare(done)
     assert len(done) == 8
