@@ -25,6 +25,7 @@ def execute(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    limit_s: float | None = 300,
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs a command and demands its exit status, unless STATUS is None."""
     done = subprocess.run(
@@ -33,7 +34,7 @@ def execute(
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=300,
+        timeout=limit_s,
         check=False,
     )
     if status is not None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import sysconfig
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Set
@@ -39,7 +40,7 @@ def run_page(name: str, folder: Path) -> List[Done]:
         for step in re.split(r"^\$ ", block["body"], flags=re.MULTILINE)[1:]:
             command, _, shown = step.partition("\n")
             done = execute(
-                ["bash", "-c", command.replace("cost.py 3", "cost.py 1")], env=env, cwd=folder
+                ["bash", "-c", command.replace("cost.py 5", "cost.py 1")], env=env, cwd=folder
             )
             printed = (done.stdout + done.stderr).decode().replace(f"{folder}/", "")
             found.append(Done(command, shown, printed))
@@ -110,5 +111,7 @@ def test_cost_table_has_what_is_measured(leaks: List[Done]) -> None:
 
 def test_coming_page(tmp_path: Path) -> None:
     done = run_page("coming-from", tmp_path)
+    if sys.version_info < (3, 10):  # the end of a `with` is no line there
+        done = [step._replace(shown=step.shown.replace("part.py:4 ", "")) for step in done]
     compare(done)
     assert len(done) == 8
