@@ -41,7 +41,7 @@ struct text {
 	size_t used;
 };
 
-static void add(struct text *t, const char *s)
+static void add_text(struct text *t, const char *s)
 {
 	while (*s != '\0' && t->used + 1 < t->size)
 		t->data[t->used++] = *s++;
@@ -59,7 +59,7 @@ static void add_number(struct text *t, uint64_t n)
 		digits[--i] = (char)('0' + n % 10);
 		n /= 10;
 	} while (n != 0);
-	add(t, digits + i);
+	add_text(t, digits + i);
 }
 
 /* May K, M or G stand behind the number? */
@@ -80,8 +80,8 @@ static void add_names(struct text *t, const char *set, const char *between)
 	for (const struct pmt_name *n = pmt_name_table; n->set != NULL; n++) {
 		if (strcmp(n->set, set) != 0)
 			continue;
-		add(t, between);
-		add(t, n->name);
+		add_text(t, between);
+		add_text(t, n->name);
 		between = ", ";
 	}
 }
@@ -94,23 +94,23 @@ static const char *choice_set(const struct pmt_option_info *info)
 
 static void describe_number(const struct pmt_option_info *info, struct text *t)
 {
-	add(t, info->type == PMT_OPTION_TRIGGER ? "-1, or a number from " : "a number from ");
+	add_text(t, info->type == PMT_OPTION_TRIGGER ? "-1, or a number from " : "a number from ");
 	add_number(t, info->least);
-	add(t, " to ");
+	add_text(t, " to ");
 	add_number(t, info->most);
 	if (has_unit(info))
-		add(t, ", with K, M or G behind it if wanted");
+		add_text(t, ", with K, M or G behind it if wanted");
 }
 
-static void describe(const struct pmt_option_info *info, struct text *t)
+static void describe_option(const struct pmt_option_info *info, struct text *t)
 {
 	switch (info->type) {
 	case PMT_OPTION_TEXT:
-		add(t, "a text of ");
+		add_text(t, "a text of ");
 		add_number(t, info->least);
-		add(t, " to ");
+		add_text(t, " to ");
 		add_number(t, info->most);
-		add(t, " bytes");
+		add_text(t, " bytes");
 		break;
 	case PMT_OPTION_SIZE:
 	case PMT_OPTION_COUNT:
@@ -120,19 +120,19 @@ static void describe(const struct pmt_option_info *info, struct text *t)
 		describe_number(info, t);
 		break;
 	case PMT_OPTION_SIGNAL:
-		add(t, "the name of a signal, such as USR2, or ");
+		add_text(t, "the name of a signal, such as USR2, or ");
 		describe_number(info, t);
 		break;
 	case PMT_OPTION_SWITCH:
-		add(t, "on or off");
+		add_text(t, "on or off");
 		break;
 	case PMT_OPTION_WORDS:
-		add(t, "words of: ");
+		add_text(t, "words of: ");
 		add_names(t, "TRACED", "");
 		add_names(t, "PRESET", ", ");
 		break;
 	case PMT_OPTION_CHOICE:
-		add(t, "one of: ");
+		add_text(t, "one of: ");
 		add_names(t, choice_set(info), "");
 		break;
 	}
@@ -244,7 +244,7 @@ static int parse_signal(const struct pmt_option_info *info, const char *text, ui
 	return -1;
 }
 
-static int parse(const struct pmt_option_info *info, const char *text, uint64_t *value)
+static int parse_value(const struct pmt_option_info *info, const char *text, uint64_t *value)
 {
 	switch (info->type) {
 	case PMT_OPTION_SIZE:
@@ -285,14 +285,14 @@ int pmt_option_set(struct pmt_options *options, const struct pmt_option_info *in
 			memcpy(field, &text, sizeof(text));
 			return 0;
 		}
-	} else if (parse(info, text, &value) == 0) {
+	} else if (parse_value(info, text, &value) == 0) {
 		if (!wants_round(info) || (value & (value - 1)) == 0) {
 			memcpy(field, &value, sizeof(value));
 			return 0;
 		}
-		add(&t, "a power of two; ");
+		add_text(&t, "a power of two; ");
 	}
-	describe(info, &t);
+	describe_option(info, &t);
 	return -1;
 }
 

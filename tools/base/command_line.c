@@ -67,7 +67,7 @@ static int set_switch(const struct command_option *o, const char *text, bool neg
 	return 0;
 }
 
-static int set(const struct command_option *o, const char *text, bool negated)
+static int set_option(const struct command_option *o, const char *text, bool negated)
 {
 	switch (o->kind) {
 	case COMMAND_SWITCH:
@@ -112,10 +112,10 @@ static int set_with_value(struct cursor *c, const struct command_option *o, cons
 	}
 	if (inside == NULL && !wants_value(o) && has_choice(c))
 		inside = c->line->arguments[c->next++];
-	return set(o, inside, false);
+	return set_option(o, inside, false);
 }
 
-static int unknown(const struct cursor *c, const char *word, size_t size)
+static int refuse_word(const struct cursor *c, const char *word, size_t size)
 {
 	char name[64];
 	const char *found = NULL;
@@ -148,10 +148,10 @@ static int parse_long(struct cursor *c, const char *word)
 			return set_with_value(c, o, value);
 		if (no && is_negatable(o) && strlen(o->name) == size - 3 &&
 		    memcmp(o->name, word + 3, size - 3) == 0)
-			return value == NULL ? set(o, NULL, true)
+			return value == NULL ? set_option(o, NULL, true)
 					     : error("--no-%s takes no value", o->name);
 	}
-	return unknown(c, word, size);
+	return refuse_word(c, word, size);
 }
 
 static int parse_letters(struct cursor *c, const char *letters)
@@ -167,7 +167,7 @@ static int parse_letters(struct cursor *c, const char *letters)
 		letters++;
 		if (wants_value(o))
 			return set_with_value(c, o, *letters == '\0' ? NULL : letters);
-		if (set(o, NULL, false) != 0)
+		if (set_option(o, NULL, false) != 0)
 			return -1;
 	}
 	return 0;

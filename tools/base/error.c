@@ -8,7 +8,7 @@
 
 #include "escape.h"
 
-static void print(const char *format, va_list args)
+static void print_message(const char *format, va_list args)
 {
 	char *text = NULL;
 
@@ -25,7 +25,7 @@ int error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print(format, args);
+	print_message(format, args);
 	va_end(args);
 	return -1;
 }
@@ -35,7 +35,7 @@ void die(int status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print(format, args);
+	print_message(format, args);
 	va_end(args);
 	exit(status);
 }

@@ -61,7 +61,7 @@ static void put_control(FILE *out, int32_t point)
 }
 
 /* How many bytes from TEXT on are printable ASCII that no kind of escaping touches. */
-static size_t plain(const uint8_t *text, size_t size)
+static size_t plain_bytes(const uint8_t *text, size_t size)
 {
 	size_t i = 0;
 
@@ -73,7 +73,7 @@ static size_t plain(const uint8_t *text, size_t size)
 /* Print the plain bytes at the front; returns their number. */
 static size_t put_plain(FILE *out, const uint8_t *text, size_t size)
 {
-	size_t count = plain(text, size);
+	size_t count = plain_bytes(text, size);
 
 	if (count != 0)
 		fwrite_unlocked(text, 1, count, out);

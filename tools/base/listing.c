@@ -60,7 +60,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\f';
 }
 
-static char *keep(const char *from, size_t size)
+static char *keep_name(const char *from, size_t size)
 {
 	while (size != 0 && is_space(from[0])) {
 		from++;
@@ -92,7 +92,7 @@ static void take_lines(struct listing *listings, size_t count)
 
 		for (; i < count && listings[i].line <= line; i++)
 			if (listings[i].line == line)
-				*listings[i].text = keep(from, size);
+				*listings[i].text = keep_name(from, size);
 		left -= size + (end != NULL);
 		from += size + (end != NULL);
 		line++;

@@ -11,13 +11,13 @@ struct nearest nearest_begin(const char *word)
 	return (struct nearest){word, strlen(word) / 3 + 2};
 }
 
-static size_t least(size_t a, size_t b)
+static size_t least_of(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 /* Number of insertions, removals and replacements that turn A into B. */
-static size_t distance(const char *a, const char *b)
+static size_t measure_distance(const char *a, const char *b)
 {
 	size_t row[LENGTH_MAX + 1];
 	size_t length = strlen(b);
@@ -33,7 +33,8 @@ static size_t distance(const char *a, const char *b)
 		for (size_t j = 0; j < length; j++) {
 			size_t above = row[j + 1];
 
-			row[j + 1] = least(least(above, row[j]) + 1, diagonal + (a[i] != b[j]));
+			row[j + 1] =
+				least_of(least_of(above, row[j]) + 1, diagonal + (a[i] != b[j]));
 			diagonal = above;
 		}
 	}
@@ -42,7 +43,7 @@ static size_t distance(const char *a, const char *b)
 
 bool nearest_try(struct nearest *n, const char *candidate)
 {
-	size_t d = distance(n->word, candidate);
+	size_t d = measure_distance(n->word, candidate);
 
 	if (d >= n->distance)
 		return false;

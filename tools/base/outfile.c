@@ -83,7 +83,7 @@ int outfile_close(struct outfile *out)
 }
 
 /* Not over a file that came up meanwhile: link() does not replace. Some file systems cannot. */
-static int put(const struct outfile *out)
+static int put_in_place(const struct outfile *out)
 {
 	struct stat st;
 
@@ -100,7 +100,7 @@ static int put(const struct outfile *out)
 
 int outfile_commit(struct outfile *out)
 {
-	if (put(out) != 0)
+	if (put_in_place(out) != 0)
 		return error("%s: %s", out->path, strerror(errno));
 	temporary_now = NULL;
 	free(out->temporary);

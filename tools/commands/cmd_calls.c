@@ -15,7 +15,7 @@ static struct calls_options settings = {
 static bool only;
 static bool as_json;
 
-static int check(void)
+static int check_options(void)
 {
 	if (!settings.tree && (settings.depth != NOT_GIVEN || settings.least != 0))
 		return error("--depth and --min go with --tree");
@@ -24,12 +24,12 @@ static int check(void)
 	return 0;
 }
 
-static int run(int count, char **operands)
+static int run_calls(int count, char **operands)
 {
 	struct inputs inputs;
 	struct calls calls;
 
-	if (check() != 0)
+	if (check_options() != 0)
 		return EXIT_USAGE;
 	int status = inputs_init_run(&inputs, only, count, operands);
 
@@ -95,5 +95,5 @@ const struct command cmd_calls = {
 	       "Time is wall-clock time, as exact as the clock of the log. "
 	       "Several logs, or the logs of a folder, make one report.",
 	.options = options,
-	.run = run,
+	.run = run_calls,
 };

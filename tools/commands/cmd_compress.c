@@ -25,7 +25,7 @@ static int write_log(struct pack *pack, FILE *out, const char *path)
 	return pack_compress(pack, (int)level, out, path);
 }
 
-static int run(int count, char **operands)
+static int run_compress(int count, char **operands)
 {
 	static const struct convert convert = {
 		.kind = INPUTS_PLAIN,
@@ -61,5 +61,5 @@ const struct command cmd_compress = {
 	.doc = "Compresses logs with zstd, each into a file of its own, LOG.zst. "
 	       "All commands read it in place of the log; `zstd -d` or `pymemtrace decompress` make the log of it again. A folder stands for the *.pmt files in it.",
 	.options = options,
-	.run = run,
+	.run = run_compress,
 };

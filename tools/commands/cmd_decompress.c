@@ -40,7 +40,7 @@ static int write_log(struct pack *pack, FILE *out, const char *path)
 	return result.lost != 0 || source_cut(pack->source) || source_index_damaged(pack->source);
 }
 
-static int run(int count, char **operands)
+static int run_decompress(int count, char **operands)
 {
 	static const struct convert convert = {
 		.kind = INPUTS_COMPRESSED,
@@ -65,5 +65,5 @@ const struct command cmd_decompress = {
 	.doc = "Makes the log that was compressed, byte for byte. "
 	       "Of a damaged file it makes what can be read: a chunk that is lost becomes one that counts as damaged. A folder stands for the *.pmt.zst files in it.",
 	.options = options,
-	.run = run,
+	.run = run_decompress,
 };

@@ -196,8 +196,7 @@ static int run_file(const char *path, const char *name, bool *failure)
 
 	if (drawing.picture == NULL)
 		return status;
-	if (write_files(&drawing, name) != 0 ||
-	    (render != RENDER_NONE && run_gnuplot(name) != 0))
+	if (write_files(&drawing, name) != 0 || (render != RENDER_NONE && run_gnuplot(name) != 0))
 		*failure = true;
 	else
 		printf("%s\n",
@@ -216,7 +215,7 @@ static int check_options(void)
 	return 0;
 }
 
-static int run(int count, char **operands)
+static int run_plots(int count, char **operands)
 {
 	struct inputs inputs;
 	char(*names)[NAME_BYTES];
@@ -288,5 +287,5 @@ const struct command cmd_gnuplot = {
 	       "Marks of the program and points of the process's life are vertical lines. A log with events of the interpreter (calls, lines, objects) has the resident set at these as a curve of its own. "
 	       "Of a file that `pymemtrace watch --json` wrote: resident set, USS, swap, page faults and CPU over time, of the processes with the largest resident set and of all together.",
 	.options = options,
-	.run = run,
+	.run = run_plots,
 };

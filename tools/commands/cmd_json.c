@@ -68,7 +68,7 @@ struct printer {
 	struct stack_filter filter;
 };
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct printer *printer = context;
 
@@ -96,7 +96,7 @@ static void add_word(void *array, const char *word, size_t size)
 }
 
 /* A list of the names in SET whose bits are set. */
-static json_t *bits(const char *set, uint64_t value)
+static json_t *make_bits(const char *set, uint64_t value)
 {
 	json_t *list = json_array();
 
@@ -174,8 +174,8 @@ static void print_header(const struct reader *reader)
 									      : json_null());
 	json_object_set_new(object, "start_s", json_real(report_seconds(h->start_realtime_ns)));
 	json_object_set_new(object, "start_clock_s", json_real(report_seconds(h->start_ns)));
-	json_object_set_new(object, "traced", bits("TRACED", h->traced));
-	json_object_set_new(object, "flags", bits("FLAG", h->live.flags));
+	json_object_set_new(object, "traced", make_bits("TRACED", h->traced));
+	json_object_set_new(object, "flags", make_bits("FLAG", h->live.flags));
 	json_object_set_new(object, "rss_interval_s",
 			    json_real(report_seconds(h->rss_interval_ns)));
 	report_put_number(object, "max_stack_depth", h->max_stack_depth);
@@ -245,7 +245,7 @@ static int print_log(const char *path)
 	if (opts.definitions)
 		rc = reader_definitions(reader, visit_definition, &printer.show);
 	if (rc == 0)
-		rc = reader_run(reader, visit, &printer);
+		rc = reader_run(reader, visit_event, &printer);
 	print_end(reader);
 	progress_end();
 	stack_filter_fini(&printer.filter);
@@ -254,7 +254,7 @@ static int print_log(const char *path)
 	return rc == 0 ? EXIT_OK : EXIT_DATA;
 }
 
-static int run(int count, char **operands)
+static int run_json(int count, char **operands)
 {
 	const int status = inputs_each(count, operands, print_log);
 
@@ -289,5 +289,5 @@ const struct command cmd_json = {
 	.operands = "[LOG...]",
 	.doc = "Prints every record of the logs as a JSON object on a line of its own (JSON Lines), between a header and an end for each log. \"event\" says what an object is, \"time_s\" are seconds since the start, \"start_clock_s\" is when that was on the clock that all processes share (CLOCK_MONOTONIC), \"end_s\" when the log was closed. A filter looks at the stack of an event, and of calls and lines at their function; what has neither, as the end of a block, is left out by --include. A folder stands for the *.pmt and *.pmt.zst files in it.",
 	.options = options,
-	.run = run,
+	.run = run_json,
 };

@@ -15,7 +15,7 @@ static bool as_json;
 
 enum { STYLE_TABLE, STYLE_CLASSIC };
 
-static void print(struct lines *lines)
+static void print_table(struct lines *lines)
 {
 	if (as_json)
 		lines_print_json(lines, &how);
@@ -25,7 +25,7 @@ static void print(struct lines *lines)
 		lines_print_table(lines, &how);
 }
 
-static int run(int count, char **operands)
+static int run_lines(int count, char **operands)
 {
 	struct inputs inputs;
 	struct lines lines;
@@ -45,7 +45,7 @@ static int run(int count, char **operands)
 			status = EXIT_OK;
 	lines_finish(&lines);
 	if (status == EXIT_OK || lines.count != 0)
-		print(&lines);
+		print_table(&lines);
 	lines_fini(&lines);
 	inputs_fini(&inputs);
 	return status;
@@ -96,5 +96,5 @@ const struct command cmd_lines = {
 	       "RSS is that of the process: what other threads did meanwhile is in it. "
 	       "Several logs make one table.",
 	.options = options,
-	.run = run,
+	.run = run_lines,
 };

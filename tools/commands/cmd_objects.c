@@ -98,7 +98,7 @@ static const struct moment *moment_of_all(void)
 	return settings.moment.kind == MOMENT_PEAK ? &whole : &settings.moment;
 }
 
-static int run(int count, char **operands)
+static int run_objects(int count, char **operands)
 {
 	struct inputs inputs;
 	struct moments moments;
@@ -178,5 +178,5 @@ const struct command cmd_objects = {
 	       "The size is that of the objects themselves, without what they hold. "
 	       "Several logs make one report.",
 	.options = options,
-	.run = run,
+	.run = run_objects,
 };

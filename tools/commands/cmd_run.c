@@ -109,7 +109,7 @@ static bool must_be_first(const char *name, size_t size)
  * The tracer comes before what is preloaded already (another allocator, say), but behind libraries
  * at the front that insist on being the first.
  */
-static void preload(const char *library)
+static void preload_library(const char *library)
 {
 	const char *others = getenv("LD_PRELOAD");
 	size_t front = 0;
@@ -148,7 +148,7 @@ static void name_run(void)
 	free(value);
 }
 
-static int run(int count, char **operands)
+static int run_program(int count, char **operands)
 {
 	char *library, *path, **arguments;
 	int status;
@@ -168,7 +168,7 @@ static int run(int count, char **operands)
 	status = logname_prepare(force);
 	if (status != 0)
 		return status;
-	preload(library);
+	preload_library(library);
 	name_run();
 	execv(path, arguments);
 	status = errno == ENOENT ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE;
@@ -186,5 +186,5 @@ const struct command cmd_run = {
 	.options = options,
 	.stop_at_operand = true,
 	.operand_letters = "mc",
-	.run = run,
+	.run = run_program,
 };

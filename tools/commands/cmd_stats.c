@@ -41,7 +41,7 @@ static void print_json(json_t *json, size_t logs)
 	json_decref(json);
 }
 
-static int run(int count, char **operands)
+static int run_stats(int count, char **operands)
 {
 	struct inputs inputs;
 	json_t *json = as_json ? json_array() : NULL;
@@ -80,5 +80,5 @@ const struct command cmd_stats = {
 	       "The virtual size of a part is its address space. "
 	       "What the parts leave over is not explained; it is negative where memory changed while the tracer looked.",
 	.options = options,
-	.run = run,
+	.run = run_stats,
 };

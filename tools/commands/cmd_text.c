@@ -39,7 +39,7 @@ struct printer {
 	struct stack_filter filter;
 };
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct printer *printer = context;
 
@@ -101,7 +101,7 @@ static void print_totals(struct printer *printer)
 		struct reader_event event;
 
 		if (dropped_event(dropped, i, &event))
-			(void)visit(printer, &event);
+			(void)visit_event(printer, &event);
 	}
 }
 
@@ -164,7 +164,7 @@ static int print_records(struct reader *reader)
 	if (opts.definitions)
 		rc = reader_definitions(reader, visit_definition, &printer.show);
 	if (rc == 0)
-		rc = reader_run(reader, visit, &printer);
+		rc = reader_run(reader, visit_event, &printer);
 	print_end(reader);
 	stack_filter_fini(&printer.filter);
 	return rc;
@@ -208,7 +208,7 @@ static int check_style(void)
 	return 0;
 }
 
-static int run(int count, char **operands)
+static int run_text(int count, char **operands)
 {
 	if (check_style() != 0)
 		return EXIT_USAGE;
@@ -311,5 +311,5 @@ const struct command cmd_text = {
 	       "A filter looks at the stack of an event, and of calls and lines at their function; what has neither, as the end of a block, is left out by --include. "
 	       "A folder stands for the *.pmt and *.pmt.zst files in it.",
 	.options = options,
-	.run = run,
+	.run = run_text,
 };

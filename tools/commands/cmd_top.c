@@ -56,7 +56,7 @@ static int add_logs(struct top *top, const struct moments *moments)
 	return status;
 }
 
-static int run(int count, char **operands)
+static int run_top(int count, char **operands)
 {
 	struct inputs inputs;
 	struct moments moments;
@@ -169,5 +169,5 @@ const struct command cmd_top = {
 	       "By type are counted the blocks of PyObject_Malloc and its relatives, with the bytes that were asked for: an object with the words that Python keeps before it, without what it holds in blocks of its own. "
 	       "'<no object>' are such blocks, '<free list>' are dead objects that Python keeps for later.",
 	.options = options,
-	.run = run,
+	.run = run_top,
 };

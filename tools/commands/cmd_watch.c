@@ -128,7 +128,7 @@ static uint64_t next_tick(const struct watch *watch, uint64_t due_ns)
 }
 
 /* Returns why it ended. */
-static const char *follow(struct watch *watch)
+static const char *follow_processes(struct watch *watch)
 {
 	uint64_t due_ns = 0;
 
@@ -151,7 +151,7 @@ static const char *follow(struct watch *watch)
 }
 
 /* Returns the exit status: the command's, if there is one. */
-static int finish(struct watch *watch, const char *reason)
+static int finish_watch(struct watch *watch, const char *reason)
 {
 	struct watch_end end = {.reason = reason};
 	int status = EXIT_OK;
@@ -233,7 +233,7 @@ static int close_outputs(struct watch *watch)
 }
 
 /* Returns 0, or the exit status after a message. */
-static int begin(struct watch *watch, char **command)
+static int begin_watch(struct watch *watch, char **command)
 {
 	int result = procfs_init(&watch->procfs, "/proc");
 
@@ -261,10 +261,10 @@ static int watch_it(struct watch *watch)
 	watch->tree.least_ns = (uint64_t)(watch->interval_s * 0.5e9);
 	watch_json_header(&watch->json, &watch->tree, watch->launch.child != 0, watch->interval_s);
 	watch_table_header(&watch->table);
-	return finish(watch, follow(watch));
+	return finish_watch(watch, follow_processes(watch));
 }
 
-static int run(int count, char **operands)
+static int run_watch(int count, char **operands)
 {
 	struct watch watch = {.launch = {.signals = -1},
 			      .procfs = {.root = -1},
@@ -278,7 +278,7 @@ static int run(int count, char **operands)
 	if (check_options(&watch, count) != 0)
 		status = EXIT_USAGE;
 	else if (open_outputs(&watch) == 0)
-		status = begin(&watch, command);
+		status = begin_watch(&watch, command);
 	if (status == 0)
 		status = watch_it(&watch);
 	else if (watch.launch.child != 0)
@@ -342,5 +342,5 @@ const struct command cmd_watch = {
 	       "Nothing is traced, and the command runs as it is. Ends with the command's exit status.",
 	.options = options,
 	.stop_at_operand = true,
-	.run = run,
+	.run = run_watch,
 };

@@ -25,7 +25,7 @@ struct job {
 };
 
 /* Read back what was written, before the original goes. Returns 0, or -1 after a message. */
-static int verify(struct job *job)
+static int verify_copy(struct job *job)
 {
 	struct pack copy;
 	int rc;
@@ -72,7 +72,7 @@ static int convert_begun(struct job *job)
 	if (rc >= 0 && outfile_close(&job->out) != 0)
 		rc = -1;
 	if (rc == 0 && remove)
-		rc = verify(job);
+		rc = verify_copy(job);
 	progress_end();
 	if (rc < 0 || outfile_commit(&job->out) != 0)
 		return -1;
@@ -101,7 +101,7 @@ static int convert_log(const struct convert *convert, const char *from, const ch
 }
 
 /* Where the log PATH goes; free() it. NULL after a message. */
-static char *target(const struct convert *convert, const char *path)
+static char *name_target(const struct convert *convert, const char *path)
 {
 	const struct convert_options *o = convert->options;
 	const char *base;
@@ -135,7 +135,7 @@ static int convert_all(const struct convert *convert, const struct inputs *input
 	int status = EXIT_OK;
 
 	for (size_t i = 0; i < inputs->count; i++) {
-		names[i] = target(convert, inputs->paths[i]);
+		names[i] = name_target(convert, inputs->paths[i]);
 		if (names[i] == NULL) {
 			status = EXIT_DATA;
 		} else if (is_taken(names, i)) {

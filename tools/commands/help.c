@@ -12,7 +12,7 @@ static const struct command_option help_option = {
 	.name = "help", .letter = 'h', .doc = "print this help and exit"};
 
 /* Print TEXT, wrapped, its lines beginning in column INDENT; AT is the column printed up to. */
-static void wrap(const char *text, size_t at, size_t indent)
+static void wrap_text(const char *text, size_t at, size_t indent)
 {
 	while (*text != '\0') {
 		size_t size = strcspn(text, " ");
@@ -50,13 +50,13 @@ static void option_help(const struct command_option *o)
 		putchar('\n');
 		at = 0;
 	}
-	wrap(o->doc, at, INDENT);
+	wrap_text(o->doc, at, INDENT);
 }
 
 void command_help(const struct command *command)
 {
 	printf("usage: pymemtrace %s [OPTION...] %s\n\n", command->name, command->operands);
-	wrap(command->doc, 0, 0);
+	wrap_text(command->doc, 0, 0);
 	printf("\noptions:\n");
 	for (const struct command_option *o = command->options; o->name != NULL; o++)
 		option_help(o);
@@ -66,12 +66,14 @@ void command_help(const struct command *command)
 void command_overview(void)
 {
 	printf("usage: pymemtrace COMMAND [OPTION...] [ARGUMENT...]\n\n");
-	wrap("Traces the memory of a Python program and reports on the trace.", 0, 0);
+	wrap_text("Traces the memory of a Python program and reports on the trace.", 0, 0);
 	printf("\ncommands:\n");
 	for (size_t i = 0; command_table[i] != NULL; i++)
-		wrap(command_table[i]->summary, (size_t)printf("  %s", command_table[i]->name), 14);
+		wrap_text(command_table[i]->summary, (size_t)printf("  %s", command_table[i]->name),
+			  14);
 	putchar('\n');
-	wrap("Options take their value as `--name VALUE` or `--name=VALUE`; those that are on or off stand alone, or are `--no-name`.",
-	     0, 0);
+	wrap_text(
+		"Options take their value as `--name VALUE` or `--name=VALUE`; those that are on or off stand alone, or are `--no-name`.",
+		0, 0);
 	printf("\n`pymemtrace help COMMAND` explains a command; `pymemtrace --version` prints the version.\n");
 }

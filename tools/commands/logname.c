@@ -49,7 +49,7 @@ static bool is_log(const char *path)
 }
 
 /* The size of NAME without its folder; the folder's size with its slash in *FOLDER. */
-static const char *split(const char *path, size_t *folder)
+static const char *split_path(const char *path, size_t *folder)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -84,7 +84,7 @@ static int remove_log(const char *path)
 static int remove_family(const char *path)
 {
 	size_t size;
-	const char *name = split(path, &size);
+	const char *name = split_path(path, &size);
 	char folder[PATH_MAX], child[PATH_MAX + NAME_MAX + 2];
 	const struct dirent *entry;
 
@@ -129,7 +129,7 @@ static int check_folder(const char *name)
 	struct stat st;
 	char folder[PATH_MAX];
 
-	split(name, &size);
+	split_path(name, &size);
 	if (size == 0 || memchr(name, '%', size) != NULL)
 		return 0;
 	snprintf(folder, sizeof(folder), "%.*s", (int)size, name);

@@ -8,7 +8,7 @@
 #include "error.h"
 
 /* What was printed must have arrived: a full disk is an error. A reader that went away is not. */
-static int finish(int status)
+static int finish_output(int status)
 {
 	if (fflush(stdout) != 0)
 		error("cannot write the output: %s", strerror(errno));
@@ -30,7 +30,7 @@ static int unknown_command(const char *name)
 	return EXIT_USAGE;
 }
 
-static int help(const char *name)
+static int print_help(const char *name)
 {
 	const struct command *command;
 
@@ -45,7 +45,7 @@ static int help(const char *name)
 	return EXIT_OK;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct command_line line = {
 		.name = command->name,
@@ -60,7 +60,7 @@ static int run(const struct command *command, int argc, char **argv)
 	if (count < 0)
 		return EXIT_USAGE;
 	if (line.help)
-		return help(command->name);
+		return print_help(command->name);
 	return command->run(count, argv);
 }
 
@@ -71,18 +71,18 @@ int main(int argc, char **argv)
 
 	if (first == NULL) {
 		command_overview();
-		return finish(EXIT_USAGE);
+		return finish_output(EXIT_USAGE);
 	}
 	if (strcmp(first, "--version") == 0) {
 		printf("pymemtrace %s\n", PMT_VERSION);
-		return finish(EXIT_OK);
+		return finish_output(EXIT_OK);
 	}
 	if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
-		return finish(help(NULL));
+		return finish_output(print_help(NULL));
 	if (strcmp(first, "help") == 0)
-		return finish(help(argc > 2 ? argv[2] : NULL));
+		return finish_output(print_help(argc > 2 ? argv[2] : NULL));
 	command = command_find(first);
 	if (command == NULL)
 		return unknown_command(first);
-	return finish(run(command, argc - 2, argv + 2));
+	return finish_output(run_command(command, argc - 2, argv + 2));
 }

@@ -32,7 +32,7 @@
 #define MACHINE EM_NONE /* not checked */
 #endif
 
-static char *copy(const char *text, size_t size)
+static char *copy_text(const char *text, size_t size)
 {
 	char *result = need_memory(size + 1);
 
@@ -49,7 +49,7 @@ static bool is_program(const char *path)
 }
 
 /* FOLDER (SIZE bytes, none: the working folder) and NAME. */
-static char *join(const char *folder, size_t size, const char *name)
+static char *join_path(const char *folder, size_t size, const char *name)
 {
 	char *path = need_memory(size + strlen(name) + 3);
 
@@ -58,7 +58,7 @@ static char *join(const char *folder, size_t size, const char *name)
 }
 
 /* Look through PATH. Returns NULL if there is no such program; *SEEN: a file that cannot be run. */
-static char *search(const char *name, bool *seen)
+static char *search_path(const char *name, bool *seen)
 {
 	const char *folders = getenv("PATH");
 
@@ -66,7 +66,7 @@ static char *search(const char *name, bool *seen)
 		folders = "/bin:/usr/bin";
 	for (;;) {
 		size_t size = strcspn(folders, ":");
-		char *path = join(folders, size, name);
+		char *path = join_path(folders, size, name);
 
 		if (is_program(path))
 			return path;
@@ -78,7 +78,7 @@ static char *search(const char *name, bool *seen)
 	}
 }
 
-static int fail(int status, const char *path, const char *why)
+static int refuse_program(int status, const char *path, const char *why)
 {
 	error("%s: %s", path, why);
 	return status;
@@ -92,11 +92,11 @@ static int check_privileges(const char *path, const struct stat *st)
 		(st->st_mode & S_ISGID) && (st->st_mode & S_IXGRP) && st->st_gid != getegid();
 
 	if (other_user || other_group)
-		return fail(PROGRAM_NOT_EXECUTABLE, path,
-			    "a set-user-id or set-group-id program: cannot be traced");
+		return refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+				      "a set-user-id or set-group-id program: cannot be traced");
 	if (geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0)
-		return fail(PROGRAM_NOT_EXECUTABLE, path,
-			    "a program with file capabilities: cannot be traced");
+		return refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+				      "a program with file capabilities: cannot be traced");
 	return 0;
 }
 
@@ -119,14 +119,15 @@ static bool has_interpreter(int fd, const Elf64_Ehdr *elf)
 static int check_elf(const char *path, int fd, const Elf64_Ehdr *elf)
 {
 	if (elf->e_ident[EI_CLASS] != ELFCLASS64)
-		return fail(PROGRAM_NOT_EXECUTABLE, path, "a 32-bit program: cannot be traced");
+		return refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+				      "a 32-bit program: cannot be traced");
 	if (elf->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    (MACHINE != EM_NONE && elf->e_machine != MACHINE))
-		return fail(PROGRAM_NOT_EXECUTABLE, path,
-			    "a program for another kind of machine: cannot be traced");
+		return refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+				      "a program for another kind of machine: cannot be traced");
 	if (!has_interpreter(fd, elf))
-		return fail(PROGRAM_NOT_EXECUTABLE, path,
-			    "a statically linked program: cannot be traced");
+		return refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+				      "a statically linked program: cannot be traced");
 	return 0;
 }
 
@@ -143,10 +144,10 @@ static char *script_interpreter(const char *line, size_t size)
 	from = p;
 	while (p < end && *p != ' ' && *p != '\t' && *p != '\0' && *p != '\r')
 		p++;
-	return p == from ? NULL : copy(from, (size_t)(p - from));
+	return p == from ? NULL : copy_text(from, (size_t)(p - from));
 }
 
-static int check(const char *path, int depth);
+static int check_program(const char *path, int depth);
 
 static int check_script(const char *path, const char *line, size_t size, int depth)
 {
@@ -154,15 +155,17 @@ static int check_script(const char *path, const char *line, size_t size, int dep
 	int status;
 
 	if (interpreter == NULL)
-		return fail(PROGRAM_NOT_EXECUTABLE, path, "names no interpreter in its first line");
+		return refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+				      "names no interpreter in its first line");
 	if (depth == SCRIPTS_MAX) {
-		status = fail(PROGRAM_NOT_EXECUTABLE, path, "too many scripts run by scripts");
+		status = refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+					"too many scripts run by scripts");
 	} else if (!is_program(interpreter)) {
 		error("%s: its interpreter %s cannot be run", path, interpreter);
 		status =
 			access(interpreter, F_OK) == 0 ? PROGRAM_NOT_EXECUTABLE : PROGRAM_NOT_FOUND;
 	} else {
-		status = check(interpreter, depth + 1);
+		status = check_program(interpreter, depth + 1);
 	}
 	free(interpreter);
 	return status;
@@ -180,10 +183,11 @@ static int check_content(const char *path, int fd, int depth)
 		return check_script(path, head.line, (size_t)size, depth);
 	if (size >= (ssize_t)sizeof(head.elf) && memcmp(head.line, ELFMAG, SELFMAG) == 0)
 		return check_elf(path, fd, &head.elf);
-	return fail(PROGRAM_NOT_EXECUTABLE, path, "neither a program nor a script with a #! line");
+	return refuse_program(PROGRAM_NOT_EXECUTABLE, path,
+			      "neither a program nor a script with a #! line");
 }
 
-static int check(const char *path, int depth)
+static int check_program(const char *path, int depth)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -191,7 +195,8 @@ static int check(const char *path, int depth)
 
 	/* A program that can be run but not read is left to the kernel. */
 	if (fd < 0)
-		return errno == EACCES ? 0 : fail(PROGRAM_NOT_FOUND, path, strerror(errno));
+		return errno == EACCES ? 0
+				       : refuse_program(PROGRAM_NOT_FOUND, path, strerror(errno));
 	status = fstat(fd, &st) == 0 ? check_privileges(path, &st) : 0;
 	if (status == 0)
 		status = check_content(path, fd, depth);
@@ -205,13 +210,13 @@ static int not_found(const char *name, bool seen)
 	struct stat st;
 
 	if (strchr(name, '/') == NULL && !seen)
-		return fail(PROGRAM_NOT_FOUND, name, "command not found");
+		return refuse_program(PROGRAM_NOT_FOUND, name, "command not found");
 	if (strchr(name, '/') != NULL && stat(name, &st) != 0)
-		return fail(errno == EACCES ? PROGRAM_NOT_EXECUTABLE : PROGRAM_NOT_FOUND, name,
-			    strerror(errno));
+		return refuse_program(errno == EACCES ? PROGRAM_NOT_EXECUTABLE : PROGRAM_NOT_FOUND,
+				      name, strerror(errno));
 	if (strchr(name, '/') != NULL && S_ISDIR(st.st_mode))
-		return fail(PROGRAM_NOT_EXECUTABLE, name, "a folder, not a program");
-	return fail(PROGRAM_NOT_EXECUTABLE, name, "not executable");
+		return refuse_program(PROGRAM_NOT_EXECUTABLE, name, "a folder, not a program");
+	return refuse_program(PROGRAM_NOT_EXECUTABLE, name, "not executable");
 }
 
 int program_find(const char *name, char **path)
@@ -220,12 +225,12 @@ int program_find(const char *name, char **path)
 	int status;
 
 	if (strchr(name, '/') == NULL)
-		*path = search(name, &seen);
+		*path = search_path(name, &seen);
 	else
-		*path = is_program(name) ? copy(name, strlen(name)) : NULL;
+		*path = is_program(name) ? copy_text(name, strlen(name)) : NULL;
 	if (*path == NULL)
 		return not_found(name, seen);
-	status = check(*path, 0);
+	status = check_program(*path, 0);
 	if (status != 0)
 		free(*path);
 	return status;

@@ -79,7 +79,7 @@ static double clock_of(struct classic *c, uint64_t time_ns)
 }
 
 /* A resident set that is not known has not changed. */
-static int64_t growth(uint64_t now, uint64_t before)
+static int64_t compute_growth(uint64_t now, uint64_t before)
 {
 	return now == 0 ? 0 : (int64_t)(now - before);
 }
@@ -108,7 +108,7 @@ static const char *word_of(enum classic_kind kind, const struct pmt_record *reco
 	return what == PMT_PYEVENT_EXCEPTION ? "EXCEPT" : "OPCODE";
 }
 
-static struct seen see(const struct classic *c, const struct reader_event *event)
+static struct seen see_event(const struct classic *c, const struct reader_event *event)
 {
 	const struct pmt_record *record = &event->record;
 	struct seen seen = {
@@ -142,7 +142,7 @@ static uint32_t line_of(struct classic *c, const struct seen *seen)
 	return seen->line <= UINT32_MAX ? (uint32_t)seen->line : 0;
 }
 
-static void print(struct classic *c, const char *label, struct seen *seen)
+static void print_line(struct classic *c, const char *label, struct seen *seen)
 {
 	struct reader_code code;
 	struct reader_c_function function = {.name = NULL};
@@ -151,50 +151,51 @@ static void print(struct classic *c, const char *label, struct seen *seen)
 	if (seen->is_c)
 		reader_c_function(c->reader, seen->c_function, &function);
 	seen->printed = true;
-	classic_put_line(c->out, &(struct classic_line){
-					 .label = label,
-					 .number = seen->number,
-					 .since = seen->number - c->reported,
-					 .clock_s = clock_of(c, seen->time_ns),
-					 .what = seen->what,
-					 .file = code.file,
-					 .line = line_of(c, seen),
-					 .function = seen->is_c ? function.name : code.name,
-					 .rss_bytes = seen->rss_bytes,
-					 .growth_bytes = growth(seen->rss_bytes, c->reported_rss),
-				 });
+	classic_put_line(c->out,
+			 &(struct classic_line){
+				 .label = label,
+				 .number = seen->number,
+				 .since = seen->number - c->reported,
+				 .clock_s = clock_of(c, seen->time_ns),
+				 .what = seen->what,
+				 .file = code.file,
+				 .line = line_of(c, seen),
+				 .function = seen->is_c ? function.name : code.name,
+				 .rss_bytes = seen->rss_bytes,
+				 .growth_bytes = compute_growth(seen->rss_bytes, c->reported_rss),
+			 });
 }
 
 /* The event of CLASSIC's trigger itself. */
-static void report(struct classic *c, struct seen *seen)
+static void report_seen(struct classic *c, struct seen *seen)
 {
 	if (!c->began)
-		print(c, "FRST", seen);
+		print_line(c, "FRST", seen);
 	else if (c->trigger != 0 && !c->last.printed && c->last.number + 1 == seen->number)
-		print(c, "PREV", &c->last);
+		print_line(c, "PREV", &c->last);
 	if (c->began)
-		print(c, "NEXT", seen);
+		print_line(c, "NEXT", seen);
 	c->began = true;
 	c->reported = seen->number;
 	if (seen->rss_bytes != 0)
 		c->reported_rss = seen->rss_bytes;
 }
 
-static bool triggers(const struct classic *c, const struct seen *seen)
+static bool seen_triggers(const struct classic *c, const struct seen *seen)
 {
-	const int64_t moved = growth(seen->rss_bytes, c->reported_rss);
+	const int64_t moved = compute_growth(seen->rss_bytes, c->reported_rss);
 
 	return !c->began || (uint64_t)(moved < 0 ? -moved : moved) >= c->trigger;
 }
 
 /* The next event in order. One that is of another kind only takes a number. */
-static void take(struct classic *c, struct seen *seen)
+static void take_seen(struct classic *c, struct seen *seen)
 {
 	seen->number = c->count++;
 	if (c->trigger == 0 && seen->previous && c->began)
-		print(c, "PREV", seen);
-	else if (triggers(c, seen))
-		report(c, seen);
+		print_line(c, "PREV", seen);
+	else if (seen_triggers(c, seen))
+		report_seen(c, seen);
 	c->last = *seen;
 }
 
@@ -218,31 +219,31 @@ static struct held *held_of(struct classic *c, uint32_t thread, bool make)
 /*
  * Prints or drops the event of a thread that waits, now that the next one of the thread is known.
  */
-static void release(struct classic *c, struct held *held, bool next_is_shown)
+static void release_held(struct classic *c, struct held *held, bool next_is_shown)
 {
 	held->there = false;
 	held->event.previous = next_is_shown;
 	c->count += held->event.skipped;
 	if (next_is_shown)
-		take(c, &held->event);
+		take_seen(c, &held->event);
 	else
 		c->count++;
 }
 
 static void on_event(struct classic *c, const struct reader_event *event)
 {
-	struct seen seen = see(c, event);
+	struct seen seen = see_event(c, event);
 	struct held *held = held_of(c, event->thread, seen.previous && seen.what != NULL);
 
 	if (held != NULL && held->there)
-		release(c, held, seen.what != NULL);
+		release_held(c, held, seen.what != NULL);
 	if (held != NULL && seen.previous && seen.what != NULL) {
 		*held = (struct held){seen, true};
 		return;
 	}
 	c->count += seen.skipped;
 	if (seen.what != NULL)
-		take(c, &seen);
+		take_seen(c, &seen);
 }
 
 static void put_message(struct classic *c, uint64_t time_ns, const struct pmt_bytes *text)
@@ -285,11 +286,11 @@ static void print_last(struct classic *c)
 {
 	for (uint64_t i = 0; i < c->held_ids.count; i++)
 		if (c->held[i].there)
-			release(c, &c->held[i], false);
+			release_held(c, &c->held[i], false);
 	if (!c->began)
 		return;
 	c->last.number = c->count;
-	print(c, "LAST", &c->last);
+	print_line(c, "LAST", &c->last);
 }
 
 /* --- objects --- */
@@ -383,7 +384,7 @@ static void on_object(struct classic *c, const struct reader_event *event)
 				   .line = reader_stack_line(c->reader, stack),
 				   .function = code.name,
 				   .rss_bytes = event->rss_bytes,
-				   .growth_bytes = growth(event->rss_bytes, c->last_rss),
+				   .growth_bytes = compute_growth(event->rss_bytes, c->last_rss),
 			   });
 	if (event->rss_bytes != 0)
 		c->last_rss = event->rss_bytes;
@@ -424,7 +425,7 @@ static bool is_door(const struct classic *c, const struct pmt_record *record)
 	       (strcmp(function.name, "__enter__") == 0 || strcmp(function.name, "__exit__") == 0);
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct classic *c = context;
 	const enum pmt_type type = event->record.type;
@@ -470,7 +471,7 @@ static int kind_of(const struct reader *reader)
 	return traced >> PMT_TRACED_OBJECTS & 1 ? CLASSIC_OBJECTS : CLASSIC_PROFILE;
 }
 
-static int begin(struct classic *c)
+static int begin_output(struct classic *c)
 {
 	const struct pmt_header *header = reader_header(c->reader);
 
@@ -527,9 +528,9 @@ int classic_print(FILE *out, struct reader *reader, const struct classic_options
 	frames_init(&c.names);
 	heap_init(&c.objects);
 	stack_filter_init(&c.filter, &c.options.filter, reader);
-	rc = begin(&c);
+	rc = begin_output(&c);
 	if (rc == 0)
-		rc = reader_run_blocks(reader, visit, pass_over, &c);
+		rc = reader_run_blocks(reader, visit_event, pass_over, &c);
 	if (rc == 0 && options->counts) {
 		print_counts(&c);
 	} else if (rc == 0) {

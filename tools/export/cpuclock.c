@@ -8,7 +8,7 @@
 #include "progress.h"
 #include "span.h"
 
-static void add(struct cpuclock *clock, const struct cpuclock_sample *sample)
+static void add_sample(struct cpuclock *clock, const struct cpuclock_sample *sample)
 {
 	if (clock->samples == NULL)
 		clock->samples = need_memory(CPUCLOCK_SAMPLES_MAX * sizeof(*clock->samples));
@@ -23,16 +23,17 @@ static void add(struct cpuclock *clock, const struct cpuclock_sample *sample)
 	clock->samples[clock->count++] = *sample;
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	const uint64_t told =
 		event->record.type == PMT_REC_mark ? span_cpu_ns(&event->record.mark.text) : 0;
 
 	progress_step(event->number);
 	if (told != 0)
-		add(context, &(struct cpuclock_sample){event->time_ns, told});
+		add_sample(context, &(struct cpuclock_sample){event->time_ns, told});
 	if (event->record.type == PMT_REC_rss && event->record.rss.cpu_ns != 0)
-		add(context, &(struct cpuclock_sample){event->time_ns, event->record.rss.cpu_ns});
+		add_sample(context,
+			   &(struct cpuclock_sample){event->time_ns, event->record.rss.cpu_ns});
 	return 0;
 }
 
@@ -46,7 +47,7 @@ static int pass_over(void *context, const struct reader_blocks *blocks)
 int cpuclock_init(struct cpuclock *clock, struct reader *reader)
 {
 	*clock = (struct cpuclock){.stride = 1};
-	return reader_run_blocks(reader, visit, pass_over, clock) < 0 ? -1 : 0;
+	return reader_run_blocks(reader, visit_event, pass_over, clock) < 0 ? -1 : 0;
 }
 
 void cpuclock_fini(struct cpuclock *clock)
@@ -56,8 +57,8 @@ void cpuclock_fini(struct cpuclock *clock)
 }
 
 /* In floating point: the product of two such numbers has more than 64 bits. */
-static uint64_t between(const struct cpuclock_sample *a, const struct cpuclock_sample *b,
-			uint64_t time_ns)
+static uint64_t time_between(const struct cpuclock_sample *a, const struct cpuclock_sample *b,
+			     uint64_t time_ns)
 {
 	const double part = (double)(time_ns - a->time_ns) / (double)(b->time_ns - a->time_ns);
 
@@ -78,5 +79,6 @@ uint64_t cpuclock_at(struct cpuclock *clock, uint64_t time_ns)
 		return clock->samples[clock->count - 1].cpu_ns;
 	if (clock->next == 0 || clock->samples[clock->next].time_ns == time_ns)
 		return clock->samples[clock->next].cpu_ns;
-	return between(&clock->samples[clock->next - 1], &clock->samples[clock->next], time_ns);
+	return time_between(&clock->samples[clock->next - 1], &clock->samples[clock->next],
+			    time_ns);
 }

@@ -39,7 +39,7 @@ static struct pmt_bytes next_part(struct pmt_bytes *rest)
 	return part;
 }
 
-static bool equals(const struct pmt_bytes *part, const char *text)
+static bool part_equals(const struct pmt_bytes *part, const char *text)
 {
 	return strlen(text) == part->size && memcmp(part->data, text, part->size) == 0;
 }
@@ -60,12 +60,12 @@ static void add_text(struct span *span, const struct pmt_bytes *text)
 static enum span_verb verb_of(const struct pmt_bytes *part)
 {
 	for (unsigned i = SPAN_BEGIN; i <= SPAN_MORE; i++)
-		if (equals(part, verbs[i]))
+		if (part_equals(part, verbs[i]))
 			return (enum span_verb)i;
 	return SPAN_OTHER;
 }
 
-static void apply(struct span *span, enum span_verb verb, uint32_t thread)
+static void apply_verb(struct span *span, enum span_verb verb, uint32_t thread)
 {
 	if (verb == SPAN_BEGIN) {
 		span->inside = true;
@@ -123,12 +123,12 @@ enum span_verb span_mark(struct span *span, const struct pmt_bytes *mark, uint32
 	const struct pmt_bytes id = next_part(&rest);
 	const struct pmt_bytes word = next_part(&rest);
 
-	if (!equals(&id, span->id))
+	if (!part_equals(&id, span->id))
 		return SPAN_OTHER;
 	verb = verb_of(&word);
 	if (verb >= SPAN_MESSAGE)
 		add_text(span, &rest);
 	span->more = verb == SPAN_MORE;
-	apply(span, verb, thread);
+	apply_verb(span, verb, thread);
 	return verb;
 }

@@ -15,13 +15,13 @@
 #include "lacking.h"
 #include "newest.h"
 
-static void add(struct inputs *inputs, char *path)
+static void add_path(struct inputs *inputs, char *path)
 {
 	inputs->paths = need_resize(inputs->paths, (inputs->count + 1) * sizeof(*inputs->paths));
 	inputs->paths[inputs->count++] = path;
 }
 
-static char *join(const char *folder, const char *name)
+static char *join_path(const char *folder, const char *name)
 {
 	size_t size = strlen(folder);
 	char *path = need_memory(size + strlen(name) + 2);
@@ -30,7 +30,7 @@ static char *join(const char *folder, const char *name)
 	return path;
 }
 
-static char *copy(const char *path)
+static char *copy_path(const char *path)
 {
 	return strcpy(need_memory(strlen(path) + 1), path);
 }
@@ -91,8 +91,8 @@ static int find_in_folder(struct inputs *inputs, enum inputs_kind kind, const ch
 		return error("%s: %s", folder == NULL ? "." : folder, strerror(errno));
 	for (int i = 0; i < count; i++)
 		if (!is_double(entries, i))
-			add(inputs, folder == NULL ? copy(entries[i]->d_name)
-						   : join(folder, entries[i]->d_name));
+			add_path(inputs, folder == NULL ? copy_path(entries[i]->d_name)
+							: join_path(folder, entries[i]->d_name));
 	for (int i = 0; i < count; i++)
 		free(entries[i]);
 	free(entries);
@@ -121,7 +121,7 @@ int inputs_init_only(struct inputs *inputs, enum inputs_kind kind, int count, ch
 		struct stat st;
 
 		if (stat(operands[i], &st) != 0 || !S_ISDIR(st.st_mode)) {
-			add(inputs, copy(operands[i]));
+			add_path(inputs, copy_path(operands[i]));
 			continue;
 		}
 		if (add_folder(inputs, kind, operands[i]) != 0) {
@@ -140,7 +140,7 @@ static int init_newest(struct inputs *inputs)
 	if (find_in_folder(&all, INPUTS_ANY, NULL) < 0)
 		return EXIT_DATA;
 	const char *newest = newest_log(all.paths, all.count);
-	char *path = newest != NULL ? copy(newest) : NULL;
+	char *path = newest != NULL ? copy_path(newest) : NULL;
 
 	inputs_fini(&all);
 	if (path == NULL) {

@@ -16,7 +16,7 @@ static void make_room(struct chunk_index *index, size_t room)
 	index->refs = need_resize(index->refs, room * sizeof(*index->refs));
 }
 
-static void add(struct chunk_index *index, const struct chunk_ref *ref)
+static void add_chunk(struct chunk_index *index, const struct chunk_ref *ref)
 {
 	if (index->count == index->room)
 		make_room(index, index->room * 2);
@@ -101,7 +101,7 @@ static void take_place(const struct scan *scan, uint64_t offset, const struct pm
 		return;
 	}
 	fill_ref(scan->file, head, available, &ref);
-	add(scan->index, &ref);
+	add_chunk(scan->index, &ref);
 	if (ref.cut) {
 		scan->damage->truncated = true;
 		scan->damage->bytes_lost += head->committed - ref.committed;
@@ -131,7 +131,7 @@ static uint64_t scan_one(const struct scan *scan, uint64_t offset)
 	return offset + scan->file->chunk_bytes;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_chunks(const void *a, const void *b)
 {
 	const struct chunk_ref *x = a, *y = b;
 
@@ -147,7 +147,7 @@ static void put_in_order(struct chunk_index *index, bool recycled, struct reader
 {
 	struct chunk_ref *refs = index->refs;
 
-	qsort(refs, index->count, sizeof(*refs), compare);
+	qsort(refs, index->count, sizeof(*refs), compare_chunks);
 	for (size_t i = 0; i < index->count; i++) {
 		bool first = i == 0 || refs[i - 1].slot != refs[i].slot;
 		uint32_t last = first ? UINT32_MAX : refs[i - 1].sequence;
@@ -193,7 +193,7 @@ void chunks_fini(struct chunk_index *index)
 }
 
 /* A sealed chunk must have its checksum; one that grew since it was found cannot be checked. */
-static bool intact(const struct pmt_chunk *chunk, const struct chunk_ref *ref)
+static bool is_intact(const struct pmt_chunk *chunk, const struct chunk_ref *ref)
 {
 	if (chunk->magic != PMT_CHUNK_MAGIC || chunk->slot != ref->slot ||
 	    chunk->sequence != ref->sequence || chunk->kind != ref->kind)
@@ -216,7 +216,7 @@ int chunks_load(const struct chunk_file *file, const struct chunk_ref *ref,
 	got = source_read(file->source, buffer->chunk, size, ref->offset);
 	if (got == SOURCE_ERROR)
 		return -1;
-	return (size_t)got == size && intact(buffer->chunk, ref);
+	return (size_t)got == size && is_intact(buffer->chunk, ref);
 }
 
 void chunks_buffer_fini(struct chunk_buffer *buffer)

@@ -7,7 +7,7 @@
 
 #include "error.h"
 
-static void add(char text[DAMAGE_TEXT], uint64_t count, const char *one, const char *many)
+static void add_count(char text[DAMAGE_TEXT], uint64_t count, const char *one, const char *many)
 {
 	size_t used = strlen(text);
 
@@ -23,11 +23,12 @@ void damage_describe(const struct reader_damage *d, char text[DAMAGE_TEXT])
 		strcpy(text, "the file is cut off");
 	else if (d->index_damaged)
 		strcpy(text, "the index of the compressed file is damaged");
-	add(text, d->chunks_damaged, "chunk damaged", "chunks damaged");
-	add(text, d->records_damaged, "place with damaged records", "places with damaged records");
-	add(text, d->definitions_refused, "definition refused", "definitions refused");
+	add_count(text, d->chunks_damaged, "chunk damaged", "chunks damaged");
+	add_count(text, d->records_damaged, "place with damaged records",
+		  "places with damaged records");
+	add_count(text, d->definitions_refused, "definition refused", "definitions refused");
 	if (text[0] != '\0')
-		add(text, d->bytes_lost, "byte lost", "bytes lost");
+		add_count(text, d->bytes_lost, "byte lost", "bytes lost");
 }
 
 void damage_warn(const struct reader *reader)

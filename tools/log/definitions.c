@@ -36,7 +36,7 @@ static void *make_room(void *array, size_t *room, size_t used, size_t more, size
 	return need_resize(array, *room * item);
 }
 
-static uint32_t clamp(uint64_t value)
+static uint32_t clamp_number(uint64_t value)
 {
 	return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
@@ -81,8 +81,8 @@ static int add_code(struct definitions *d, const struct pmt_code *r)
 		.name = r->name,
 		.qualname = r->qualname,
 		.file = r->file,
-		.lines_announced = clamp(r->table_size),
-		.first_line = clamp(r->first_line),
+		.lines_announced = clamp_number(r->table_size),
+		.first_line = clamp_number(r->first_line),
 		.table = r->table < UINT8_MAX ? (uint8_t)r->table : UINT8_MAX,
 	};
 	return add_lines(&d->codes[count], &r->lines);
@@ -107,7 +107,7 @@ static int add_frame(struct definitions *d, const struct pmt_frame *r)
 	d->frames[count] = (struct frame_definition){
 		.parent = (uint32_t)r->parent,
 		.code = (uint32_t)r->code,
-		.position = clamp(r->position),
+		.position = clamp_number(r->position),
 		.line = DEFINITIONS_NO_LINE_YET,
 	};
 	return 1;

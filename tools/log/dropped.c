@@ -9,7 +9,7 @@
 #include "names.h"
 #include "record.h"
 
-static void lose(const struct chunk_ref *ref, struct reader_damage *damage)
+static void count_lost(const struct chunk_ref *ref, struct reader_damage *damage)
 {
 	damage->chunks_damaged++;
 	damage->bytes_lost += ref->committed;
@@ -123,7 +123,7 @@ static void remove_last(const struct dropped *dropped, struct chunk_index *index
 }
 
 /* All chunks belong to the slot of the first one, which must begin with the sequence 0. */
-static bool belongs(const struct chunk_ref *ref, const struct chunk_ref *last)
+static bool chunk_belongs(const struct chunk_ref *ref, const struct chunk_ref *last)
 {
 	if (last == NULL)
 		return ref->sequence == 0;
@@ -142,17 +142,18 @@ static int read_all(struct dropped *dropped, const struct chunk_file *file,
 
 		if (ref->kind != PMT_CHUNK_TOTALS)
 			continue;
-		rc = file->recycled && belongs(ref, last) ? chunks_load(file, ref, &buffer) : 0;
+		rc = file->recycled && chunk_belongs(ref, last) ? chunks_load(file, ref, &buffer)
+								: 0;
 		if (rc > 0 && take_chunk(dropped, ref, buffer.chunk, damage))
 			last = ref;
 		else if (rc >= 0)
-			lose(ref, damage);
+			count_lost(ref, damage);
 	}
 	chunks_buffer_fini(&buffer);
 	return rc < 0 ? -1 : 0;
 }
 
-static int compare(uint64_t a, uint64_t b)
+static int compare_numbers(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
 }
@@ -161,13 +162,13 @@ static int by_kind(const void *left, const void *right)
 {
 	const struct pmt_totals_entry *a = left, *b = right;
 	const unsigned kind = pmt_held_kind(a);
-	int order = compare(kind, pmt_held_kind(b));
+	int order = compare_numbers(kind, pmt_held_kind(b));
 
 	if (order == 0 && kind == PMT_HELD_NAME)
-		order = compare(a->thread, b->thread);
+		order = compare_numbers(a->thread, b->thread);
 	else if (order == 0)
-		order = compare(a->addr, b->addr);
-	return order != 0 ? order : compare(a->what, b->what);
+		order = compare_numbers(a->addr, b->addr);
+	return order != 0 ? order : compare_numbers(a->what, b->what);
 }
 
 /* The first entry of KIND for ADDR. */

@@ -19,14 +19,15 @@ struct tables {
 	bool corrected; /* the process may have been killed between two stores */
 };
 
-static void lose(const struct chunk_ref *ref, struct reader_damage *damage)
+static void count_lost(const struct chunk_ref *ref, struct reader_damage *damage)
 {
 	damage->chunks_damaged++;
 	damage->bytes_lost += ref->committed;
 }
 
 /* The tables' sizes fit the chunk; of one that is cut off, what is there of them. */
-static bool fit(const struct chunk_ref *ref, const struct pmt_fold *fold, struct tables *tables)
+static bool fold_fits(const struct chunk_ref *ref, const struct pmt_fold *fold,
+		      struct tables *tables)
 {
 	if (ref->committed < sizeof(*fold))
 		return false;
@@ -62,8 +63,8 @@ static bool has_events(const struct chunk_index *index, uint32_t slot)
 }
 
 /* Look at the begin of one chunk. Returns 1, 0 when it is of no use, -1 after a message. */
-static int examine(struct folds *folds, const struct chunk_file *file,
-		   const struct chunk_index *index, struct fold *entry)
+static int examine_chunks(struct folds *folds, const struct chunk_file *file,
+			  const struct chunk_index *index, struct fold *entry)
 {
 	struct pmt_fold fold;
 	struct tables tables;
@@ -73,7 +74,8 @@ static int examine(struct folds *folds, const struct chunk_file *file,
 	if (got == SOURCE_ERROR)
 		return -1;
 	if (got != (int64_t)sizeof(fold) || entry->ref.sequence != 0 ||
-	    !fit(&entry->ref, &fold, &tables) || !(file->recycled || has_events(index, fold.slot)))
+	    !fold_fits(&entry->ref, &fold, &tables) ||
+	    !(file->recycled || has_events(index, fold.slot)))
 		return 0;
 	entry->slot = fold.slot;
 	const uint64_t most = (uint64_t)fold.blocks * PMT_FOLD_SIZE_MAX;
@@ -100,7 +102,7 @@ static void put_in_order(struct folds *folds, struct reader_damage *damage)
 		qsort(folds->folds, folds->count, sizeof(*folds->folds), by_slot);
 	for (size_t i = 0; i < folds->count; i++) {
 		if (kept != 0 && folds->folds[kept - 1].slot == folds->folds[i].slot)
-			lose(&folds->folds[i].ref, damage);
+			count_lost(&folds->folds[i].ref, damage);
 		else
 			folds->folds[kept++] = folds->folds[i];
 	}
@@ -117,12 +119,12 @@ int folds_find(struct folds *folds, const struct chunk_file *file, const struct 
 
 		if (entry.ref.kind != PMT_CHUNK_FOLD)
 			continue;
-		const int rc = folded ? examine(folds, file, index, &entry) : 0;
+		const int rc = folded ? examine_chunks(folds, file, index, &entry) : 0;
 
 		if (rc < 0)
 			return -1;
 		if (rc == 0) {
-			lose(&entry.ref, damage);
+			count_lost(&entry.ref, damage);
 			continue;
 		}
 		if (folds->count == room) {
@@ -276,8 +278,8 @@ static enum stream_state visit_chunk(const struct pmt_chunk *chunk, const struct
 {
 	struct tables tables = {.fold = (const struct pmt_fold *)(chunk + 1), .stream = stream};
 
-	if (!fit(&entry->ref, tables.fold, &tables)) {
-		lose(&entry->ref, run->damage);
+	if (!fold_fits(&entry->ref, tables.fold, &tables)) {
+		count_lost(&entry->ref, run->damage);
 		return STREAM_END;
 	}
 	tables.blocks = (const struct pmt_fold_block *)(tables.fold + 1);
@@ -301,7 +303,7 @@ enum stream_state folds_visit(const struct folds *folds, const struct stream *st
 		if (rc < 0)
 			state = STREAM_ERROR;
 		else if (rc == 0)
-			lose(&entry->ref, run->damage);
+			count_lost(&entry->ref, run->damage);
 		else
 			state = visit_chunk(buffer.chunk, entry,
 					    stream_of(entry->slot, streams, count), run);

@@ -244,7 +244,7 @@ bool reader_late_elsewhere(const struct reader *reader, uint32_t slot)
 	       reader->at_open.chunks_damaged != 0;
 }
 
-static void sink(struct merge *m, size_t i)
+static void sink_stream(struct merge *m, size_t i)
 {
 	struct stream *moved = m->heap[i];
 
@@ -283,7 +283,7 @@ static struct stream *merge_init(struct merge *m, const struct chunk_index *inde
 		m->count++;
 	}
 	for (size_t i = m->count / 2; i-- > 0;)
-		sink(m, i);
+		sink_stream(m, i);
 	return streams;
 }
 
@@ -326,7 +326,7 @@ static enum stream_state merge_run(struct merge *m, struct stream_run *run,
 		else if (state != STREAM_LATER)
 			return state;
 		if (m->count != 0)
-			sink(m, 0);
+			sink_stream(m, 0);
 	}
 	return STREAM_END;
 }

@@ -32,7 +32,7 @@ static void raise_key(struct stream *s, const struct pmt_state *state)
  * Load a chunk. Returns 1, 0 when it is of no use, -1 after an error. Of two chunks that claim the
  * same place the first good one counts.
  */
-static int load(struct stream *s, const struct chunk_ref *ref, struct stream_run *run)
+static int load_chunk(struct stream *s, const struct chunk_ref *ref, struct stream_run *run)
 {
 	int rc = 0;
 
@@ -70,7 +70,7 @@ static int load_next(struct stream *s, struct stream_run *run)
 	s->decoder.cur = NULL;
 	while (s->next != s->end) {
 		const struct chunk_ref *ref = s->next++;
-		int rc = load(s, ref, run);
+		int rc = load_chunk(s, ref, run);
 
 		if (rc < 0)
 			return -1;
@@ -100,7 +100,7 @@ static bool is_definition(enum pmt_type type)
 }
 
 /* Set what the event says about its place, from the stream. */
-static void place(const struct stream *s, struct reader_event *event)
+static void place_event(const struct stream *s, struct reader_event *event)
 {
 	event->time_ns = s->key.time_ns;
 	event->order = s->key.order;
@@ -172,7 +172,7 @@ static bool visit_python(struct stream *s, struct stream_run *run)
 	return goes_on;
 }
 
-static bool misplaced(const struct pmt_record *record, unsigned kind)
+static bool is_misplaced(const struct pmt_record *record, unsigned kind)
 {
 	return is_definition(record->type) != (kind == PMT_CHUNK_DEFINITIONS) ||
 	       (record->type == PMT_REC_folded &&
@@ -188,7 +188,7 @@ static bool take_other(struct stream *s, struct stream_run *run)
 		run->damage->unknown_records++;
 		return true;
 	}
-	if (misplaced(record, run->kind)) {
+	if (is_misplaced(record, run->kind)) {
 		run->damage->records_damaged++;
 		return true;
 	}
@@ -320,7 +320,7 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 	const uint8_t *start = s->decoder.cur;
 	int rc;
 
-	place(s, &run->event);
+	place_event(s, &run->event);
 	for (;;) {
 		run->event.taken = before_window(s);
 		if (run->visit_blocks != NULL && !run->event.taken && !take_blocks(s, run))
@@ -341,7 +341,7 @@ static enum stream_state advance_chunk(struct stream *s, const struct stream_key
 			s->last.type = PMT_REC_UNKNOWN;
 			if (!stream_before(&s->key, limit))
 				return STREAM_LATER;
-			place(s, &run->event);
+			place_event(s, &run->event);
 			break;
 		case PMT_REC_birth:
 		case PMT_REC_soon:

@@ -49,7 +49,7 @@ static struct head make_head(uint32_t frames)
 	return head;
 }
 
-static uint64_t checksum(const struct head *head, const struct zlog_frames *frames)
+static uint64_t compute_checksum(const struct head *head, const struct zlog_frames *frames)
 {
 	return pmt_hash(frames->items, frames->count * sizeof(*frames->items),
 			pmt_hash(head, sizeof(*head), 0));
@@ -59,7 +59,7 @@ void zindex_write(FILE *out, const struct zlog_frames *frames)
 {
 	const struct head head = make_head((uint32_t)frames->count);
 	const struct tail tail = {
-		.checksum = checksum(&head, frames),
+		.checksum = compute_checksum(&head, frames),
 		.index_bytes = (uint32_t)index_bytes(frames->count),
 		.magic = TAIL_MAGIC,
 	};
@@ -93,8 +93,8 @@ int64_t zindex_claimed(int fd, const char *path, const struct zlog_layout *layou
 }
 
 /* Whether FRAME may be the next one: behind the last, and as large as the log's chunks are. */
-static bool fits(const struct zlog_frames *frames, const struct zlog_layout *layout,
-		 const struct zlog_frame *frame)
+static bool index_fits(const struct zlog_frames *frames, const struct zlog_layout *layout,
+		       const struct zlog_frame *frame)
 {
 	const struct zlog_frame *last;
 
@@ -125,7 +125,7 @@ static int read_entries(int fd, const char *path, uint64_t offset, uint32_t coun
 		if ((size_t)got != now * sizeof(*some))
 			return 0;
 		for (size_t i = 0; i < now; i++) {
-			if (!fits(frames, layout, &some[i]))
+			if (!index_fits(frames, layout, &some[i]))
 				return 0;
 			zlog_add(frames, &some[i]);
 		}
@@ -158,5 +158,5 @@ int zindex_read(int fd, const char *path, const struct zlog_layout *layout,
 	const struct zlog_frame *last = &frames->items[frames->count - 1];
 
 	return last->offset + last->packed_bytes == start &&
-	       checksum(&head, frames) == tail.checksum;
+	       compute_checksum(&head, frames) == tail.checksum;
 }

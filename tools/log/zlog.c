@@ -76,7 +76,7 @@ static void make_room(struct buffer *buffer, size_t size)
 }
 
 /* Decompress a frame. Returns 1, 0 when it is damaged, -1 after a message. */
-static int load(struct zlog *z, size_t number)
+static int load_frame(struct zlog *z, size_t number)
 {
 	const struct zlog_frame *frame = &z->frames.items[number];
 	int64_t got;
@@ -102,7 +102,7 @@ static int load(struct zlog *z, size_t number)
 }
 
 /* Where the frame's contents stand in the log. */
-static uint64_t place(const struct zlog *z, size_t number)
+static uint64_t frame_place(const struct zlog *z, size_t number)
 {
 	return number == 0
 		       ? 0
@@ -120,7 +120,7 @@ uint64_t zlog_size(const struct zlog *z)
 {
 	const size_t last = z->frames.count - 1;
 
-	return place(z, last) + z->frames.items[last].bytes;
+	return frame_place(z, last) + z->frames.items[last].bytes;
 }
 
 int64_t zlog_read(struct zlog *z, void *data, size_t size, uint64_t offset)
@@ -132,9 +132,9 @@ int64_t zlog_read(struct zlog *z, void *data, size_t size, uint64_t offset)
 		size = offset < end ? (size_t)(end - offset) : 0;
 	while (done < size) {
 		const size_t number = frame_at(z, offset + done);
-		const size_t from = (size_t)(offset + done - place(z, number));
+		const size_t from = (size_t)(offset + done - frame_place(z, number));
 		const size_t have = z->frames.items[number].bytes;
-		const int rc = from < have ? load(z, number) : 0;
+		const int rc = from < have ? load_frame(z, number) : 0;
 		size_t part;
 
 		if (rc <= 0)

@@ -39,7 +39,7 @@ struct scan {
 };
 
 /* Load the window from OFFSET on. */
-static int load(struct scan *s, uint64_t offset)
+static int load_bytes(struct scan *s, uint64_t offset)
 {
 	const int64_t got = zlog_pread(s->fd, s->path, s->window, s->room, offset);
 
@@ -56,7 +56,7 @@ static bool in_window(const struct scan *s, uint64_t offset, size_t size)
 }
 
 /* What stands at OFFSET. Returns it, with SIZE bytes in the window. */
-static const uint8_t *at(const struct scan *s, uint64_t offset, size_t *size)
+static const uint8_t *bytes_at(const struct scan *s, uint64_t offset, size_t *size)
 {
 	*size = s->have - (size_t)(offset - s->start);
 	return s->window + (offset - s->start);
@@ -74,7 +74,7 @@ static uint32_t number_at(const uint8_t *p)
 static enum found look_for_skip(struct scan *s, uint64_t offset, struct zlog_frame *frame)
 {
 	size_t size;
-	const uint8_t *p = at(s, offset, &size);
+	const uint8_t *p = bytes_at(s, offset, &size);
 
 	if (size < ZINDEX_SKIP_BYTES)
 		return FOUND_CUT;
@@ -89,7 +89,7 @@ static enum found look_for_skip(struct scan *s, uint64_t offset, struct zlog_fra
 static enum found look_here(struct scan *s, uint64_t offset, struct zlog_frame *frame)
 {
 	size_t size, packed;
-	const uint8_t *p = at(s, offset, &size);
+	const uint8_t *p = bytes_at(s, offset, &size);
 	unsigned long long bytes;
 
 	if (size < 4)
@@ -113,7 +113,7 @@ static enum found look_here(struct scan *s, uint64_t offset, struct zlog_frame *
 	return FOUND_FRAME;
 }
 
-static enum found look(struct scan *s, uint64_t offset, struct zlog_frame *frame)
+static enum found look_at(struct scan *s, uint64_t offset, struct zlog_frame *frame)
 {
 	enum found found = FOUND_CUT;
 
@@ -121,14 +121,14 @@ static enum found look(struct scan *s, uint64_t offset, struct zlog_frame *frame
 		found = look_here(s, offset, frame);
 	if (found != FOUND_CUT || s->start == offset)
 		return found;
-	return load(s, offset) == 0 ? look_here(s, offset, frame) : FOUND_ERROR;
+	return load_bytes(s, offset) == 0 ? look_here(s, offset, frame) : FOUND_ERROR;
 }
 
 /* Whether FRAME, of which only the outline was looked at, is one: if its contents are right. */
 static bool is_whole(struct scan *s, const struct zlog_frame *frame)
 {
 	size_t size;
-	const uint8_t *p = at(s, frame->offset, &size);
+	const uint8_t *p = bytes_at(s, frame->offset, &size);
 
 	return ZSTD_decompress(s->chunk, frame->bytes, p, frame->packed_bytes) == frame->bytes;
 }
@@ -143,14 +143,14 @@ static bool goes_on(const struct scan *s, uint64_t offset)
 		return true;
 	if (!in_window(s, offset, 4))
 		return false;
-	p = at(s, offset, &size);
+	p = bytes_at(s, offset, &size);
 	return zlog_is_one(p, size) || number_at(p) == ZINDEX_SKIP_MAGIC;
 }
 
 /* Look at OFFSET; what looks like a frame is only believed if it fits to what follows. */
 static enum found look_well(struct scan *s, uint64_t offset, struct zlog_frame *frame)
 {
-	const enum found found = look(s, offset, frame);
+	const enum found found = look_at(s, offset, frame);
 
 	if (found == FOUND_FRAME && !goes_on(s, offset + frame->packed_bytes) &&
 	    !is_whole(s, frame))
@@ -165,11 +165,11 @@ static int64_t next_magic(struct scan *s, uint64_t offset)
 		size_t size;
 		const uint8_t *p;
 
-		if (!in_window(s, offset, 4) && load(s, offset) != 0)
+		if (!in_window(s, offset, 4) && load_bytes(s, offset) != 0)
 			return -1;
 		if (!in_window(s, offset, 4))
 			return 0;
-		p = at(s, offset, &size);
+		p = bytes_at(s, offset, &size);
 		if (zlog_is_one(p, size) || number_at(p) == ZINDEX_SKIP_MAGIC)
 			return (int64_t)offset;
 	}
@@ -177,7 +177,7 @@ static int64_t next_magic(struct scan *s, uint64_t offset)
 }
 
 /* The next place behind OFFSET where a frame is. Returns it; 0 if there is none, -1 an error. */
-static int64_t resume(struct scan *s, uint64_t offset)
+static int64_t resume_scan(struct scan *s, uint64_t offset)
 {
 	while (s->false_frames < FALSE_FRAMES_MAX) {
 		struct zlog_frame frame;
@@ -198,10 +198,10 @@ static int64_t resume(struct scan *s, uint64_t offset)
 }
 
 /* There is no frame at OFFSET. Returns where to go on: at the end of the file, perhaps. */
-static int64_t lose(struct scan *s, uint64_t offset, enum found found)
+static int64_t count_lost(struct scan *s, uint64_t offset, enum found found)
 {
 	const struct zlog_frame lost = {offset, 0, s->layout->chunk_bytes};
-	const int64_t next = resume(s, offset);
+	const int64_t next = resume_scan(s, offset);
 
 	if (next < 0)
 		return -1;
@@ -211,7 +211,7 @@ static int64_t lose(struct scan *s, uint64_t offset, enum found found)
 }
 
 /* Take what is at OFFSET. Returns the offset behind it, -1 after an error. */
-static int64_t step(struct scan *s, uint64_t offset)
+static int64_t step_over(struct scan *s, uint64_t offset)
 {
 	struct zlog_frame frame;
 	const enum found found = look_well(s, offset, &frame);
@@ -226,11 +226,11 @@ static int64_t step(struct scan *s, uint64_t offset)
 		s->skipped = true;
 		return (int64_t)(offset + frame.packed_bytes);
 	default:
-		return lose(s, offset, found);
+		return count_lost(s, offset, found);
 	}
 }
 
-static int run(struct scan *s, enum zlog_end *end)
+static int run_scan(struct scan *s, enum zlog_end *end)
 {
 	const int64_t index = zindex_claimed(s->fd, s->path, s->layout);
 	uint64_t offset = s->layout->header.packed_bytes;
@@ -245,7 +245,7 @@ static int run(struct scan *s, enum zlog_end *end)
 			s->skipped = true;
 			break;
 		}
-		next = step(s, offset);
+		next = step_over(s, offset);
 		if (next < 0)
 			return -1;
 		offset = (uint64_t)next;
@@ -263,7 +263,7 @@ int zscan(int fd, const char *path, const struct zlog_layout *layout, struct zlo
 	s.room = ZSTD_compressBound(layout->chunk_bytes) + ZINDEX_SKIP_BYTES;
 	s.window = need_memory(s.room);
 	s.chunk = need_memory(layout->chunk_bytes);
-	rc = run(&s, end);
+	rc = run_scan(&s, end);
 	free(s.window);
 	free(s.chunk);
 	return rc;

@@ -71,7 +71,7 @@ static void add_notice(struct plot *plot, const struct pmt_notice *record)
 		add_mark(plot, name, strlen(name));
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct plot *plot = context;
 	const struct pmt_record *record = &event->record;
@@ -105,7 +105,7 @@ int plot_init(struct plot *plot, const char *path, bool objects)
 	series_init(&plot->series);
 	plot_events_init(&plot->events, objects, 2 * reader_header(plot->reader)->rss_interval_ns);
 	progress_begin(path);
-	const int result = reader_run(plot->reader, visit, plot);
+	const int result = reader_run(plot->reader, visit_event, plot);
 
 	progress_end();
 	plot_events_end(&plot->events, plot->replay.last_ns);

@@ -38,7 +38,7 @@ static void add_point(struct plot_events *events, uint64_t time_ns)
 }
 
 /* Make intervals twice as long: two neighbours become one. */
-static void widen(struct plot_events *events)
+static void widen_spans(struct plot_events *events)
 {
 	for (size_t i = 0; i < PLOT_INTERVALS_MAX; i++) {
 		const uint64_t count = events->intervals[i];
@@ -52,7 +52,7 @@ static void widen(struct plot_events *events)
 static void count_event(struct plot_events *events, uint64_t time_ns)
 {
 	while (time_ns / events->interval_ns >= PLOT_INTERVALS_MAX)
-		widen(events);
+		widen_spans(events);
 	events->intervals[time_ns / events->interval_ns]++;
 	events->count++;
 }

@@ -72,7 +72,7 @@ struct state {
 
 /* --- functions and threads --- */
 
-static uint32_t intern(struct calls *calls, const char *file, const char *name, uint32_t line)
+static uint32_t intern_row(struct calls *calls, const char *file, const char *name, uint32_t line)
 {
 	const struct frame frame = {
 		.file = frames_text(&calls->names, file),
@@ -100,11 +100,11 @@ static uint32_t new_function(struct state *s, uint64_t id, bool is_c)
 
 	if (is_c) {
 		reader_c_function(s->reader, id, &function);
-		return intern(s->calls, function.owner, function.name, CALLS_IS_C);
+		return intern_row(s->calls, function.owner, function.name, CALLS_IS_C);
 	}
 	reader_code(s->reader, id, &code);
-	return intern(s->calls, code.file, code.qualname,
-		      code.first_line == CALLS_IS_C ? 0 : code.first_line);
+	return intern_row(s->calls, code.file, code.qualname,
+			  code.first_line == CALLS_IS_C ? 0 : code.first_line);
 }
 
 static uint32_t function_of(struct state *s, uint64_t id, bool is_c)
@@ -166,7 +166,7 @@ static uint32_t row_of(struct state *s, struct caller *t, uint32_t function)
 
 /* --- the stack of a thread --- */
 
-static void push(struct state *s, struct caller *t, uint32_t row)
+static void push_row(struct state *s, struct caller *t, uint32_t row)
 {
 	struct calls *calls = s->calls;
 	struct row *r = &t->rows[row];
@@ -193,7 +193,7 @@ static void push(struct state *s, struct caller *t, uint32_t row)
 	t->stack[t->depth] = (struct entry){row, node, found};
 }
 
-static void pop(struct caller *t)
+static void pop_row(struct caller *t)
 {
 	struct row *r = &t->rows[t->stack[t->depth].row];
 
@@ -215,19 +215,19 @@ static void pop_all(struct caller *t)
 {
 	t->over = 0;
 	while (t->depth != 0)
-		pop(t);
+		pop_row(t);
 }
 
 /* ROW runs: what is above it on the stack has ended, and it is on it if it was not. */
-static void locate(struct state *s, struct caller *t, uint32_t row)
+static void locate_row(struct state *s, struct caller *t, uint32_t row)
 {
 	if (__builtin_expect(t->stack[t->depth].row == row, 1) || t->over != 0)
 		return;
 	if (t->rows[row].active == 0)
-		push(s, t, row);
+		push_row(s, t, row);
 	else
 		while (t->stack[t->depth].row != row)
-			pop(t);
+			pop_row(t);
 }
 
 /* Whether a filter that looks at any frame passes what happens here. */
@@ -239,7 +239,7 @@ static bool passes(const struct state *s, const struct caller *t)
 }
 
 /* What moved since the last event is that of the function on top. */
-static void charge(struct state *s, struct caller *t, const struct reader_event *event)
+static void charge_running(struct state *s, struct caller *t, const struct reader_event *event)
 {
 	const struct entry *top = &t->stack[t->depth];
 	struct call_amount amount = {.time_ns = event->time_ns - t->last_ns};
@@ -264,11 +264,11 @@ static void charge(struct state *s, struct caller *t, const struct reader_event 
 
 /* --- events --- */
 
-static void call(struct state *s, struct caller *t, uint32_t row, bool counts)
+static void enter_function(struct state *s, struct caller *t, uint32_t row, bool counts)
 {
 	const struct entry *top;
 
-	push(s, t, row);
+	push_row(s, t, row);
 	counts = counts && passes(s, t);
 	t->rows[row].calls += counts;
 	if (!s->calls->options.tree || t->over != 0)
@@ -287,19 +287,19 @@ static void on_pyevent(struct state *s, struct caller *t, const struct reader_ev
 	case PMT_PYEVENT_CALL:
 	case PMT_PYEVENT_RESUME:
 	case PMT_PYEVENT_THROW:
-		charge(s, t, event);
-		call(s, t, row, record->what == PMT_PYEVENT_CALL);
+		charge_running(s, t, event);
+		enter_function(s, t, row, record->what == PMT_PYEVENT_CALL);
 		break;
 	case PMT_PYEVENT_RETURN:
 	case PMT_PYEVENT_YIELD:
 	case PMT_PYEVENT_UNWIND:
-		locate(s, t, row);
-		charge(s, t, event);
-		pop(t);
+		locate_row(s, t, row);
+		charge_running(s, t, event);
+		pop_row(t);
 		break;
 	default:
-		locate(s, t, row);
-		charge(s, t, event);
+		locate_row(s, t, row);
+		charge_running(s, t, event);
 		break;
 	}
 }
@@ -311,17 +311,17 @@ static void on_c_event(struct state *s, struct caller *t, const struct reader_ev
 	const uint32_t row = row_of(s, t, function_of(s, record->function, true));
 
 	if (record->what == PMT_CEVENT_CALL) {
-		locate(s, t, caller);
-		charge(s, t, event);
-		call(s, t, row, true);
+		locate_row(s, t, caller);
+		charge_running(s, t, event);
+		enter_function(s, t, row, true);
 	} else if (record->what == PMT_CEVENT_RETURN || record->what == PMT_CEVENT_EXCEPTION) {
 		if (t->rows[row].active == 0)
-			locate(s, t, caller);
-		locate(s, t, row);
-		charge(s, t, event);
-		pop(t);
+			locate_row(s, t, caller);
+		locate_row(s, t, row);
+		charge_running(s, t, event);
+		pop_row(t);
 	} else {
-		charge(s, t, event);
+		charge_running(s, t, event);
 	}
 }
 
@@ -336,7 +336,7 @@ static void on_begin(struct state *s, struct caller *t, uint64_t stack)
 		if (reader_stack_code(s->reader, stack) != 0)
 			codes[count++] = reader_stack_code(s->reader, stack);
 	while (count-- > 0)
-		push(s, t, row_of(s, t, function_of(s, codes[count], false)));
+		push_row(s, t, row_of(s, t, function_of(s, codes[count], false)));
 }
 
 static void on_event(struct state *s, const struct reader_event *event)
@@ -351,11 +351,11 @@ static void on_event(struct state *s, const struct reader_event *event)
 		on_c_event(s, t, event);
 		break;
 	case PMT_REC_line:
-		locate(s, t, row_of(s, t, function_of(s, event->record.line.code, false)));
-		charge(s, t, event);
+		locate_row(s, t, row_of(s, t, function_of(s, event->record.line.code, false)));
+		charge_running(s, t, event);
 		break;
 	default: /* an object: its stack says nothing new */
-		charge(s, t, event);
+		charge_running(s, t, event);
 		break;
 	}
 }
@@ -386,7 +386,7 @@ static bool is_wanted(const struct state *s, uint32_t thread)
 	return filter_has_thread(&s->calls->options.filter, thread);
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct state *s = context;
 
@@ -418,7 +418,7 @@ static int pass_over(void *context, const struct reader_blocks *blocks)
 
 /* --- a log --- */
 
-static char *copy(const char *text, size_t size)
+static char *copy_text(const char *text, size_t size)
 {
 	char *to = need_memory(size + 1);
 
@@ -438,8 +438,8 @@ static struct calls_process *new_process(struct calls *calls, const struct reade
 	struct calls_process *process = &calls->processes[calls->process_count++];
 
 	*process = (struct calls_process){
-		.path = copy(path, strlen(path)),
-		.rss_at_events = copy(size < 0 ? "" : mode, size < 0 ? 0 : (size_t)size),
+		.path = copy_text(path, strlen(path)),
+		.rss_at_events = copy_text(size < 0 ? "" : mode, size < 0 ? 0 : (size_t)size),
 		.pid = reader_header(reader)->pid,
 		.lost = reader_header(reader)->live.lost,
 	};
@@ -494,7 +494,7 @@ int calls_read(struct calls *calls, struct reader *reader)
 	if (dropped_seconds > calls->dropped_seconds)
 		calls->dropped_seconds = dropped_seconds;
 	s.process = new_process(calls, reader);
-	const int rc = reader_run_blocks(reader, visit, pass_over, &s);
+	const int rc = reader_run_blocks(reader, visit_event, pass_over, &s);
 	s.process->last_bytes = s.rss_bytes;
 	s.process->threads = s.thread_count;
 	s.process->duration_ns = s.last_ns - s.first_ns;

@@ -66,7 +66,7 @@ uint32_t lines_row(struct lines *lines, const struct reader_code *code, uint32_t
 	return number;
 }
 
-static int compare(uint64_t a, uint64_t b)
+static int compare_numbers(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
 }
@@ -88,7 +88,7 @@ static int by_sort(const void *left, const void *right, void *context)
 	case LINES_BY_ORDER:
 		break;
 	case LINES_BY_HITS:
-		order = compare(b->hits, a->hits);
+		order = compare_numbers(b->hits, a->hits);
 		break;
 	case LINES_BY_TOTAL:
 		order = compare_signed(b->rss.total, a->rss.total);
@@ -97,7 +97,7 @@ static int by_sort(const void *left, const void *right, void *context)
 		order = compare_signed(b->rss.largest, a->rss.largest);
 		break;
 	}
-	return order != 0 ? order : compare(a->order, b->order);
+	return order != 0 ? order : compare_numbers(a->order, b->order);
 }
 
 void lines_finish(struct lines *lines)

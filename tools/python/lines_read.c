@@ -116,25 +116,25 @@ static uint32_t find_row(struct run *run, const struct pmt_line *record)
 
 /* --- what is running --- */
 
-static int64_t add(int64_t sum, int64_t change)
+static int64_t add_capped(int64_t sum, int64_t change)
 {
 	return (int64_t)((uint64_t)sum + (uint64_t)change);
 }
 
-static void charge(struct lines_change *figure, int64_t change)
+static void charge_figure(struct lines_change *figure, int64_t change)
 {
-	figure->total = add(figure->total, change);
+	figure->total = add_capped(figure->total, change);
 	if (figure->count++ == 0 || change > figure->largest)
 		figure->largest = change;
 }
 
 /* An execution ends: what it changed goes to its row. */
-static void finish(struct run *run, struct running *entry)
+static void finish_line(struct run *run, struct running *entry)
 {
 	if (entry->row != 0 && entry->counts)
-		charge(&run->lines->rows[entry->row].rss, entry->change);
+		charge_figure(&run->lines->rows[entry->row].rss, entry->change);
 	else
-		run->lines->elsewhere = add(run->lines->elsewhere, entry->change);
+		run->lines->elsewhere = add_capped(run->lines->elsewhere, entry->change);
 	*entry = (struct running){.found = entry->found};
 }
 
@@ -160,17 +160,18 @@ static bool is_any(const struct run *run)
 	return run->lines->options.filter.frame == FILTER_ANY;
 }
 
-static void move(struct run *run, struct line_thread *thread, const struct pmt_pyevent *record)
+static void move_depth(struct run *run, struct line_thread *thread,
+		       const struct pmt_pyevent *record)
 {
 	const enum depth_move step = depth_move(record);
 
 	if (step == DEPTH_LEAVES)
-		finish(run, &thread->entries[thread->at]);
+		finish_line(run, &thread->entries[thread->at]);
 	depth_step(&thread->depth, step);
 	struct running *entry = entry_of(thread);
 
 	if (step == DEPTH_ENTERS) {
-		finish(run, entry);
+		finish_line(run, entry);
 		entry->found = stack_filter_code(&run->filter, record->code);
 		if (is_any(run) && thread->at > 0)
 			entry->found |= entry[-1].found;
@@ -181,12 +182,12 @@ static void move(struct run *run, struct line_thread *thread, const struct pmt_p
 static void finish_all(struct run *run, struct line_thread *thread)
 {
 	for (uint32_t i = 0; i <= thread->at; i++)
-		finish(run, &thread->entries[i]);
+		finish_line(run, &thread->entries[i]);
 }
 
 /* Events begin, perhaps again: what ran before is over. */
-static void begin(struct run *run, struct line_thread *thread,
-		  const struct pmt_events_begin *record)
+static void begin_line(struct run *run, struct line_thread *thread,
+		       const struct pmt_events_begin *record)
 {
 	finish_all(run, thread);
 	depth_begin(&thread->depth, record);
@@ -198,7 +199,7 @@ static void begin(struct run *run, struct line_thread *thread,
 }
 
 /* The change of the resident set up to this event. */
-static inline void measure(struct line_thread *thread, uint64_t rss)
+static inline void measure_thread(struct line_thread *thread, uint64_t rss)
 {
 	if (rss == thread->rss || rss == 0)
 		return;
@@ -208,14 +209,14 @@ static inline void measure(struct line_thread *thread, uint64_t rss)
 		/* Before its first line a function's work is that of the line that called it. */
 		if (entry->row == 0 && thread->at > 0 && entry[-1].row != 0)
 			entry--;
-		entry->change = add(entry->change, (int64_t)(rss - thread->rss));
+		entry->change = add_capped(entry->change, (int64_t)(rss - thread->rss));
 	}
 	thread->rss = rss;
 }
 
 /* --- lines --- */
 
-static void note(struct lines_change *figure, uint64_t value)
+static void note_value(struct lines_change *figure, uint64_t value)
 {
 	if (!figure->known)
 		figure->first = value;
@@ -229,7 +230,7 @@ static void take_memory(struct run *run, struct line_thread *thread, uint32_t ro
 	const uint64_t uss = thread->memory.uss;
 
 	if (thread->uss_row != 0 && thread->has_memory)
-		charge(&run->lines->rows[thread->uss_row].uss, (int64_t)(uss - thread->uss));
+		charge_figure(&run->lines->rows[thread->uss_row].uss, (int64_t)(uss - thread->uss));
 	thread->uss_row = thread->has_memory ? row : 0;
 	thread->uss = uss;
 	if (thread->uss_row != 0) {
@@ -239,13 +240,13 @@ static void take_memory(struct run *run, struct line_thread *thread, uint32_t ro
 			to->swap = thread->memory.swap;
 			to->peak = thread->memory.peak;
 		}
-		note(&to->uss, uss);
+		note_value(&to->uss, uss);
 	}
 	thread->has_memory = false;
 }
 
 /* FOUND: what the filter found where the line is executed. */
-static bool counts(struct run *run, const struct line_thread *thread, unsigned found)
+static bool row_counts(struct run *run, const struct line_thread *thread, unsigned found)
 {
 	const struct lines_options *options = &run->lines->options;
 
@@ -266,18 +267,18 @@ static void on_line(struct run *run, struct line_thread *thread, const struct re
 	struct lines_row *row = &run->lines->rows[number];
 	struct running *entry = &thread->entries[thread->at];
 	const unsigned found = row->found | (is_any(run) ? entry->found : 0);
-	const bool counted = counts(run, thread, found);
+	const bool counted = row_counts(run, thread, found);
 
 	run->seen++;
 	if (entry->row != 0 || entry->change != 0)
-		finish(run, entry);
+		finish_line(run, entry);
 	*entry = (struct running){.row = number, .counts = counted, .found = entry->found};
 	if (counted) {
 		if (row->hits++ == 0)
 			row->order = run->lines->hits + 1;
 		run->lines->hits++;
 		if (event->rss_bytes != 0)
-			note(&row->rss, event->rss_bytes);
+			note_value(&row->rss, event->rss_bytes);
 	}
 	if (thread->has_memory || thread->uss_row != 0)
 		take_memory(run, thread, counted ? number : 0);
@@ -314,14 +315,14 @@ static inline struct line_thread *thread_of(struct run *run, uint32_t number)
 	return slow_thread(run, number);
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct run *run = context;
 	const enum pmt_type type = event->record.type;
 
 	progress_step(event->number);
 	if (type == PMT_REC_events_begin) {
-		begin(run, thread_of(run, event->thread), &event->record.events_begin);
+		begin_line(run, thread_of(run, event->thread), &event->record.events_begin);
 	} else if (type == PMT_REC_memory) {
 		struct line_thread *thread = thread_of(run, event->thread);
 
@@ -334,19 +335,19 @@ static int visit(void *context, const struct reader_event *event)
 	} else if (reader_is_python_event(type)) {
 		struct line_thread *thread = thread_of(run, event->thread);
 
-		measure(thread, event->rss_bytes);
+		measure_thread(thread, event->rss_bytes);
 		depth_skip(&thread->depth, event);
 		run->lines->skipped += event->skipped;
 		if (type == PMT_REC_line)
 			on_line(run, thread, event);
 		else if (type == PMT_REC_pyevent &&
 			 depth_move(&event->record.pyevent) != DEPTH_STAYS)
-			move(run, thread, &event->record.pyevent);
+			move_depth(run, thread, &event->record.pyevent);
 	}
 	return 0;
 }
 
-static void fini(struct run *run)
+static void free_run(struct run *run)
 {
 	for (uint32_t i = 0; i < run->thread_count; i++) {
 		finish_all(run, &run->threads[i]);
@@ -383,13 +384,13 @@ int lines_add(struct lines *lines, const char *path)
 	stack_filter_init(&run.filter, &lines->options.filter, run.reader);
 	hashindex_init(&run.index, "lines");
 	progress_begin(path);
-	const int result = reader_run(run.reader, visit, &run);
+	const int result = reader_run(run.reader, visit_event, &run);
 
 	progress_end();
 	damage_warn(run.reader);
 	const bool empty = is_empty(&run);
 
-	fini(&run);
+	free_run(&run);
 	reader_close(run.reader);
 	return result != 0 || empty ? EXIT_DATA : EXIT_OK;
 }

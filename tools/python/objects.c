@@ -149,7 +149,7 @@ void objects_add(struct objects *objects, struct objects_log *log)
 	};
 }
 
-static int compare(uint64_t a, uint64_t b)
+static int compare_numbers(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
 }
@@ -157,7 +157,7 @@ static int compare(uint64_t a, uint64_t b)
 static int compare_texts(const struct objects *objects, uint32_t a, uint32_t b)
 {
 	if (a == b || a == 0 || b == 0)
-		return compare(a, b);
+		return compare_numbers(a, b);
 	return strcmp(objects->frames.texts[a], objects->frames.texts[b]);
 }
 
@@ -168,15 +168,15 @@ static int by_live(const void *left, const void *right, void *context)
 	const struct objects_row *a = left;
 	const struct objects_row *b = right;
 	const int orders[] = {
-		compare(b->counts.live, a->counts.live),
-		compare(b->counts.live_bytes, a->counts.live_bytes),
-		compare(b->counts.created, a->counts.created),
-		compare(b->counts.before, a->counts.before),
+		compare_numbers(b->counts.live, a->counts.live),
+		compare_numbers(b->counts.live_bytes, a->counts.live_bytes),
+		compare_numbers(b->counts.created, a->counts.created),
+		compare_numbers(b->counts.before, a->counts.before),
 		compare_texts(objects, a->key.type, b->key.type),
 		compare_texts(objects, a->key.file, b->key.file),
-		compare(a->key.line, b->key.line),
+		compare_numbers(a->key.line, b->key.line),
 		compare_texts(objects, a->key.function, b->key.function),
-		compare(a->key.unknown, b->key.unknown),
+		compare_numbers(a->key.unknown, b->key.unknown),
 	};
 
 	for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++)

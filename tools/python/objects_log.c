@@ -37,14 +37,15 @@ static uint64_t hash_site(const struct objects_log *log, const struct objects_si
 }
 
 /* Without globs everything is wanted. */
-static bool matches(const struct text_list *globs, const char *text)
+static bool glob_matches(const struct text_list *globs, const char *text)
 {
 	return globs->count == 0 || text_list_matches(globs, text);
 }
 
 static bool is_type_wanted(const struct objects_options *options, const char *type)
 {
-	return matches(&options->types, type) && !text_list_matches(&options->other_types, type);
+	return glob_matches(&options->types, type) &&
+	       !text_list_matches(&options->other_types, type);
 }
 
 /* Of an object that was made before the log, only the type is known. */
@@ -174,7 +175,7 @@ static int on_destroy(struct objects_log *log, const struct objects_event *event
  * With more live objects than fit the processor's cache, most of the time goes into waiting for
  * memory. So events are collected, and their places are fetched meanwhile.
  */
-static int flush(struct objects_log *log)
+static int flush_rows(struct objects_log *log)
 {
 	int result = 0;
 
@@ -213,10 +214,10 @@ static int add_event(struct objects_log *log, const struct reader_event *from)
 		to->stack = destroy->stack;
 	}
 	objmap_prefetch(&log->map, to->addr);
-	return log->waiting_count == OBJECTS_WAITING_MAX ? flush(log) : 0;
+	return log->waiting_count == OBJECTS_WAITING_MAX ? flush_rows(log) : 0;
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct objects_log *log = context;
 
@@ -235,7 +236,7 @@ static int visit(void *context, const struct reader_event *event)
 
 /* --- the whole log --- */
 
-static void begin(struct objects_log *log, const struct objects_options *options)
+static void begin_log(struct objects_log *log, const struct objects_options *options)
 {
 	memset(log, 0, sizeof(*log));
 	log->options = options;
@@ -245,7 +246,7 @@ static void begin(struct objects_log *log, const struct objects_options *options
 	objmap_init(&log->map);
 }
 
-static void end(struct objects_log *log)
+static void end_log(struct objects_log *log)
 {
 	stack_filter_fini(&log->stack_filter);
 	objmap_fini(&log->map);
@@ -257,10 +258,10 @@ static void end(struct objects_log *log)
 static int read_events(struct objects_log *log)
 {
 	progress_begin(reader_path(log->reader));
-	const int result = reader_run(log->reader, visit, log);
+	const int result = reader_run(log->reader, visit_event, log);
 
 	progress_end();
-	flush(log);
+	flush_rows(log);
 	log->last_ns = log->read_ns;
 	return result < 0 ? -1 : 0;
 }
@@ -280,8 +281,8 @@ static int find_peak(struct objects_log *log, const struct objects_options *opti
 		return -1;
 	const uint64_t number = log->seen == 0 ? UINT64_MAX : log->peak_number;
 
-	end(log);
-	begin(log, options);
+	end_log(log);
+	begin_log(log, options);
 	set_reader(log, reader);
 	log->until_number = number;
 	return 0;
@@ -294,7 +295,7 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 
 	struct reader *reader;
 
-	begin(log, options);
+	begin_log(log, options);
 	if (reader_open(moment->path, &reader) != 0)
 		return EXIT_DATA;
 	set_reader(log, reader);
@@ -321,7 +322,7 @@ int objects_log_init(struct objects_log *log, const struct moments_log *moment,
 
 void objects_log_fini(struct objects_log *log)
 {
-	end(log);
+	end_log(log);
 	if (log->reader != NULL)
 		reader_close(log->reader);
 }
@@ -339,7 +340,7 @@ struct collection {
 	size_t count;
 };
 
-static void collect(void *context, uint64_t addr, const struct objmap_object *object)
+static void collect_object(void *context, uint64_t addr, const struct objmap_object *object)
 {
 	struct collection *to = context;
 
@@ -362,7 +363,7 @@ void objects_log_live(struct objects_log *log, objects_visit visit_live, void *c
 	struct collection found = {log, need_memory((log->map.count + 1) * sizeof(struct entry)),
 				   0};
 
-	objmap_visit(&log->map, collect, &found);
+	objmap_visit(&log->map, collect_object, &found);
 	qsort(found.entries, found.count, sizeof(*found.entries), by_age);
 	for (size_t i = 0; i < found.count; i++) {
 		const struct objmap_object *from = &found.entries[i].object;

@@ -35,7 +35,7 @@ enum {
 static const struct objmap_slot no_object = {.hash = HASH_EMPTY};
 
 /* The odd number that makes 1 of ODD, by Newton's method: each step doubles the bits that fit. */
-static uint64_t inverse(uint64_t odd)
+static uint64_t invert_odd(uint64_t odd)
 {
 	uint64_t x = odd;
 
@@ -48,7 +48,7 @@ void objmap_init(struct objmap *map)
 {
 	memset(map, 0, sizeof(*map));
 	map->factor = mix_factor();
-	map->inverse = inverse(map->factor);
+	map->inverse = invert_odd(map->factor);
 }
 
 void objmap_fini(struct objmap *map)
@@ -60,7 +60,7 @@ void objmap_fini(struct objmap *map)
 /* What mix() made the hash of, see mix.h. */
 static uint64_t address_of(const struct objmap *map, uint64_t hash)
 {
-	hash *= inverse(MIX_LAST);
+	hash *= invert_odd(MIX_LAST);
 	hash ^= hash >> 32;
 	return hash * map->inverse;
 }
@@ -71,7 +71,7 @@ static inline size_t home_of(uint64_t hash, size_t homes)
 }
 
 /* Where HASH is or belongs; the table has slots. */
-static inline size_t find(const struct objmap *map, uint64_t hash)
+static inline size_t find_slot(const struct objmap *map, uint64_t hash)
 {
 	size_t i = home_of(hash, map->homes);
 
@@ -80,12 +80,12 @@ static inline size_t find(const struct objmap *map, uint64_t hash)
 	return i;
 }
 
-static inline bool holds(const struct objmap *map, size_t i, uint64_t hash)
+static inline bool slot_holds(const struct objmap *map, size_t i, uint64_t hash)
 {
 	return map->slots[i].hash == hash && map->slots[i].site != 0;
 }
 
-static inline struct objmap_slot pack(uint64_t hash, const struct objmap_object *object)
+static inline struct objmap_slot pack_object(uint64_t hash, const struct objmap_object *object)
 {
 	const uint64_t time_ns =
 		object->time_ns < OBJMAP_TIME_MAX ? object->time_ns : OBJMAP_TIME_MAX;
@@ -95,7 +95,7 @@ static inline struct objmap_slot pack(uint64_t hash, const struct objmap_object 
 				    object->site};
 }
 
-static inline struct objmap_object unpack(const struct objmap_slot *slot)
+static inline struct objmap_object unpack_object(const struct objmap_slot *slot)
 {
 	return (struct objmap_object){slot->low & OBJMAP_TIME_MAX,
 				      (uint64_t)slot->size_top << SIZE_LOW | slot->low >> TIME_BITS,
@@ -118,7 +118,7 @@ static size_t end_with(const struct objmap *map, size_t homes)
 }
 
 /* Two passes in place: all objects to the end, then each to its new home or behind it. */
-static void spread(struct objmap *map, size_t homes, size_t size)
+static void spread_slots(struct objmap *map, size_t homes, size_t size)
 {
 	struct objmap_slot *slots = map->slots;
 	size_t from = size;
@@ -140,7 +140,7 @@ static void spread(struct objmap *map, size_t homes, size_t size)
 }
 
 /* A quarter more homes: from 80 to 64 percent full. */
-static void grow(struct objmap *map)
+static void grow_map(struct objmap *map)
 {
 	const size_t homes = map->homes == 0 ? HOMES_FIRST : map->homes + map->homes / 4;
 
@@ -150,7 +150,7 @@ static void grow(struct objmap *map)
 	const size_t size = (end > homes ? end : homes) + TAIL;
 
 	map->slots = need_resize(map->slots, size * sizeof(*map->slots));
-	spread(map, homes, size);
+	spread_slots(map, homes, size);
 	map->homes = homes;
 	map->size = size;
 	map->limit = homes / 5 * 4;
@@ -160,7 +160,7 @@ static void grow(struct objmap *map)
  * Put SLOT in at I and move the run from there up by one. Returns false when the run reaches the
  * end of the table: then SLOT is the last one of the run, which has no place now.
  */
-static inline bool insert(struct objmap *map, size_t i, struct objmap_slot *slot)
+static inline bool insert_slot(struct objmap *map, size_t i, struct objmap_slot *slot)
 {
 	for (; i + 1 < map->size; i++) {
 		const struct objmap_slot moved = map->slots[i];
@@ -177,22 +177,22 @@ bool objmap_put(struct objmap *map, uint64_t addr, const struct objmap_object *o
 		struct objmap_object *old)
 {
 	const uint64_t hash = mix(map->factor, addr);
-	struct objmap_slot slot = pack(hash, object);
+	struct objmap_slot slot = pack_object(hash, object);
 
 	assert(object->site != 0);
 	if (map->count >= map->limit)
-		grow(map);
-	size_t i = find(map, hash);
+		grow_map(map);
+	size_t i = find_slot(map, hash);
 
-	if (holds(map, i, hash)) {
-		*old = unpack(&map->slots[i]);
+	if (slot_holds(map, i, hash)) {
+		*old = unpack_object(&map->slots[i]);
 		map->slots[i] = slot;
 		return true;
 	}
 	map->count++;
-	while (!insert(map, i, &slot)) {
-		grow(map);
-		i = find(map, slot.hash);
+	while (!insert_slot(map, i, &slot)) {
+		grow_map(map);
+		i = find_slot(map, slot.hash);
 	}
 	return false;
 }
@@ -203,11 +203,11 @@ bool objmap_take(struct objmap *map, uint64_t addr, struct objmap_object *old)
 
 	if (map->count == 0)
 		return false;
-	size_t i = find(map, hash);
+	size_t i = find_slot(map, hash);
 
-	if (!holds(map, i, hash))
+	if (!slot_holds(map, i, hash))
 		return false;
-	*old = unpack(&map->slots[i]);
+	*old = unpack_object(&map->slots[i]);
 	for (; map->slots[i + 1].site != 0 && home_of(map->slots[i + 1].hash, map->homes) <= i; i++)
 		map->slots[i] = map->slots[i + 1];
 	map->slots[i] = no_object;
@@ -220,7 +220,7 @@ void objmap_visit(const struct objmap *map,
 		  void *context)
 {
 	for (size_t i = 0; i < map->size; i++) {
-		const struct objmap_object object = unpack(&map->slots[i]);
+		const struct objmap_object object = unpack_object(&map->slots[i]);
 
 		if (object.site != 0)
 			visit(context, address_of(map, map->slots[i].hash), &object);

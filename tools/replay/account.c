@@ -48,13 +48,13 @@ static enum account_part part_of(uint64_t kind)
 	return kind < sizeof(parts) / sizeof(parts[0]) ? parts[kind] : ACCOUNT_OTHER;
 }
 
-static void add(uint64_t *sum, uint64_t value)
+static void add_value(uint64_t *sum, uint64_t value)
 {
 	if (__builtin_add_overflow(*sum, value, sum))
 		*sum = UINT64_MAX;
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
+static uint64_t subtract_capped(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
 }
@@ -209,12 +209,12 @@ static void add_range(struct account *account, struct account_view *view,
 			continue;
 		share = share < left ? share : left;
 		left -= share;
-		size = less(size, overlaps[i]);
-		add(&view->resident[parts[i]], share);
+		size = subtract_capped(size, overlaps[i]);
+		add_value(&view->resident[parts[i]], share);
 	}
-	add(&view->resident[part], left);
-	add(&view->mapped[part], size);
-	add(&view->swap_bytes, range->swap);
+	add_value(&view->resident[part], left);
+	add_value(&view->mapped[part], size);
+	add_value(&view->swap_bytes, range->swap);
 }
 
 struct gaps {
@@ -269,9 +269,9 @@ static void fill_store(struct account_store *store, const struct account_blocks 
 {
 	store->blocks = blocks->count;
 	store->held_bytes = blocks->bytes;
-	store->overhead_bytes = less(blocks->rounded_bytes, blocks->bytes);
-	store->kept_bytes = less(size, blocks->rounded_bytes);
-	store->untouched_bytes = less(size, resident);
+	store->overhead_bytes = subtract_capped(blocks->rounded_bytes, blocks->bytes);
+	store->kept_bytes = subtract_capped(size, blocks->rounded_bytes);
+	store->untouched_bytes = subtract_capped(size, resident);
 	store->known = size >= blocks->rounded_bytes;
 }
 
@@ -302,10 +302,11 @@ static void use_malloc_figures(const struct account *account, struct account_vie
 		return;
 	heap->kept_bytes = record->malloc_free;
 	if (account->has_before) {
-		heap->before_bytes = less(size - record->malloc_free, rounded);
+		heap->before_bytes = subtract_capped(size - record->malloc_free, rounded);
 		heap->known = true;
 	} else {
-		heap->overhead_bytes = less(size - record->malloc_free, heap->held_bytes);
+		heap->overhead_bytes =
+			subtract_capped(size - record->malloc_free, heap->held_bytes);
 	}
 }
 
@@ -314,7 +315,8 @@ static void fill_stores(struct account *account, struct account_view *view, uint
 	struct account_blocks heap = account->malloc, before = account->malloc_before;
 	const bool arenas = account->owned_bytes[ACCOUNT_BY_PYTHON] != 0;
 
-	add(&view->mapped[ACCOUNT_HEAP], less(account->owned_bytes[ACCOUNT_BY_MALLOC], in_heap));
+	add_value(&view->mapped[ACCOUNT_HEAP],
+		  subtract_capped(account->owned_bytes[ACCOUNT_BY_MALLOC], in_heap));
 	view->mapped[ACCOUNT_ARENAS] = account->owned_bytes[ACCOUNT_BY_PYTHON];
 	view->mapped[ACCOUNT_MAPPED] = account->owned_bytes[ACCOUNT_BY_PROGRAM];
 	if (!arenas) { /* PYTHONMALLOC=malloc */
@@ -349,7 +351,7 @@ static void on_account(struct account *account, const struct pmt_account *record
 	note_before(account, time_ns);
 	for (uint32_t i = 0; i < ranges->count; i++) {
 		if (ranges->list[i].kind == PMT_MEMORY_RESERVED)
-			add(&view->reserved_bytes, ranges->list[i].size);
+			add_value(&view->reserved_bytes, ranges->list[i].size);
 		else
 			add_range(account, view, &ranges->list[i], &in_heap);
 	}
@@ -401,7 +403,7 @@ int64_t account_unexplained(const struct account_view *view)
 	uint64_t sum = 0;
 
 	for (int i = 0; i < ACCOUNT_PARTS; i++)
-		add(&sum, view->resident[i]);
+		add_value(&sum, view->resident[i]);
 	if (sum > view->rss_bytes)
 		return sum - view->rss_bytes > INT64_MAX ? INT64_MIN
 							 : -(int64_t)(sum - view->rss_bytes);

@@ -63,8 +63,8 @@ static bool is_object(uint32_t kind)
 	       kind == PMT_ALLOCATOR_PYOBJECT_REALLOC;
 }
 
-static void begin(struct census *census, const struct pmt_census *record,
-		  const struct census_place *place)
+static void begin_census(struct census *census, const struct pmt_census *record,
+			 const struct census_place *place)
 {
 	const struct sites *blocks = place->blocks;
 	const char *wanted = census->wanted;
@@ -206,7 +206,7 @@ void census_add(struct census *census, const struct pmt_record *record,
 	case PMT_REC_census:
 		census->taking = false;
 		if (is_wanted(census, &record->census))
-			begin(census, &record->census, place);
+			begin_census(census, &record->census, place);
 		break;
 	case PMT_REC_type_live:
 		if (census->taking)

@@ -19,7 +19,7 @@ void curve_fini(struct curve *curve)
 }
 
 /* POINT comes behind INTO, in the same span of time. */
-static void absorb(struct curve_point *into, const struct curve_point *point)
+static void absorb_point(struct curve_point *into, const struct curve_point *point)
 {
 	if (point->most > into->most) {
 		into->most = point->most;
@@ -31,7 +31,7 @@ static void absorb(struct curve_point *into, const struct curve_point *point)
 }
 
 /* Spans of twice the time. */
-static void widen(struct curve *curve)
+static void widen_curve(struct curve *curve)
 {
 	size_t to = 0;
 
@@ -41,7 +41,7 @@ static void widen(struct curve *curve)
 
 		point.time_ns -= point.time_ns % curve->width_ns;
 		if (to != 0 && curve->points[to - 1].time_ns == point.time_ns)
-			absorb(&curve->points[to - 1], &point);
+			absorb_point(&curve->points[to - 1], &point);
 		else
 			curve->points[to++] = point;
 	}
@@ -49,10 +49,10 @@ static void widen(struct curve *curve)
 }
 
 /* POINT is rounded, and does not come before the last one. */
-static void append(struct curve *curve, const struct curve_point *point)
+static void append_point(struct curve *curve, const struct curve_point *point)
 {
 	if (curve->count != 0 && curve->points[curve->count - 1].time_ns == point->time_ns) {
-		absorb(&curve->points[curve->count - 1], point);
+		absorb_point(&curve->points[curve->count - 1], point);
 		return;
 	}
 	if (curve->count == curve->room) {
@@ -70,9 +70,9 @@ void curve_add(struct curve *curve, const struct curve_point *point)
 		curve->time_ns = point->time_ns;
 	rounded.most_ns = curve->time_ns;
 	rounded.time_ns = curve->time_ns - curve->time_ns % curve->width_ns;
-	append(curve, &rounded);
+	append_point(curve, &rounded);
 	while (curve->count > CURVE_POINTS_MAX)
-		widen(curve);
+		widen_curve(curve);
 }
 
 void curve_join(struct curve *sum, struct curve *other)
@@ -83,9 +83,9 @@ void curve_join(struct curve *sum, struct curve *other)
 	size_t i = 0, j = 0;
 
 	while (sum->width_ns < other->width_ns)
-		widen(sum);
+		widen_curve(sum);
 	while (other->width_ns < sum->width_ns)
-		widen(other);
+		widen_curve(other);
 	curve_init(&joined);
 	joined.width_ns = sum->width_ns;
 	joined.time_ns = sum->time_ns > other->time_ns ? sum->time_ns : other->time_ns;
@@ -106,12 +106,12 @@ void curve_join(struct curve *sum, struct curve *other)
 			j++;
 		}
 		point.last = first + second;
-		append(&joined, &point);
+		append_point(&joined, &point);
 	}
 	free(sum->points);
 	*sum = joined;
 	while (sum->count > CURVE_POINTS_MAX)
-		widen(sum);
+		widen_curve(sum);
 }
 
 const struct curve_point *curve_peak(const struct curve *curve)

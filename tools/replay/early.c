@@ -58,7 +58,7 @@ static bool comes_after(const struct early_node *node, uint64_t order, uint32_t 
 }
 
 /* Cut the tree TREE in two at the place of NODE, which gets them. */
-static void split(struct early_node *nodes, uint32_t tree, struct early_node *node)
+static void split_tree(struct early_node *nodes, uint32_t tree, struct early_node *node)
 {
 	uint32_t *left = &node->left;
 	uint32_t *right = &node->right;
@@ -79,7 +79,7 @@ static void split(struct early_node *nodes, uint32_t tree, struct early_node *no
 	*left = *right = 0;
 }
 
-static void insert(struct early_node *nodes, uint32_t *root, uint32_t number)
+static void insert_node(struct early_node *nodes, uint32_t *root, uint32_t number)
 {
 	struct early_node *node = &nodes[number];
 	uint32_t *link = root;
@@ -89,7 +89,7 @@ static void insert(struct early_node *nodes, uint32_t *root, uint32_t number)
 
 		link = comes_after(top, node->order, node->slot) ? &top->left : &top->right;
 	}
-	split(nodes, *link, node);
+	split_tree(nodes, *link, node);
 	*link = number;
 }
 
@@ -114,7 +114,7 @@ static void cut_out(struct early_node *nodes, uint32_t *link)
 }
 
 /* The link to the first node after (ORDER, SLOT); NULL: there is none. */
-static uint32_t *find(struct early_node *nodes, uint32_t *root, uint64_t order, uint32_t slot)
+static uint32_t *find_node(struct early_node *nodes, uint32_t *root, uint64_t order, uint32_t slot)
 {
 	uint32_t *found = NULL;
 
@@ -158,14 +158,14 @@ void early_add(struct early *early, uint64_t addr, uint64_t order, uint32_t slot
 		.number = ++early->number,
 		.priority = (uint32_t)(mix(early->factor, early->number) >> 32),
 	};
-	insert(early->nodes, &root, number);
+	insert_node(early->nodes, &root, number);
 	put_root(early, addr, root);
 }
 
 bool early_take(struct early *early, uint64_t addr, uint64_t order, uint32_t slot)
 {
 	uint32_t root = take_root(early, addr);
-	uint32_t *link = root == 0 ? NULL : find(early->nodes, &root, order, slot);
+	uint32_t *link = root == 0 ? NULL : find_node(early->nodes, &root, order, slot);
 
 	if (link != NULL) {
 		const uint32_t number = *link;

@@ -69,7 +69,7 @@ static const struct heap_slot no_entry = {.hash = HASH_EMPTY};
  * Where HASH is or belongs; the table has slots. Hashes only grow from its home on, empty slots
  * left out, so counting the smaller ones saves a branch for each, which nobody could predict.
  */
-static inline size_t find(const struct heap_table *table, uint64_t hash)
+static inline size_t find_slot(const struct heap_table *table, uint64_t hash)
 {
 	size_t i = home_of(hash, table->homes);
 
@@ -85,7 +85,7 @@ static inline size_t find(const struct heap_table *table, uint64_t hash)
 	}
 }
 
-static inline bool holds(const struct heap_table *table, size_t i, uint64_t hash)
+static inline bool slot_holds(const struct heap_table *table, size_t i, uint64_t hash)
 {
 	return table->slots[i].site != 0 && table->slots[i].hash == hash;
 }
@@ -106,7 +106,7 @@ static size_t end_with(const struct heap_table *table, size_t homes)
 }
 
 /* Move all entries, in order, to the end of the SIZE slots; returns the first one's slot. */
-static size_t pack(struct heap_slot *slots, size_t used, size_t size)
+static size_t pack_slots(struct heap_slot *slots, size_t used, size_t size)
 {
 	size_t to = size;
 
@@ -120,7 +120,7 @@ static size_t pack(struct heap_slot *slots, size_t used, size_t size)
  * Move the packed entries [FROM, SIZE) to their places for HOMES homes. An entry never moves up:
  * the last one has room below SIZE (end_with() told), and each earlier one lies at least one lower.
  */
-static void spread(struct heap_slot *slots, size_t from, size_t size, size_t homes)
+static void spread_slots(struct heap_slot *slots, size_t from, size_t size, size_t homes)
 {
 	size_t next = 0;
 
@@ -138,7 +138,7 @@ static void spread(struct heap_slot *slots, size_t from, size_t size, size_t hom
 		slots[next++] = no_entry;
 }
 
-static void grow(struct heap_table *table)
+static void grow_table(struct heap_table *table)
 {
 	const size_t homes = table->homes == 0 ? HOMES_FIRST : table->homes + table->homes / 3 + 1;
 
@@ -148,7 +148,7 @@ static void grow(struct heap_table *table)
 	const size_t size = (end > homes ? end : homes) + TAIL;
 
 	table->slots = need_resize(table->slots, size * sizeof(*table->slots));
-	spread(table->slots, pack(table->slots, table->size, size), size, homes);
+	spread_slots(table->slots, pack_slots(table->slots, table->size, size), size, homes);
 	table->homes = homes;
 	table->size = size;
 	table->limit = homes / 16 * 11;
@@ -158,7 +158,7 @@ static void grow(struct heap_table *table)
  * Put ENTRY into slot I and move the run from there up by one. Returns false when the run reaches
  * the end of the table: then ENTRY is the last one of the run, which has no place now.
  */
-static inline bool insert(struct heap_table *table, size_t i, struct heap_slot *entry)
+static inline bool insert_slot(struct heap_table *table, size_t i, struct heap_slot *entry)
 {
 	for (; i + LOOK < table->size; i++) {
 		const struct heap_slot moved = table->slots[i];
@@ -186,18 +186,18 @@ static inline bool table_put(struct heap_table *table, struct heap_slot entry,
 			     struct heap_slot *old)
 {
 	if (table->count >= table->limit)
-		grow(table);
-	size_t i = find(table, entry.hash);
+		grow_table(table);
+	size_t i = find_slot(table, entry.hash);
 
-	if (holds(table, i, entry.hash)) {
+	if (slot_holds(table, i, entry.hash)) {
 		*old = table->slots[i];
 		table->slots[i] = entry;
 		return true;
 	}
 	table->count++;
-	while (!insert(table, i, &entry)) {
-		grow(table);
-		i = find(table, entry.hash);
+	while (!insert_slot(table, i, &entry)) {
+		grow_table(table);
+		i = find_slot(table, entry.hash);
 	}
 	return false;
 }
@@ -206,9 +206,9 @@ static inline bool table_take(struct heap_table *table, uint64_t hash, struct he
 {
 	if (table->count == 0)
 		return false;
-	size_t i = find(table, hash);
+	size_t i = find_slot(table, hash);
 
-	if (!holds(table, i, hash))
+	if (!slot_holds(table, i, hash))
 		return false;
 	*old = table->slots[i];
 	close_gap(table, i);
@@ -230,7 +230,8 @@ static void put_aside(struct heap_table *table, uint64_t hash, uint32_t size, ui
 }
 
 /* The block that was in SLOT, with what was kept aside of it. */
-static inline void unpack(struct heap *heap, const struct heap_slot *slot, struct heap_block *block)
+static inline void unpack_block(struct heap *heap, const struct heap_slot *slot,
+				struct heap_block *block)
 {
 	struct heap_slot aside;
 
@@ -257,7 +258,7 @@ bool heap_put(struct heap *heap, uint64_t addr, const struct heap_block *block,
 		(struct heap_slot){hash, upper != 0 ? SIZE_LARGE : lower, block->site}, &before);
 
 	if (replaced)
-		unpack(heap, &before, old);
+		unpack_block(heap, &before, old);
 	if (upper != 0)
 		put_aside(&heap->large, hash, lower, upper);
 	if (heap->with_sequences)
@@ -271,27 +272,27 @@ bool heap_take(struct heap *heap, uint64_t addr, struct heap_block *old)
 
 	if (!table_take(&heap->blocks, mix(heap->blocks.factor, addr), &slot))
 		return false;
-	unpack(heap, &slot, old);
+	unpack_block(heap, &slot, old);
 	return true;
 }
 
-static const struct heap_slot *look(const struct heap_table *table, uint64_t hash)
+static const struct heap_slot *look_up(const struct heap_table *table, uint64_t hash)
 {
 	if (table->count == 0)
 		return NULL;
-	const size_t i = find(table, hash);
+	const size_t i = find_slot(table, hash);
 
-	return holds(table, i, hash) ? &table->slots[i] : NULL;
+	return slot_holds(table, i, hash) ? &table->slots[i] : NULL;
 }
 
 bool heap_look(const struct heap *heap, uint64_t addr, struct heap_block *block)
 {
-	const struct heap_slot *slot = look(&heap->blocks, mix(heap->blocks.factor, addr));
+	const struct heap_slot *slot = look_up(&heap->blocks, mix(heap->blocks.factor, addr));
 
 	if (slot == NULL)
 		return false;
 	*block = (struct heap_block){slot->size, slot->site, 0};
-	if (slot->size == SIZE_LARGE && (slot = look(&heap->large, slot->hash)) != NULL)
+	if (slot->size == SIZE_LARGE && (slot = look_up(&heap->large, slot->hash)) != NULL)
 		block->size_bytes = (uint64_t)slot->site << 32 | slot->size;
 	return true;
 }

@@ -2,8 +2,8 @@
 /*
  * Live mappings: a treap of ranges, ordered by address.
  *
- * All is done with two operations. cut() parts a tree at an address, dividing the range that lies
- * across it; join() puts two trees back together. Removing [a, b) is two cuts and one join:
+ * All is done with two operations. cut_tree() parts a tree at an address, dividing the range that lies
+ * across it; join_trees() puts two trees back together. Removing [a, b) is two cuts and one join:
  *
  *	|--A--|  |----B----|   |--C--|
  *	            a            b
@@ -58,19 +58,19 @@ void mappings_init(struct mappings *maps, uint64_t page_bytes, mapping_change ch
 }
 
 /* Put all nodes of TREE on the list of spare ones, with no recursion deeper than the tree. */
-static void discard(struct mappings *maps, struct mapping *tree)
+static void discard_tree(struct mappings *maps, struct mapping *tree)
 {
 	if (tree == NULL)
 		return;
-	discard(maps, tree->left);
-	discard(maps, tree->right);
+	discard_tree(maps, tree->left);
+	discard_tree(maps, tree->right);
 	tree->left = maps->spare;
 	maps->spare = tree;
 }
 
 void mappings_fini(struct mappings *maps)
 {
-	discard(maps, maps->root);
+	discard_tree(maps, maps->root);
 	maps->root = NULL;
 	while (maps->spare != NULL) {
 		struct mapping *next = maps->spare->left;
@@ -102,7 +102,8 @@ static struct mapping *new_mapping(struct mappings *maps)
 	return m;
 }
 
-static void account(struct mappings *maps, const struct mapping *m, int64_t bytes, int count)
+static void account_mapping(struct mappings *maps, const struct mapping *m, int64_t bytes,
+			    int count)
 {
 	struct mapping_total *total = &maps->totals[m->class];
 
@@ -113,7 +114,7 @@ static void account(struct mappings *maps, const struct mapping *m, int64_t byte
 }
 
 /* So many bytes more, or fewer, of M count. */
-static void count(struct mappings *maps, struct mapping *m, int64_t bytes)
+static void count_bytes(struct mappings *maps, struct mapping *m, int64_t bytes)
 {
 	m->counted += (uint64_t)bytes;
 	maps->counted_bytes += (uint64_t)bytes;
@@ -124,22 +125,22 @@ static void count(struct mappings *maps, struct mapping *m, int64_t bytes)
 }
 
 /* Everything in LEFT lies before everything in RIGHT. */
-static struct mapping *join(struct mapping *left, struct mapping *right)
+static struct mapping *join_trees(struct mapping *left, struct mapping *right)
 {
 	if (left == NULL)
 		return right;
 	if (right == NULL)
 		return left;
 	if (left->rank > right->rank) {
-		left->right = join(left->right, right);
+		left->right = join_trees(left->right, right);
 		return left;
 	}
-	right->left = join(left, right->left);
+	right->left = join_trees(left, right->left);
 	return right;
 }
 
 /* Divide TREE's root, which lies across ADDR; returns the upper half, as a tree of its own. */
-static struct mapping *divide(struct mappings *maps, struct mapping *tree, uint64_t addr)
+static struct mapping *divide_mapping(struct mappings *maps, struct mapping *tree, uint64_t addr)
 {
 	struct mapping *upper = new_mapping(maps);
 
@@ -156,49 +157,50 @@ static struct mapping *divide(struct mappings *maps, struct mapping *tree, uint6
 				  (long double)(tree->end - tree->start));
 	tree->grown -= upper->grown;
 	tree->end = addr;
-	account(maps, tree, 0, 1);
+	account_mapping(maps, tree, 0, 1);
 	return upper;
 }
 
 /* Part TREE in two: what lies below ADDR and what lies at it or above. */
-static void cut(struct mappings *maps, struct mapping *tree, uint64_t addr, struct mapping *out[2])
+static void cut_tree(struct mappings *maps, struct mapping *tree, uint64_t addr,
+		     struct mapping *out[2])
 {
 	struct mapping *halves[2];
 
 	if (tree == NULL) {
 		out[0] = out[1] = NULL;
 	} else if (tree->start >= addr) {
-		cut(maps, tree->left, addr, halves);
+		cut_tree(maps, tree->left, addr, halves);
 		tree->left = halves[1];
 		out[0] = halves[0];
 		out[1] = tree;
 	} else if (tree->end <= addr) {
-		cut(maps, tree->right, addr, halves);
+		cut_tree(maps, tree->right, addr, halves);
 		tree->right = halves[0];
 		out[0] = tree;
 		out[1] = halves[1];
 	} else {
-		struct mapping *upper = divide(maps, tree, addr);
+		struct mapping *upper = divide_mapping(maps, tree, addr);
 
-		out[1] = join(upper, tree->right);
+		out[1] = join_trees(upper, tree->right);
 		tree->right = NULL;
 		out[0] = tree;
 	}
 }
 
-static void forget(struct mappings *maps, struct mapping *tree)
+static void forget_tree(struct mappings *maps, struct mapping *tree)
 {
 	if (tree == NULL)
 		return;
-	forget(maps, tree->left);
+	forget_tree(maps, tree->left);
 	maps->grown_bytes -= tree->grown;
-	count(maps, tree, -(int64_t)tree->counted);
-	account(maps, tree, -(int64_t)(tree->end - tree->start), -1);
-	forget(maps, tree->right);
+	count_bytes(maps, tree, -(int64_t)tree->counted);
+	account_mapping(maps, tree, -(int64_t)(tree->end - tree->start), -1);
+	forget_tree(maps, tree->right);
 }
 
 /* Whole pages of [addr, addr + size), at most to the last page of the address space. */
-static struct range pages(const struct mappings *maps, uint64_t addr, uint64_t size)
+static struct range whole_pages(const struct mappings *maps, uint64_t addr, uint64_t size)
 {
 	const uint64_t mask = maps->page_bytes - 1;
 	const uint64_t last =
@@ -221,11 +223,11 @@ static void remove_range(struct mappings *maps, struct range range)
 
 	if (range.start >= range.end)
 		return;
-	cut(maps, maps->root, range.start, low);
-	cut(maps, low[1], range.end, high);
-	forget(maps, high[0]);
-	discard(maps, high[0]);
-	maps->root = join(low[0], high[1]);
+	cut_tree(maps, maps->root, range.start, low);
+	cut_tree(maps, low[1], range.end, high);
+	forget_tree(maps, high[0]);
+	discard_tree(maps, high[0]);
+	maps->root = join_trees(low[0], high[1]);
 }
 
 /* Add a range, in place of what was there. */
@@ -242,14 +244,14 @@ static void add_range(struct mappings *maps, struct range range, uint32_t class,
 	m->end = range.end;
 	m->class = class;
 	m->site = site;
-	cut(maps, maps->root, range.start, parts);
-	maps->root = join(join(parts[0], m), parts[1]);
-	account(maps, m, (int64_t)(range.end - range.start), 1);
+	cut_tree(maps, maps->root, range.start, parts);
+	maps->root = join_trees(join_trees(parts[0], m), parts[1]);
+	account_mapping(maps, m, (int64_t)(range.end - range.start), 1);
 	if (class == MAPPING_ANONYMOUS)
-		count(maps, m, (int64_t)(range.end - range.start));
+		count_bytes(maps, m, (int64_t)(range.end - range.start));
 }
 
-static void finish(struct mappings *maps)
+static void finish_change(struct mappings *maps)
 {
 	const uint64_t unreserved =
 		maps->totals[MAPPING_ANONYMOUS].bytes + maps->totals[MAPPING_FILE].bytes;
@@ -313,12 +315,12 @@ static void tell_tree(struct mappings *maps, struct mapping *tree, const struct 
 		if (tree->told != told->account) {
 			maps->grown_bytes -= tree->grown;
 			tree->grown = 0;
-			count(maps, tree, -(int64_t)tree->counted);
+			count_bytes(maps, tree, -(int64_t)tree->counted);
 			tree->told = told->account;
 		}
 		if (share > length - tree->counted)
 			share = length - tree->counted;
-		count(maps, tree, (int64_t)share);
+		count_bytes(maps, tree, (int64_t)share);
 	}
 	if (tree->end < told_end)
 		tell_tree(maps, tree->right, told);
@@ -372,7 +374,7 @@ static void grow_tree(struct mappings *maps, struct mapping *tree,
 
 		if (grown > room)
 			grown = room;
-		count(maps, tree, (int64_t)(grown - tree->grown));
+		count_bytes(maps, tree, (int64_t)(grown - tree->grown));
 		maps->grown_bytes += grown - tree->grown;
 		tree->grown = grown;
 	}
@@ -421,15 +423,15 @@ void mappings_mmap(struct mappings *maps, const struct pmt_mmap *record, uint32_
 	const uint64_t size = record->flags & MAP_HUGETLB ? whole_huge_pages(record) : record->size;
 
 	if (size != 0)
-		add_range(maps, pages(maps, record->addr, size), mapping_class(record), site);
-	finish(maps);
+		add_range(maps, whole_pages(maps, record->addr, size), mapping_class(record), site);
+	finish_change(maps);
 }
 
 void mappings_munmap(struct mappings *maps, const struct pmt_munmap *record)
 {
 	if (record->size != 0)
-		remove_range(maps, pages(maps, record->addr, record->size));
-	finish(maps);
+		remove_range(maps, whole_pages(maps, record->addr, record->size));
+	finish_change(maps);
 }
 
 void mappings_mremap(struct mappings *maps, const struct pmt_mremap *record, uint32_t site)
@@ -437,8 +439,8 @@ void mappings_mremap(struct mappings *maps, const struct pmt_mremap *record, uin
 	const uint32_t class = mappings_class_at(maps, record->old_addr);
 
 	if (record->old_size != 0 && !(record->flags & MREMAP_DONTUNMAP))
-		remove_range(maps, pages(maps, record->old_addr, record->old_size));
+		remove_range(maps, whole_pages(maps, record->old_addr, record->old_size));
 	if (record->size != 0)
-		add_range(maps, pages(maps, record->addr, record->size), class, site);
-	finish(maps);
+		add_range(maps, whole_pages(maps, record->addr, record->size), class, site);
+	finish_change(maps);
 }

@@ -42,7 +42,7 @@ struct choice {
 	uint64_t late_order; /* 0: not known */
 };
 
-static uint64_t common(const struct moments_log *log, uint64_t time_ns)
+static uint64_t common_time(const struct moments_log *log, uint64_t time_ns)
 {
 	return time_ns + log->shift_ns;
 }
@@ -102,8 +102,8 @@ static uint64_t first_start(const struct moments *moments)
 	for (size_t i = 0; i < moments->count; i++) {
 		const struct moments_log *log = &moments->logs[i];
 
-		if (log->readable && common(log, log->start_ns) < first)
-			first = common(log, log->start_ns);
+		if (log->readable && common_time(log, log->start_ns) < first)
+			first = common_time(log, log->start_ns);
 	}
 	return first;
 }
@@ -115,8 +115,8 @@ static uint64_t last_end(const struct moments *moments)
 	for (size_t i = 0; i < moments->count; i++) {
 		const struct moments_log *log = &moments->logs[i];
 
-		if (log->readable && common(log, log->end_ns) > last)
-			last = common(log, log->end_ns);
+		if (log->readable && common_time(log, log->end_ns) > last)
+			last = common_time(log, log->end_ns);
 	}
 	return last;
 }
@@ -127,7 +127,7 @@ static bool last_stopped(const struct moments *moments, uint64_t end)
 	for (size_t i = 0; i < moments->count; i++) {
 		const struct moments_log *log = &moments->logs[i];
 
-		if (log->readable && common(log, log->end_ns) == end &&
+		if (log->readable && common_time(log, log->end_ns) == end &&
 		    log->state == PMT_STATE_STOPPED)
 			return true;
 	}
@@ -138,7 +138,7 @@ static bool last_stopped(const struct moments *moments, uint64_t end)
 static bool goes_on_in(const struct moments_log *log, const struct moments_log *other)
 {
 	return other != log && other->readable && other->pid == log->pid &&
-	       common(other, other->start_ns) >= common(log, log->end_ns);
+	       common_time(other, other->start_ns) >= common_time(log, log->end_ns);
 }
 
 static void find_processes(struct moments *moments)
@@ -158,7 +158,7 @@ static void add_point(struct scan *scan, uint64_t time_ns, uint64_t most, uint64
 		      uint64_t number)
 {
 	const struct curve_point point = {
-		.time_ns = common(scan->log, time_ns),
+		.time_ns = common_time(scan->log, time_ns),
 		.most = most,
 		.last = last,
 		.number = number,
@@ -180,7 +180,7 @@ static void add_memory(struct scan *scan, uint64_t time_ns, uint64_t number)
 		add_point(scan, time_ns, now, now, number);
 }
 
-static void note(struct scan *scan, const struct reader_event *event)
+static void note_event(struct scan *scan, const struct reader_event *event)
 {
 	scan->found = true;
 	scan->found_ns = event->time_ns;
@@ -202,17 +202,17 @@ static void look_for(struct scan *scan, const struct reader_event *event)
 	scan->python_ended |=
 		record->type == PMT_REC_process && record->process.what == PMT_LIFE_PYTHON_END;
 	if (moment->kind == MOMENT_END && is_program_end(record))
-		note(scan, event);
+		note_event(scan, event);
 	if (moment->kind == MOMENT_MARK && !scan->found && record->type == PMT_REC_mark &&
 	    record->mark.text.size == strlen(moment->label) &&
 	    memcmp(record->mark.text.data, moment->label, record->mark.text.size) == 0)
-		note(scan, event);
+		note_event(scan, event);
 	if (moment->kind == MOMENT_RSS_PEAK && record->type == PMT_REC_rss)
 		add_point(scan, event->time_ns, record->rss.resident, record->rss.resident,
 			  event->number);
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct scan *scan = context;
 
@@ -242,7 +242,7 @@ static int visit_blocks(void *context, const struct reader_blocks *blocks)
 	return 0;
 }
 
-static void run(struct scan *scan, struct reader *reader)
+static void run_scan(struct scan *scan, struct reader *reader)
 {
 	struct replay replay;
 
@@ -252,7 +252,7 @@ static void run(struct scan *scan, struct reader *reader)
 		scan->replay = &replay;
 	}
 	progress_begin(reader_path(reader));
-	(void)reader_run_blocks(reader, visit, visit_blocks, scan); /* errors come again */
+	(void)reader_run_blocks(reader, visit_event, visit_blocks, scan); /* errors come again */
 	progress_end();
 	if (scan->replay != NULL)
 		replay_fini(&replay);
@@ -271,7 +271,7 @@ static int scan_log(struct scan *scan)
 	    reader_dropped(reader)->numbers.time_ns > log->start_ns)
 		log->first_ns = reader_dropped(reader)->numbers.time_ns;
 	if (scan->moments->moment.kind != MOMENT_TIME || log->end_ns == log->start_ns)
-		run(scan, reader);
+		run_scan(scan, reader);
 	if (scan->last_ns > log->end_ns)
 		log->end_ns = scan->last_ns;
 	reader_close(reader);
@@ -294,11 +294,12 @@ static void leave_out(struct moments_log *log)
 }
 
 /* The moment is that of the event NUMBER of the log CHOICE->log, and includes it. */
-static void cut(struct moments *moments, const struct choice *choice)
+static void cut_logs(struct moments *moments, const struct choice *choice)
 {
 	for (size_t i = 0; i < moments->count; i++) {
 		struct moments_log *log = &moments->logs[i];
-		const uint64_t start = common(log, log->start_ns), end = common(log, log->end_ns);
+		const uint64_t start = common_time(log, log->start_ns),
+			       end = common_time(log, log->end_ns);
 		const bool before = i < choice->log;
 
 		log->alive = log->readable && start <= choice->time_ns &&
@@ -331,13 +332,13 @@ static int cut_at_time(struct moments *moments)
 	for (size_t i = 0; i < moments->count; i++) {
 		struct moments_log *log = &moments->logs[i];
 
-		log->alive = log->readable && common(log, log->start_ns) <= at &&
-			     common(log, log->end_ns) >= at;
+		log->alive = log->readable && common_time(log, log->start_ns) <= at &&
+			     common_time(log, log->end_ns) >= at;
 		log->until_ns = at - log->shift_ns;
 		if (is_before_window(log))
 			return error(
 				"--at: %s has what was live from %.3f to %.3f s only: it reached its size limit",
-				log->path, (double)(common(log, log->first_ns) - first) / 1e9,
+				log->path, (double)(common_time(log, log->first_ns) - first) / 1e9,
 				(double)length / 1e9);
 	}
 	moments->at_ns = moments->moment.at_ns;
@@ -350,19 +351,18 @@ static bool is_of_context(const char *label)
 	return strncmp(label, PMT_MARK_OF_CONTEXT, strlen(PMT_MARK_OF_CONTEXT)) == 0;
 }
 
-static void take(struct choice *choice, const struct scan *scan)
+static void take_scan(struct choice *choice, const struct scan *scan)
 {
-	const uint64_t time_ns = common(scan->log, scan->found_ns);
+	const uint64_t time_ns = common_time(scan->log, scan->found_ns);
 
 	if (choice->found && choice->time_ns <= time_ns)
 		return;
-	*choice = (struct choice){.found = true,
-				  .log = scan->number,
-				  .time_ns = time_ns,
-				  .number = scan->found_number,
-				  .late_order = is_of_context(scan->moments->moment.label)
-							? 0
-							: scan->found_order};
+	*choice = (struct choice){
+		.found = true,
+		.log = scan->number,
+		.time_ns = time_ns,
+		.number = scan->found_number,
+		.late_order = is_of_context(scan->moments->moment.label) ? 0 : scan->found_order};
 }
 
 /* --at end: each log for itself. */
@@ -377,7 +377,7 @@ static void cut_end(const struct scan *scan)
 	log->late_order = scan->found_order;
 }
 
-static int choose(struct moments *moments, struct choice *choice, struct curve *sum)
+static int choose_moment(struct moments *moments, struct choice *choice, struct curve *sum)
 {
 	const struct curve_point *peak = curve_peak(sum);
 
@@ -395,7 +395,7 @@ static int choose(struct moments *moments, struct choice *choice, struct curve *
 		return error("--at: no samples of the resident set in %s",
 			     moments->count == 1 ? moments->logs[0].path : "these logs");
 	if (choice->found)
-		cut(moments, choice);
+		cut_logs(moments, choice);
 	return 0;
 }
 
@@ -416,15 +416,16 @@ static int scan_all(struct moments *moments)
 		if (moments->moment.kind == MOMENT_END)
 			cut_end(&scan);
 		if (moments->moment.kind == MOMENT_MARK && scan.found)
-			take(&choice, &scan);
+			take_scan(&choice, &scan);
 		if (scan.curve.count != 0) {
 			add_point(&scan, scan.log->end_ns, 0, 0, 0);
 			curve_join(&sum, &scan.curve);
 		}
 		curve_fini(&scan.curve);
 	}
-	const int result = moments->moment.kind == MOMENT_TIME ? cut_at_time(moments)
-							       : choose(moments, &choice, &sum);
+	const int result = moments->moment.kind == MOMENT_TIME
+				   ? cut_at_time(moments)
+				   : choose_moment(moments, &choice, &sum);
 
 	curve_fini(&sum);
 	return result;

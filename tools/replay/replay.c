@@ -472,7 +472,7 @@ static int take_late_event(struct replay *replay, const struct reader_event *eve
 	return take_late(replay, &maker, &block);
 }
 
-static int visit(void *context, const struct reader_event *event)
+static int visit_event(void *context, const struct reader_event *event)
 {
 	struct replay *replay = context;
 
@@ -487,7 +487,7 @@ static int visit(void *context, const struct reader_event *event)
  * With more live blocks than fit the processor's cache, most of the time goes into waiting for
  * memory. So the slots of all blocks are fetched first.
  */
-static void fetch(struct replay *replay, const struct reader_blocks *blocks)
+static void fetch_slots(struct replay *replay, const struct reader_blocks *blocks)
 {
 	for (uint32_t i = 0; i < blocks->count; i++) {
 		const struct reader_block *block = &blocks->blocks[i];
@@ -506,7 +506,7 @@ int replay_blocks(struct replay *replay, const struct reader_blocks *blocks)
 		return take_late_blocks(replay, blocks, 0);
 	if (replay->until_number - blocks->number < count)
 		count = (uint32_t)(replay->until_number - blocks->number) + 1;
-	fetch(replay, blocks);
+	fetch_slots(replay, blocks);
 	const struct maker maker = maker_of(replay, blocks->thread, blocks->slot, blocks->time_ns);
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -535,7 +535,7 @@ int replay_run(struct replay *replay, struct reader *reader)
 {
 	replay_begin(replay, reader);
 	progress_begin(reader_path(reader));
-	const int result = reader_run_blocks(reader, visit, visit_blocks, replay);
+	const int result = reader_run_blocks(reader, visit_event, visit_blocks, replay);
 
 	progress_end();
 	return result < 0 ? -1 : 0;

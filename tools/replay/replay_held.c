@@ -56,7 +56,7 @@ static void hold_name(struct replay *replay, const struct pmt_totals_entry *entr
 }
 
 /* What was live where the kept window begins. */
-static void hold(struct replay *replay, const struct dropped *dropped)
+static void hold_all(struct replay *replay, const struct dropped *dropped)
 {
 	uint8_t name[UINT8_MAX + PMT_HELD_NAME_BYTES];
 	uint32_t size = 0;
@@ -102,5 +102,5 @@ void replay_add_dropped(struct replay *replay, const struct dropped *dropped)
 	replay->lost += dropped->numbers.lost;
 	replay->events += dropped->events;
 	replay->dropped = dropped;
-	hold(replay, dropped);
+	hold_all(replay, dropped);
 }

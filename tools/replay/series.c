@@ -31,7 +31,7 @@ void series_fini(struct series *series)
 	memset(series, 0, sizeof(*series));
 }
 
-static void keep(struct series_span *span, const struct series_point *point)
+static void keep_point(struct series_span *span, const struct series_point *point)
 {
 	for (size_t i = 0; i < SERIES_EXTREMES; i++) {
 		const uint64_t value = point->values[i];
@@ -52,7 +52,7 @@ static void begin_span(struct series_span *span, uint64_t index, const struct se
 }
 
 /* Make spans twice as wide until one is free: two neighbours become one. */
-static void widen(struct series *series)
+static void widen_spans(struct series *series)
 {
 	size_t to = 0;
 
@@ -63,7 +63,7 @@ static void widen(struct series *series)
 		span->index /= 2;
 		if (to != 0 && series->spans[to - 1].index == span->index)
 			for (size_t j = 0; j < KEPT; j++)
-				keep(&series->spans[to - 1], &span->kept[j]);
+				keep_point(&series->spans[to - 1], &span->kept[j]);
 		else
 			series->spans[to++] = *span;
 	}
@@ -89,11 +89,11 @@ void series_add(struct series *series, const struct series_point *point)
 	if (series->count == 0)
 		series->first = series->last;
 	while (last_span(series, time_ns) == NULL && series->count == SPANS)
-		widen(series);
+		widen_spans(series);
 	struct series_span *span = last_span(series, time_ns);
 
 	if (span != NULL)
-		keep(span, &series->last);
+		keep_point(span, &series->last);
 	else
 		begin_span(&series->spans[series->count++], time_ns / series->width_ns,
 			   &series->last);

@@ -43,7 +43,7 @@ static const char *text_of(const struct calls *calls, uint32_t text)
 	return text == 0 ? CALLS_OUTSIDE : calls->names.texts[text];
 }
 
-static uint64_t measure(const struct calls *calls, const struct line *line)
+static uint64_t measure_line(const struct calls *calls, const struct line *line)
 {
 	switch (calls->options.by) {
 	case CALLS_BY_EXCLUSIVE:
@@ -69,11 +69,11 @@ static int compare_names(const struct calls *calls, const struct line *a, const 
 }
 
 /* Siblings together; of them those with most first, then by name. */
-static int compare(const void *x, const void *y, void *context)
+static int compare_lines(const void *x, const void *y, void *context)
 {
 	const struct line *a = x, *b = y;
 	const struct calls *calls = context;
-	const uint64_t m = measure(calls, a), n = measure(calls, b);
+	const uint64_t m = measure_line(calls, a), n = measure_line(calls, b);
 
 	if (a->parent != b->parent)
 		return a->parent < b->parent ? -1 : 1;
@@ -219,7 +219,7 @@ static uint64_t each_line(struct calls *calls, visit_line visit, void *context)
 
 	calltree_finish(&calls->tree);
 	lines = calls->options.tree ? nodes_of(calls) : functions_of(calls);
-	qsort_r(lines.lines, lines.count, sizeof(*lines.lines), compare, calls);
+	qsort_r(lines.lines, lines.count, sizeof(*lines.lines), compare_lines, calls);
 	more = (calls->options.tree ? each_node : each_function)(calls, &lines, visit, context);
 	free(lines.lines);
 	return more;

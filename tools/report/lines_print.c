@@ -15,7 +15,7 @@
 /* Columns of mempulse's table, in characters. */
 enum { CALLSITE = 64, METHOD = 24, DASHES = 140, KEPT = 61, METHOD_KEPT = 21 };
 
-static uint32_t shown(const struct lines *lines, const struct lines_print *how)
+static uint32_t count_shown(const struct lines *lines, const struct lines_print *how)
 {
 	return how->limit < lines->count ? (uint32_t)how->limit : lines->count;
 }
@@ -23,7 +23,7 @@ static uint32_t shown(const struct lines *lines, const struct lines_print *how)
 /* --- mempulse's table --- */
 
 /* Where the last CHARACTERS characters begin; *COUNT gets how many there are in all. */
-static const char *tail(const char *text, size_t size, size_t characters, size_t *count)
+static const char *tail_of(const char *text, size_t size, size_t characters, size_t *count)
 {
 	size_t i = size;
 	const char *from = text;
@@ -42,7 +42,7 @@ static const char *tail(const char *text, size_t size, size_t characters, size_t
 static void put_cut(const char *text, size_t size, size_t width, size_t kept)
 {
 	size_t count;
-	const char *end = tail(text, size, kept, &count);
+	const char *end = tail_of(text, size, kept, &count);
 
 	if (count > width) {
 		printf("...%s", end);
@@ -54,7 +54,7 @@ static void put_cut(const char *text, size_t size, size_t width, size_t kept)
 }
 
 /* FILE, and the line if it is not 0, escaped. free() it. */
-static char *escaped(const char *text, uint32_t line, size_t *size)
+static char *escape_line(const char *text, uint32_t line, size_t *size)
 {
 	char *out = NULL;
 	FILE *memory = open_memstream(&out, size);
@@ -72,7 +72,7 @@ static char *escaped(const char *text, uint32_t line, size_t *size)
 static void put_escaped(const char *text, uint32_t line, size_t width, size_t kept)
 {
 	size_t size;
-	char *out = escaped(text, line, &size);
+	char *out = escape_line(text, line, &size);
 
 	put_cut(out, size, width, kept);
 	free(out);
@@ -98,7 +98,7 @@ void lines_print_classic(const struct lines *lines, const struct lines_print *ho
 	for (int i = 0; i < DASHES; i++)
 		putchar('-');
 	putchar('\n');
-	for (uint32_t i = 0; i < shown(lines, how); i++) {
+	for (uint32_t i = 0; i < count_shown(lines, how); i++) {
 		const struct lines_row *row = &lines->rows[i];
 
 		put_escaped(lines->frames.texts[row->file], row->line, CALLSITE, KEPT);
@@ -198,7 +198,7 @@ static void put_rest(const struct lines *lines, uint32_t first)
 
 void lines_print_table(struct lines *lines, const struct lines_print *how)
 {
-	const uint32_t count = shown(lines, how);
+	const uint32_t count = count_shown(lines, how);
 
 	if (how->source)
 		read_source(lines, count);
@@ -264,8 +264,8 @@ void lines_print_json(struct lines *lines, const struct lines_print *how)
 	json_t *rows = json_array();
 
 	if (how->source)
-		read_source(lines, shown(lines, how));
-	for (uint32_t i = 0; i < shown(lines, how); i++)
+		read_source(lines, count_shown(lines, how));
+	for (uint32_t i = 0; i < count_shown(lines, how); i++)
 		json_array_append_new(rows, json_row(lines, &lines->rows[i], how->source));
 	report_put_number(object, "executions", lines->hits);
 	json_object_set_new(object, "rss_change", json_integer(lines->charged));

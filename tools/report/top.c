@@ -115,7 +115,7 @@ static bool is_wanted(struct top *top, const struct site *site, uint32_t stack)
 }
 
 /* The frame that a stack's blocks are put down to. */
-static struct frame innermost(const struct top *top, uint32_t stack)
+static struct frame innermost_frame(const struct top *top, uint32_t stack)
 {
 	if (stack == 0)
 		return (struct frame){.file = top->no_frame, .function = top->no_frame};
@@ -132,7 +132,7 @@ static uint32_t type_text(struct top *top, const struct census *census, uint32_t
 static struct top_key make_key(struct top *top, const struct site *site, uint32_t stack,
 			       const struct census *census)
 {
-	const struct frame frame = innermost(top, stack);
+	const struct frame frame = innermost_frame(top, stack);
 	const uint32_t process = (uint32_t)top->process_count;
 	struct top_key key = {.process = top->options.per_process ? process : 0};
 
@@ -346,7 +346,8 @@ static void add_all(struct top *top, struct reader *reader, const struct replay 
 		add_sites(top, reader, &replay->mapped, NULL);
 }
 
-static void begin(const struct top *top, struct replay *replay, const struct moments_log *log)
+static void begin_replay(const struct top *top, struct replay *replay,
+			 const struct moments_log *log)
 {
 	replay->by_stack = true;
 	if (top->options.what == TOP_TEMPORARY)
@@ -418,7 +419,7 @@ int top_add(struct top *top, const struct moments *moments, size_t number)
 	top->moments = moments;
 	replay_init(&replay, reader_header(reader));
 	census_init(&census, top->options.census);
-	begin(top, &replay, log);
+	begin_replay(top, &replay, log);
 	if (top->options.by == TOP_BY_TYPE)
 		replay.census = &census;
 	if (alive)

@@ -45,7 +45,7 @@ static void set_unknown(uint64_t *values)
 		values[i] = PROCFS_UNKNOWN;
 }
 
-static void append(struct proctree_list *list, struct proctree_process *process)
+static void append_process(struct proctree_list *list, struct proctree_process *process)
 {
 	if ((list->count & (list->count - 1)) == 0)
 		list->items = need_resize(list->items, (list->count == 0 ? 1 : 2 * list->count) *
@@ -68,7 +68,7 @@ static uint64_t sum_of(uint64_t a, uint64_t b)
 }
 
 /* PER_SECOND times the growth a second. */
-static uint64_t rate(uint64_t before, uint64_t now, uint64_t span_ns, double per_second)
+static uint64_t compute_rate(uint64_t before, uint64_t now, uint64_t span_ns, double per_second)
 {
 	if (!procfs_known(before) || !procfs_known(now))
 		return PROCFS_UNKNOWN;
@@ -78,8 +78,8 @@ static uint64_t rate(uint64_t before, uint64_t now, uint64_t span_ns, double per
 }
 
 /* What is made of the figures. No rates over no time, or over so little that they are noise. */
-static void derive(const struct proctree_state *before, uint64_t least_ns,
-		   struct proctree_state *now)
+static void derive_rates(const struct proctree_state *before, uint64_t least_ns,
+			 struct proctree_state *now)
 {
 	const uint64_t *old = before->values;
 	uint64_t *new = now->values;
@@ -89,10 +89,12 @@ static void derive(const struct proctree_state *before, uint64_t least_ns,
 	new[PROCTREE_FAULT_RATE] = new[PROCTREE_CPU] = PROCFS_UNKNOWN;
 	if (span_ns == 0 || span_ns < least_ns)
 		return;
-	new[PROCTREE_FAULT_RATE] = rate(old[PROCTREE_FAULTS], new[PROCTREE_FAULTS], span_ns, 1000);
+	new[PROCTREE_FAULT_RATE] =
+		compute_rate(old[PROCTREE_FAULTS], new[PROCTREE_FAULTS], span_ns, 1000);
 	/* of nanoseconds a second, 1e-7 is a percent */
-	new[PROCTREE_CPU] = rate(sum_of(old[PROCFS_USER_NS], old[PROCFS_SYSTEM_NS]),
-				 sum_of(new[PROCFS_USER_NS], new[PROCFS_SYSTEM_NS]), span_ns, 1e-4);
+	new[PROCTREE_CPU] =
+		compute_rate(sum_of(old[PROCFS_USER_NS], old[PROCFS_SYSTEM_NS]),
+			     sum_of(new[PROCFS_USER_NS], new[PROCFS_SYSTEM_NS]), span_ns, 1e-4);
 }
 
 static void set_now(const struct proctree *tree, const struct procfs_sample *sample,
@@ -103,13 +105,13 @@ static void set_now(const struct proctree *tree, const struct procfs_sample *sam
 	process->state = sample->state;
 	process->now.time_ns = proctree_clock(tree);
 	memcpy(process->now.values, sample->figures, sizeof(sample->figures));
-	derive(&process->before, tree->least_ns, &process->now);
+	derive_rates(&process->before, tree->least_ns, &process->now);
 }
 
 /* --- processes that come and go --- */
 
-static struct proctree_process *create(const struct proctree *tree,
-				       const struct procfs_sample *sample)
+static struct proctree_process *create_process(const struct proctree *tree,
+					       const struct procfs_sample *sample)
 {
 	struct proctree_process *process = need_memory(sizeof(*process));
 
@@ -150,7 +152,7 @@ static void note_brief(struct proctree *tree, const char *name)
 	tree->brief_total++;
 }
 
-static void end(struct proctree *tree, struct proctree_process *process)
+static void end_process(struct proctree *tree, struct proctree_process *process)
 {
 	for (size_t i = 0; i < PROCTREE_VALUES; i++)
 		if (sums[i] == SUM_EVER && procfs_known(process->now.values[i]))
@@ -160,12 +162,12 @@ static void end(struct proctree *tree, struct proctree_process *process)
 		free_process(process);
 	} else {
 		process->parent = NULL;
-		append(&tree->ended, process);
+		append_process(&tree->ended, process);
 	}
 }
 
 /* Take those out that are gone; their children go to the nearest ancestor that is not. */
-static void sweep(struct proctree *tree)
+static void sweep_ended(struct proctree *tree)
 {
 	struct proctree_list *live = &tree->live;
 	size_t kept = 0;
@@ -178,7 +180,7 @@ static void sweep(struct proctree *tree)
 		struct proctree_process *process = live->items[i];
 
 		if (process->gone && process != tree->root)
-			end(tree, process);
+			end_process(tree, process);
 		else
 			live->items[kept++] = process;
 	}
@@ -194,7 +196,7 @@ static struct proctree_process *find_live(const struct proctree *tree, pid_t pid
 }
 
 /* A process that is not known: perhaps one of ours, and perhaps we do not know its parent yet. */
-static void offer(void *context, pid_t pid)
+static void offer_pid(void *context, pid_t pid)
 {
 	struct proctree *tree = context;
 	struct procfs_sample sample;
@@ -202,12 +204,12 @@ static void offer(void *context, pid_t pid)
 
 	if (find_live(tree, pid) != NULL || procfs_read(tree->procfs, pid, 0, &sample) != 0)
 		return;
-	found = create(tree, &sample);
-	append(&tree->found, found);
+	found = create_process(tree, &sample);
+	append_process(&tree->found, found);
 }
 
 /* Whether the process has a parent in the tree that is older than it is. */
-static bool adopt(struct proctree *tree, struct proctree_process *process)
+static bool adopt_process(struct proctree *tree, struct proctree_process *process)
 {
 	struct proctree_process *parent = find_live(tree, process->parent_pid);
 
@@ -216,7 +218,7 @@ static bool adopt(struct proctree *tree, struct proctree_process *process)
 		return false;
 	process->parent = parent;
 	tree->born_ns = process->first_ns;
-	append(&tree->live, process);
+	append_process(&tree->live, process);
 	return true;
 }
 
@@ -232,7 +234,7 @@ static void place_found(struct proctree *tree)
 	while (again) {
 		again = false;
 		for (size_t i = 0; i < found->count; i++)
-			if (found->items[i] != NULL && adopt(tree, found->items[i])) {
+			if (found->items[i] != NULL && adopt_process(tree, found->items[i])) {
 				found->items[i] = NULL;
 				again = true;
 			}
@@ -242,9 +244,9 @@ static void place_found(struct proctree *tree)
 	found->count = 0;
 }
 
-static void look(struct proctree *tree, bool full)
+static void look_at_processes(struct proctree *tree, bool full)
 {
-	newpids_look(&tree->newpids, full, offer, tree);
+	newpids_look(&tree->newpids, full, offer_pid, tree);
 	place_found(tree);
 }
 
@@ -265,7 +267,8 @@ static void set_command(const struct proctree *tree, struct proctree_process *pr
 }
 
 /* Read a process again. It is gone, too, when its id is that of another one now. */
-static void refresh(const struct proctree *tree, struct proctree_process *process, unsigned want)
+static void refresh_process(const struct proctree *tree, struct proctree_process *process,
+			    unsigned want)
 {
 	struct procfs_sample sample;
 
@@ -280,11 +283,11 @@ static void refresh(const struct proctree *tree, struct proctree_process *proces
 
 void proctree_look(struct proctree *tree)
 {
-	look(tree, false);
+	look_at_processes(tree, false);
 	for (size_t i = 0; i < tree->live.count; i++)
 		if (tree->live.items[i]->samples == 0)
-			refresh(tree, tree->live.items[i], 0);
-	sweep(tree);
+			refresh_process(tree, tree->live.items[i], 0);
+	sweep_ended(tree);
 }
 
 /* --- samples --- */
@@ -323,7 +326,7 @@ static void sum_up(struct proctree *tree)
 		if (sums[i] == SUM_EVER)
 			now->values[i] = sum_of(now->values[i], tree->ended_values[i]);
 	}
-	derive(&tree->before, tree->least_ns, now);
+	derive_rates(&tree->before, tree->least_ns, now);
 	if (tree->live.count > tree->most)
 		tree->most = tree->live.count;
 	raise_peaks(tree->peaks, now->values);
@@ -363,13 +366,13 @@ bool proctree_sample(struct proctree *tree)
 {
 	proctree_look(tree);
 	begin_sample(tree);
-	refresh(tree, tree->root, tree->want);
+	refresh_process(tree, tree->root, tree->want);
 	if (tree->root->gone)
 		return false;
-	look(tree, true);
+	look_at_processes(tree, true);
 	for (size_t i = 1; i < tree->live.count; i++)
-		refresh(tree, tree->live.items[i], tree->want);
-	sweep(tree);
+		refresh_process(tree, tree->live.items[i], tree->want);
+	sweep_ended(tree);
 	end_sample(tree);
 	return true;
 }
@@ -387,8 +390,8 @@ int proctree_init(struct proctree *tree, const struct procfs *procfs, pid_t root
 
 	if (result != 0 || !procfs_is_process(procfs, root))
 		return result != 0 ? result : -ESRCH;
-	tree->root = create(tree, &sample);
-	append(&tree->live, tree->root);
+	tree->root = create_process(tree, &sample);
+	append_process(&tree->live, tree->root);
 	return 0;
 }
 

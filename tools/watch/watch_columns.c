@@ -34,7 +34,7 @@ const struct watch_column watch_columns[] = {
 	{0},
 };
 
-static const struct watch_column *find(const char *name, size_t size)
+static const struct watch_column *find_column(const char *name, size_t size)
 {
 	for (const struct watch_column *c = watch_columns; c->name != NULL; c++)
 		if (strlen(c->name) == size && memcmp(c->name, name, size) == 0)
@@ -42,7 +42,7 @@ static const struct watch_column *find(const char *name, size_t size)
 	return NULL;
 }
 
-static int unknown(const char *text, size_t size)
+static int refuse_column(const char *text, size_t size)
 {
 	char name[40], all[300] = "";
 	const char *near = NULL;
@@ -67,10 +67,10 @@ int watch_choose(const char *names, struct watch_choice *choice)
 	choice->count = 0;
 	for (const char *name = names;; name++) {
 		const size_t size = strcspn(name, ",");
-		const struct watch_column *column = find(name, size);
+		const struct watch_column *column = find_column(name, size);
 
 		if (column == NULL)
-			return unknown(name, size);
+			return refuse_column(name, size);
 		if (choice->count == WATCH_COLUMNS_MAX)
 			return error("--columns: too many");
 		choice->columns[choice->count++] = column;

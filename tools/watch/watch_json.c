@@ -15,7 +15,7 @@
 #include "watch_columns.h"
 #include "watch_table.h"
 
-static void fail(struct watch_json *json)
+static void stop_writing(struct watch_json *json)
 {
 	error("%s: cannot write: %s", json->path, strerror(errno));
 	fclose(json->out);
@@ -29,23 +29,23 @@ static void put_line(struct watch_json *json, json_t *object)
 
 	if (json->out != NULL &&
 	    (json_dumpf(object, json->out, flags) != 0 || fputc('\n', json->out) == EOF))
-		fail(json);
+		stop_writing(json);
 	json_decref(object);
 }
 
-static void flush(struct watch_json *json)
+static void flush_file(struct watch_json *json)
 {
 	if (json->out != NULL && (fflush(json->out) != 0 || ferror(json->out)))
-		fail(json);
+		stop_writing(json);
 }
 
-static json_t *text(const char *bytes)
+static json_t *make_text(const char *bytes)
 {
 	return report_json_text(bytes, strlen(bytes));
 }
 
 /* Seconds to the microsecond, so that a number does not end in digits of no meaning. */
-static json_t *seconds(uint64_t time_ns)
+static json_t *make_seconds(uint64_t time_ns)
 {
 	return json_real(round((double)time_ns / 1e3) / 1e6);
 }
@@ -56,11 +56,11 @@ static json_t *begin_line(const char *kind, const struct proctree *tree)
 
 	json_object_set_new(object, "kind", json_string(kind));
 	json_object_set_new(object, "tick", report_json_number(tree->ticks - 1));
-	json_object_set_new(object, "time_s", seconds(tree->now.time_ns));
+	json_object_set_new(object, "time_s", make_seconds(tree->now.time_ns));
 	return object;
 }
 
-static json_t *value(const struct watch_column *column, uint64_t number)
+static json_t *make_value(const struct watch_column *column, uint64_t number)
 {
 	if (!procfs_known(number))
 		return json_null();
@@ -74,8 +74,9 @@ static void put_values(json_t *object, const uint64_t *levels, const uint64_t *c
 {
 	for (const struct watch_column *c = watch_columns; c->name != NULL; c++)
 		if (c->unit != WATCH_STATE)
-			json_object_set_new(object, c->key,
-					    value(c, (c->level ? levels : counters)[c->value]));
+			json_object_set_new(
+				object, c->key,
+				make_value(c, (c->level ? levels : counters)[c->value]));
 }
 
 /* The keys of the values that are partial, or with PARTIAL NULL denied; no member without any. */
@@ -92,12 +93,12 @@ static void put_keys(json_t *object, const char *name, const uint64_t *values, c
 	json_decref(keys);
 }
 
-static json_t *words(const char *command, size_t size)
+static json_t *make_words(const char *command, size_t size)
 {
 	json_t *list = json_array();
 
 	for (size_t at = 0; at < size; at += strlen(command + at) + 1)
-		json_array_append_new(list, text(command + at));
+		json_array_append_new(list, make_text(command + at));
 	return list;
 }
 
@@ -122,7 +123,7 @@ void watch_json_header(struct watch_json *json, const struct proctree *tree, boo
 	json_object_set_new(object, "pid", json_integer(tree->root->pid));
 	json_object_set_new(object, "launched", json_boolean(launched));
 	put_line(json, object);
-	flush(json);
+	flush_file(json);
 }
 
 struct context {
@@ -141,10 +142,10 @@ static void put_process(void *context, const struct proctree_process *process)
 			    process->parent == NULL ? json_null()
 						    : json_integer(process->parent->pid));
 	json_object_set_new(object, "start_ticks", report_json_number(process->start_ticks));
-	json_object_set_new(object, "name", text(process->name));
+	json_object_set_new(object, "name", make_text(process->name));
 	if (process->command_new)
 		json_object_set_new(object, "command",
-				    words(process->command, process->command_size));
+				    make_words(process->command, process->command_size));
 	json_object_set_new(object, "state", json_string(state));
 	put_values(object, process->now.values, process->now.values);
 	put_keys(object, "denied", process->now.values, NULL);
@@ -152,7 +153,7 @@ static void put_process(void *context, const struct proctree_process *process)
 }
 
 /* [{"name": ..., "count": ...}, ...] */
-static json_t *briefs(const struct proctree *tree, bool whole)
+static json_t *make_briefs(const struct proctree *tree, bool whole)
 {
 	json_t *list = json_array();
 
@@ -164,7 +165,7 @@ static json_t *briefs(const struct proctree *tree, bool whole)
 		if (count == 0)
 			continue;
 		entry = json_object();
-		json_object_set_new(entry, "name", text(brief->name));
+		json_object_set_new(entry, "name", make_text(brief->name));
 		report_put_number(entry, "count", count);
 		json_array_append_new(list, entry);
 	}
@@ -183,9 +184,9 @@ void watch_json_sample(struct watch_json *json, const struct proctree *tree)
 	report_put_number(object, "processes", tree->live.count);
 	put_values(object, tree->now.values, tree->now.values);
 	put_keys(object, "partial", tree->now.values, tree->partial);
-	json_object_set_new(object, "between_samples", briefs(tree, false));
+	json_object_set_new(object, "between_samples", make_briefs(tree, false));
 	put_line(json, object);
-	flush(json);
+	flush_file(json);
 }
 
 /* --- the summary --- */
@@ -210,10 +211,10 @@ static json_t *json_processes(const struct proctree *tree)
 
 		json_object_set_new(object, "pid", json_integer(process->pid));
 		report_put_number(object, "start_ticks", process->start_ticks);
-		json_object_set_new(object, "name", text(process->name));
+		json_object_set_new(object, "name", make_text(process->name));
 		report_put_number(object, "samples", process->samples);
-		json_object_set_new(object, "found_s", seconds(process->first_ns));
-		json_object_set_new(object, "last_s", seconds(process->now.time_ns));
+		json_object_set_new(object, "found_s", make_seconds(process->first_ns));
+		json_object_set_new(object, "last_s", make_seconds(process->now.time_ns));
 		json_object_set_new(object, "peaks",
 				    json_peaks(process->peaks, process->now.values));
 		json_array_append_new(list, object);
@@ -265,16 +266,16 @@ void watch_json_summary(struct watch_json *json, const struct proctree *tree,
 	object = json_object();
 	json_object_set_new(object, "kind", json_string("summary"));
 	json_object_set_new(object, "reason", json_string(end->reason));
-	json_object_set_new(object, "time_s", seconds(proctree_clock(tree)));
+	json_object_set_new(object, "time_s", make_seconds(proctree_clock(tree)));
 	report_put_number(object, "ticks", tree->ticks);
 	put_exit(object, end);
 	json_object_set_new(object, "usage", json_usage(end));
 	report_put_number(object, "most_processes", tree->most);
 	json_object_set_new(object, "peaks", json_peaks(tree->peaks, tree->now.values));
 	json_object_set_new(object, "processes", json_processes(tree));
-	json_object_set_new(object, "between_samples", briefs(tree, true));
+	json_object_set_new(object, "between_samples", make_briefs(tree, true));
 	put_line(json, object);
-	flush(json);
+	flush_file(json);
 }
 
 int watch_json_fini(struct watch_json *json)

@@ -163,14 +163,14 @@ static bool read_object(struct watch_log *log, const json_t *object)
 	return json_object_get(object, "kind") != NULL;
 }
 
-static json_t *parse(const char *line, size_t size)
+static json_t *parse_line(const char *line, size_t size)
 {
 	return json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
 }
 
 static int read_header(struct watch_log *log, const char *line, size_t size, const char *path)
 {
-	json_t *object = parse(line, size);
+	json_t *object = parse_line(line, size);
 	uint64_t version = 0;
 	const bool good = object != NULL && is_kind(object, "header") &&
 			  get_whole(object, "version", &version) &&
@@ -189,7 +189,7 @@ static int read_header(struct watch_log *log, const char *line, size_t size, con
 /* A last line that is cut is what a killed process leaves: not a damage. */
 static void read_line(struct watch_log *log, const char *line, size_t size)
 {
-	json_t *object = parse(line, size);
+	json_t *object = parse_line(line, size);
 
 	if (line[size - 1] == '\n' && (object == NULL || !read_object(log, object)))
 		log->damaged++;

@@ -46,7 +46,7 @@ static void put_kept(void *context, const struct series_point *kept)
 	put_point(block, &block->curve->points[kept->values[CARRIED]]);
 }
 
-static uint64_t whole(double value)
+static uint64_t whole_number(double value)
 {
 	return !(value > 0) ? 0 : value < 1e15 ? (uint64_t)(value * 1000) : (uint64_t)1e18;
 }
@@ -63,9 +63,9 @@ static void put_thinned(const struct block *block)
 		const struct watch_log_point *point = &curve->points[i];
 		struct series_point kept = {.time_ns = (uint64_t)(point->time_s * 1e9)};
 
-		kept.values[0] = whole(point->values[0]);
-		kept.values[1] = whole(point->values[last]);
-		kept.values[2] = whole(point->values[last == 0 ? 0 : last - 1]);
+		kept.values[0] = whole_number(point->values[0]);
+		kept.values[1] = whole_number(point->values[last]);
+		kept.values[2] = whole_number(point->values[last == 0 ? 0 : last - 1]);
 		kept.values[CARRIED] = i;
 		series_add(&series, &kept);
 	}
@@ -140,7 +140,7 @@ struct chosen {
 	size_t count;
 };
 
-static void insert(const struct watch_log *log, struct chosen *chosen, size_t curve)
+static void insert_curve(const struct watch_log *log, struct chosen *chosen, size_t curve)
 {
 	size_t at = chosen->count;
 
@@ -231,7 +231,7 @@ void watch_plot_script(const struct watch_log *log, const struct plot_style *sty
 	size_t panels = 0;
 
 	for (size_t i = 1; i < log->count; i++)
-		insert(log, &chosen, i);
+		insert_curve(log, &chosen, i);
 	for (size_t i = 0; i < log->axis_count; i++)
 		panels += is_shown(log, i);
 	const bool none = panels == 0;

@@ -119,13 +119,13 @@ static size_t page_bytes(void)
 }
 
 /* Whole pages: nothing else shares a page that may be given back. */
-static size_t whole(size_t size)
+static size_t whole_pages(size_t size)
 {
 	return (size + page_bytes() - 1) & ~(page_bytes() - 1);
 }
 
 /* Cut SIZE bytes from AREA, or NULL. In a forked child the head of one that is wiped says 0. */
-static void *cut(struct area *area, size_t size)
+static void *cut_block(struct area *area, size_t size)
 {
 	uint64_t used = atomic_load(&area->used), from;
 
@@ -154,7 +154,7 @@ static void *cut_somewhere(size_t size, int forget)
 {
 	for (;;) {
 		struct area *area = atomic_load(&areas[forget]);
-		void *p = area == NULL ? NULL : cut(area, size);
+		void *p = area == NULL ? NULL : cut_block(area, size);
 		struct area *made;
 
 		if (p != NULL)
@@ -172,23 +172,24 @@ static void *cut_somewhere(size_t size, int forget)
 
 void *arena_pages(size_t size, int forget)
 {
-	void *p = whole(size) > AREA_BYTES / 2 ? make_range(whole(size), forget)
-					       : cut_somewhere(whole(size), forget != 0);
+	void *p = whole_pages(size) > AREA_BYTES / 2
+			  ? make_range(whole_pages(size), forget)
+			  : cut_somewhere(whole_pages(size), forget != 0);
 
 	if (p != NULL)
-		arena_account((long)whole(size));
+		arena_account((long)whole_pages(size));
 	return p;
 }
 
 void arena_give_back(void *pages, size_t size)
 {
-	arena_account(-(long)whole(size));
-	if (whole(size) <= AREA_BYTES / 2) {
-		(void)sys_madvise(pages, whole(size), MADV_DONTNEED);
+	arena_account(-(long)whole_pages(size));
+	if (whole_pages(size) <= AREA_BYTES / 2) {
+		(void)sys_madvise(pages, whole_pages(size), MADV_DONTNEED);
 		return;
 	}
 	forget_range(pages);
-	(void)sys_munmap(pages, whole(size));
+	(void)sys_munmap(pages, whole_pages(size));
 }
 
 void arena_account(long bytes)

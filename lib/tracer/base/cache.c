@@ -9,7 +9,7 @@
 
 #define ENTRIES_FIRST 1024U
 
-static struct cache_body *make(uint64_t entries)
+static struct cache_body *make_body(uint64_t entries)
 {
 	const size_t needed = sizeof(struct cache_body) + entries * sizeof(struct cache_entry);
 	const size_t bytes = (needed + 4095) & ~(size_t)4095;
@@ -23,7 +23,7 @@ static struct cache_body *make(uint64_t entries)
 }
 
 /* The value goes first and comes last, so that a reader never sees the new one with the old key. */
-static void put(struct cache_body *body, uint64_t key, uint64_t value)
+static void put_entry(struct cache_body *body, uint64_t key, uint64_t value)
 {
 	struct cache_entry *ways = cache_ways(body, key), *e = NULL;
 
@@ -39,9 +39,9 @@ static void put(struct cache_body *body, uint64_t key, uint64_t value)
 	atomic_store_explicit(&e->value, value, memory_order_release);
 }
 
-static struct cache_body *grow(struct cache *cache, struct cache_body *old)
+static struct cache_body *grow_body(struct cache *cache, struct cache_body *old)
 {
-	struct cache_body *body = make(old == NULL ? ENTRIES_FIRST : (old->mask + 1) * 2);
+	struct cache_body *body = make_body(old == NULL ? ENTRIES_FIRST : (old->mask + 1) * 2);
 
 	if (body == NULL)
 		return old;
@@ -50,7 +50,7 @@ static struct cache_body *grow(struct cache *cache, struct cache_body *old)
 		uint64_t check = atomic_load_explicit(&old->entries[i].check, memory_order_relaxed);
 
 		if (value != 0)
-			put(body, check ^ value, value);
+			put_entry(body, check ^ value, value);
 	}
 	atomic_store_explicit(&cache->body, body, memory_order_release);
 	/* Readers may be in the old copy: they find zeros there. They need the mask in its head. */
@@ -67,10 +67,10 @@ int cache_set(struct cache *cache, uint64_t key, uint64_t value)
 
 	if (body == NULL ||
 	    (body->used > (body->mask + 1) / 2 && body->mask + 1 < CACHE_ENTRIES_MOST))
-		body = grow(cache, body);
+		body = grow_body(cache, body);
 	if (body == NULL)
 		return -1;
-	put(body, key, value);
+	put_entry(body, key, value);
 	return 0;
 }
 

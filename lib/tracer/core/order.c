@@ -24,7 +24,7 @@ static void take_number(struct thread *t, uint64_t order)
 }
 
 /* Returns a number of at least ORDER, and above that of STAMP if another thread left it. */
-static uint64_t above(const struct thread *t, uint64_t order, uint64_t stamp)
+static uint64_t order_above(const struct thread *t, uint64_t order, uint64_t stamp)
 {
 	uint64_t other = stamp >> ORDER_SLOT_BITS;
 
@@ -32,7 +32,7 @@ static uint64_t above(const struct thread *t, uint64_t order, uint64_t stamp)
 }
 
 /* Become the last thread that recorded, under a number of at least ORDER. Returns the number. */
-static uint64_t claim(struct thread *t, uint64_t order)
+static uint64_t claim_order(struct thread *t, uint64_t order)
 {
 	uint64_t last = atomic_load_explicit(&order_shared.last, memory_order_acquire);
 	uint64_t wanted = order;
@@ -41,7 +41,7 @@ static uint64_t claim(struct thread *t, uint64_t order)
 		return order;
 	t->claims_left--;
 	for (int tries = 0; tries < 8; tries++) {
-		wanted = above(t, wanted, last);
+		wanted = order_above(t, wanted, last);
 		if (atomic_compare_exchange_weak_explicit(
 			    &order_shared.last, &last, order_stamp(wanted, t->writer.slot),
 			    memory_order_acq_rel, memory_order_acquire))
@@ -57,7 +57,7 @@ static void force_stamp(struct thread *t, _Atomic uint64_t *place)
 	uint64_t order;
 
 	do {
-		order = above(t, t->order, stamp);
+		order = order_above(t, t->order, stamp);
 	} while (!atomic_compare_exchange_strong_explicit(
 		place, &stamp, order_stamp(order, t->writer.slot), memory_order_acq_rel,
 		memory_order_acquire));
@@ -75,7 +75,7 @@ void order_pass_slow(struct thread *t, unsigned entry)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		uint64_t stamp = atomic_load_explicit(place, memory_order_acquire);
-		uint64_t order = claim(t, above(t, t->order, stamp));
+		uint64_t order = claim_order(t, order_above(t, t->order, stamp));
 
 		if (order != t->order)
 			take_number(t, order);
@@ -89,13 +89,13 @@ void order_pass_slow(struct thread *t, unsigned entry)
 }
 
 /* The highest number that any other thread has left so far. */
-static uint64_t highest(const struct thread *t)
+static uint64_t highest_order(const struct thread *t)
 {
-	uint64_t order =
-		above(t, t->order, atomic_load_explicit(&order_shared.last, memory_order_acquire));
+	uint64_t order = order_above(
+		t, t->order, atomic_load_explicit(&order_shared.last, memory_order_acquire));
 
 	for (unsigned entry = 0; entry < ORDER_ENTRIES; entry++)
-		order = above(
+		order = order_above(
 			t, order,
 			atomic_load_explicit(&order_shared.stamps[entry], memory_order_acquire));
 	return order;
@@ -123,7 +123,7 @@ void order_pass_all(struct thread *t)
 	const int several = atomic_load_explicit(&order_shared.several, memory_order_relaxed);
 
 	if (several)
-		take_number(t, highest(t) + AHEAD);
+		take_number(t, highest_order(t) + AHEAD);
 	order_put_time(t);
 	if (!several)
 		return;

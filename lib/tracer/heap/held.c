@@ -92,7 +92,7 @@ static void give_back(void *pages, uint64_t bytes)
 	arena_give_back(pages, bytes);
 }
 
-static int add(struct list *list, uint32_t number)
+static int add_number(struct list *list, uint32_t number)
 {
 	if (list->count == list->room) {
 		const uint32_t room = list->room == 0 ? 4096 : 2 * list->room;
@@ -247,7 +247,7 @@ uint32_t held_put(const struct pmt_totals_entry *given)
 	const uint32_t place = grow_cells() == 0 ? take_unused() : HELD_NONE;
 	struct pmt_totals_entry *entry;
 
-	if (place == HELD_NONE || (is_mapping(given) && add(&held.maps, place) != 0)) {
+	if (place == HELD_NONE || (is_mapping(given) && add_number(&held.maps, place) != 0)) {
 		if (place != HELD_NONE)
 			set_unused(place);
 		held.missing++;
@@ -287,7 +287,7 @@ void held_remove(uint32_t place)
 	}
 	/* Without memory for it, the place is never used again. */
 	entry->until = held.drop;
-	(void)add(&held.gone, place);
+	(void)add_number(&held.gone, place);
 }
 
 /* The place of the next entry with this key, from cell *I on, which is moved on behind it. */
@@ -303,7 +303,7 @@ static uint32_t next_with(uint64_t key, uint32_t *i)
 	return HELD_NONE;
 }
 
-static uint32_t find(uint64_t key)
+static uint32_t find_key(uint64_t key)
 {
 	uint32_t i = home_of(key);
 
@@ -312,17 +312,17 @@ static uint32_t find(uint64_t key)
 
 uint32_t held_block(uint64_t addr)
 {
-	return find(addr);
+	return find_key(addr);
 }
 
 uint32_t held_thread(uint32_t number)
 {
-	return find(make_key(PMT_HELD_THREAD, number));
+	return find_key(make_key(PMT_HELD_THREAD, number));
 }
 
 uint32_t held_name(uint32_t number, uint32_t part)
 {
-	return find(make_key(PMT_HELD_NAME, (uint64_t)number << 8 | part));
+	return find_key(make_key(PMT_HELD_NAME, (uint64_t)number << 8 | part));
 }
 
 uint32_t held_free(uint64_t addr, uint64_t order, uint32_t slot)

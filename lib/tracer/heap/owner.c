@@ -22,7 +22,7 @@ static struct {
 	int known;
 } owner;
 
-static int find(struct dl_phdr_info *info, size_t size, void *context)
+static int find_module(struct dl_phdr_info *info, size_t size, void *context)
 {
 	struct module *module = context;
 	uint64_t start = UINT64_MAX, end = 0;
@@ -46,7 +46,7 @@ static int find(struct dl_phdr_info *info, size_t size, void *context)
 	return 1;
 }
 
-static int has(const struct module *module, const void *address)
+static int module_has(const struct module *module, const void *address)
 {
 	return (uintptr_t)address - module->start < module->end - module->start;
 }
@@ -61,18 +61,18 @@ void owner_start(void)
 	owner.malloc.inside = (uintptr_t)address;
 	owner.interpreter.inside = (uintptr_t)python.get_allocator;
 	if (owner.interpreter.inside != 0)
-		(void)dl_iterate_phdr(find, &owner.interpreter);
-	(void)dl_iterate_phdr(find, &owner.malloc);
+		(void)dl_iterate_phdr(find_module, &owner.interpreter);
+	(void)dl_iterate_phdr(find_module, &owner.malloc);
 	owner.known = 1;
 	/* The C library maps past the hooks. An allocator in the executable is the program's. */
 	memcpy(&address, &(const char *(*)(void)){gnu_get_libc_version}, sizeof(address));
-	if (has(&owner.malloc, address) || owner.malloc.start == owner.interpreter.start)
+	if (module_has(&owner.malloc, address) || owner.malloc.start == owner.interpreter.start)
 		owner.malloc.start = owner.malloc.end = 0;
 }
 
 enum owner owner_of(const void *caller)
 {
-	if (has(&owner.malloc, caller))
+	if (module_has(&owner.malloc, caller))
 		return OWNER_MALLOC;
-	return has(&owner.interpreter, caller) ? OWNER_PYTHON : OWNER_PROGRAM;
+	return module_has(&owner.interpreter, caller) ? OWNER_PYTHON : OWNER_PROGRAM;
 }

@@ -100,7 +100,7 @@ static uint32_t room_for(size_t bytes)
 	return (uint32_t)((logfile_header()->chunk_bytes - heads) / bytes);
 }
 
-static struct pmt_chunk *grow(void)
+static struct pmt_chunk *grow_log(void)
 {
 	uint64_t number;
 
@@ -110,7 +110,7 @@ static struct pmt_chunk *grow(void)
 /* Another chunk for sites. Returns 0, or -1 when the log cannot grow. */
 static int more_sites(void)
 {
-	struct pmt_chunk *chunk = grow();
+	struct pmt_chunk *chunk = grow_log();
 
 	if (chunk == NULL)
 		return -1;
@@ -132,7 +132,7 @@ static void give_entries(struct pmt_chunk *chunk)
 /* Another chunk for entries, if the log can grow. */
 static void more_entries(void)
 {
-	struct pmt_chunk *chunk = grow();
+	struct pmt_chunk *chunk = grow_log();
 
 	if (chunk != NULL)
 		give_entries(chunk);

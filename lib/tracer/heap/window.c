@@ -114,7 +114,7 @@ static void note_begun(uint32_t number, uint32_t slot)
 	f->last = number + 1;
 }
 
-static void unmap(struct feed *f)
+static void unmap_feed(struct feed *f)
 {
 	if (f->chunk != NULL)
 		logfile_unmap(f->chunk);
@@ -122,7 +122,7 @@ static void unmap(struct feed *f)
 }
 
 /* Begin with the chunk `first`. */
-static void start(struct feed *f)
+static void start_feed(struct feed *f)
 {
 	const struct pmt_chunk *chunk = f->chunk;
 
@@ -134,7 +134,7 @@ static void start(struct feed *f)
 }
 
 /* Records to take in are in F->chunk: 1; there are none now: 0; -1: the log has been stopped. */
-static int refill(struct feed *f)
+static int refill_feed(struct feed *f)
 {
 	while (f->first != 0) {
 		struct pmt_chunk head;
@@ -148,7 +148,7 @@ static int refill(struct feed *f)
 		if (f->chunk == NULL)
 			return -1;
 		if (f->sequence == UINT32_MAX)
-			start(f);
+			start_feed(f);
 		/* First: no record comes behind the seal. */
 		const uint16_t sealed = __atomic_load_n(&f->chunk->sealed, __ATOMIC_ACQUIRE);
 
@@ -159,7 +159,7 @@ static int refill(struct feed *f)
 			return 0;
 		f->first = *places_follow(f->first - 1);
 		f->sequence = UINT32_MAX;
-		unmap(f);
+		unmap_feed(f);
 	}
 	return 0;
 }
@@ -240,7 +240,7 @@ static void take_realloc(const struct feed *f, const struct pmt_realloc *r,
 	note_peak(state->time_ns);
 }
 
-static uint64_t whole(uint64_t size, uint64_t unit)
+static uint64_t whole_units(uint64_t size, uint64_t unit)
 {
 	return (size + unit - 1) & ~(unit - 1);
 }
@@ -262,7 +262,7 @@ static uint64_t end_of(const struct pmt_totals_entry *entry)
 }
 
 /* Nothing is mapped from START to END any more. What is left of a mapping lies outside. */
-static void cut(uint64_t start, uint64_t end)
+static void cut_range(uint64_t start, uint64_t end)
 {
 	uint32_t place;
 
@@ -293,7 +293,7 @@ static uint64_t map_flags(const struct pmt_mmap *r)
 static void take_mmap(const struct feed *f, const struct pmt_mmap *r)
 {
 	const unsigned shift = (r->flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
-	uint64_t size = whole(r->size, logfile_header()->page_bytes);
+	uint64_t size = whole_units(r->size, logfile_header()->page_bytes);
 	const struct pmt_totals_entry entry = {
 		.what = pmt_held_what(PMT_HELD_MAPPING, map_flags(r) << 48),
 		.stack = (uint32_t)r->stack,
@@ -301,8 +301,8 @@ static void take_mmap(const struct feed *f, const struct pmt_mmap *r)
 	};
 
 	if (r->flags & MAP_HUGETLB)
-		size = whole(size, 1ULL << (shift == 0 ? 21 : shift));
-	cut(r->addr, r->addr + size);
+		size = whole_units(size, 1ULL << (shift == 0 ? 21 : shift));
+	cut_range(r->addr, r->addr + size);
 	put_mapping(&entry, r->addr, r->addr + size);
 }
 
@@ -318,9 +318,9 @@ static void take_mremap(const struct feed *f, const struct pmt_mremap *r)
 			flags = pmt_held_value(held_at(place)) >> 48;
 	entry.what = pmt_held_what(PMT_HELD_MAPPING, flags << 48);
 	if (r->old_size != 0 && !(r->flags & MREMAP_DONTUNMAP))
-		cut(r->old_addr, r->old_addr + whole(r->old_size, page));
-	cut(r->addr, r->addr + whole(r->size, page));
-	put_mapping(&entry, r->addr, r->addr + whole(r->size, page));
+		cut_range(r->old_addr, r->old_addr + whole_units(r->old_size, page));
+	cut_range(r->addr, r->addr + whole_units(r->size, page));
+	put_mapping(&entry, r->addr, r->addr + whole_units(r->size, page));
 }
 
 static void take_thread(struct feed *f, const struct pmt_thread *r)
@@ -390,8 +390,9 @@ static void take_record(struct feed *f, const struct pmt_record *r, const struct
 		take_mmap(f, &r->mmap);
 		break;
 	case PMT_REC_munmap:
-		cut(r->munmap.addr,
-		    r->munmap.addr + whole(r->munmap.size, logfile_header()->page_bytes));
+		cut_range(r->munmap.addr,
+			  r->munmap.addr +
+				  whole_units(r->munmap.size, logfile_header()->page_bytes));
 		break;
 	case PMT_REC_mremap:
 		take_mremap(f, &r->mremap);
@@ -408,7 +409,7 @@ static void take_record(struct feed *f, const struct pmt_record *r, const struct
 }
 
 /* Take in records of F until one would come after LIMIT, or there are no more. */
-static void run(struct feed *f, const struct places_key *limit)
+static void run_feed(struct feed *f, const struct places_key *limit)
 {
 	const uint8_t *begin = (const uint8_t *)(f->chunk + 1);
 	struct pmt_decoder d = {begin + f->offset, begin + f->committed, f->state};
@@ -442,7 +443,7 @@ static uint32_t find_active(void)
 
 		if (f->first == 0 || (f->sequence != UINT32_MAX && is_after(&key, &window.end)))
 			continue;
-		rc = refill(f);
+		rc = refill_feed(f);
 		if (rc < 0)
 			return UINT32_MAX;
 		if (rc == 0)
@@ -454,7 +455,7 @@ static uint32_t find_active(void)
 }
 
 /* The link to the earliest feed of the list; LIMIT: where the next one, or the end, comes. */
-static uint32_t *earliest(uint32_t *list, struct places_key *limit)
+static uint32_t *earliest_feed(uint32_t *list, struct places_key *limit)
 {
 	struct places_key best = {UINT64_MAX, UINT64_MAX, UINT32_MAX};
 	uint32_t *found = NULL;
@@ -477,7 +478,7 @@ static uint32_t *earliest(uint32_t *list, struct places_key *limit)
 	return found == NULL || is_after(&best, &window.end) ? NULL : found;
 }
 
-static int merge(void)
+static int merge_feeds(void)
 {
 	uint32_t list = find_active();
 	struct places_key limit;
@@ -485,12 +486,12 @@ static int merge(void)
 
 	if (list == UINT32_MAX)
 		return -1;
-	while ((link = earliest(&list, &limit)) != NULL) {
+	while ((link = earliest_feed(&list, &limit)) != NULL) {
 		struct feed *f = &window.feeds[*link - 1];
 		int rc;
 
-		run(f, &limit);
-		rc = refill(f);
+		run_feed(f, &limit);
+		rc = refill_feed(f);
 		if (rc < 0)
 			return -1;
 		if (rc == 0)
@@ -528,7 +529,7 @@ static void put_peak(void)
 }
 
 /* The chunk NUMBER goes; it has been taken in. */
-static void leave(uint32_t number, uint32_t slot)
+static void leave_block(uint32_t number, uint32_t slot)
 {
 	struct feed *f = slot < window.room ? &window.feeds[slot] : NULL;
 
@@ -552,15 +553,15 @@ int window_take_in(uint32_t number, uint32_t drop)
 		window.end = end;
 	held_begin(drop);
 	places_visit_begun(note_begun);
-	rc = window.failed ? -1 : merge();
+	rc = window.failed ? -1 : merge_feeds();
 	if (rc == 0)
-		leave(number, end.slot);
+		leave_block(number, end.slot);
 	for (uint32_t slot = 0; slot < window.room; slot++) {
 		struct feed *f = &window.feeds[slot];
 
 		if (rc == 0 && f->moved)
 			put_position(f);
-		unmap(f);
+		unmap_feed(f);
 	}
 	if (rc == 0)
 		put_peak();

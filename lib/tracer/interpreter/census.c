@@ -301,7 +301,7 @@ static int is_attached(void)
 	       (python.layout.current_is_own || attached == python.of_this_thread());
 }
 
-static int take(unsigned moment, const char *label, int attached)
+static int take_census(unsigned moment, const char *label, int attached)
 {
 	struct thread *t = thread_enter();
 	struct census *c;
@@ -331,7 +331,7 @@ int census_take(unsigned moment, const char *label)
 	if (!tracing_wants_types() || !tracing_is_own() || !is_attached() ||
 	    strlen(label) > LABEL_MAX)
 		return -1;
-	return take(moment, label, 1);
+	return take_census(moment, label, 1);
 }
 
 /*
@@ -348,7 +348,7 @@ int census_in_handler(void)
 	if (state == THREAD_BUSY || state == THREAD_INSIDE)
 		return -1;
 	if (state == THREAD_READY && !tracing_is_suspended())
-		(void)take(PMT_MOMENT_SIGNAL, "", is_attached());
+		(void)take_census(PMT_MOMENT_SIGNAL, "", is_attached());
 	return 0;
 }
 

@@ -144,7 +144,7 @@ static struct pmt_bytes owner_of(const void *method, const void *callable)
 }
 
 /* The caller holds the definitions' lock. */
-static uint32_t define(struct writer *w, const void *method, const void *callable)
+static uint32_t define_function(struct writer *w, const void *method, const void *callable)
 {
 	struct pmt_c_function r = {.id = cfunctions.count + 1};
 	struct pmt_bytes owner;
@@ -171,7 +171,7 @@ static uint32_t look_up(uint64_t key, const struct cfunction *function)
 	w = stack_definitions();
 	number = (uint32_t)table_get(&cfunctions.numbers, key);
 	if (number == 0) {
-		number = define(w, function->method, function->callable);
+		number = define_function(w, function->method, function->callable);
 		if (number != 0 && table_set(&cfunctions.numbers, key, number) != 0)
 			number = 0;
 	}

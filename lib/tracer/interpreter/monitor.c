@@ -102,7 +102,7 @@ static inline void *make_result(enum events_fate fate)
 }
 
 /* Offsets are bytes. */
-static inline uint32_t position(const void *offset)
+static inline uint32_t position_of(const void *offset)
 {
 	return small_int(offset) / 2 + 1;
 }
@@ -114,7 +114,7 @@ static inline uint32_t position(const void *offset)
 		(void)self;                                                                        \
 		(void)count;                                                                       \
 		(void)names;                                                                       \
-		return make_result(events_py(what, args[0], position(args[1])));                   \
+		return make_result(events_py(what, args[0], position_of(args[1])));                \
 	}
 /* Of an exception the frame says where it was raised first, the offset where it is raised again. */
 #define PY_EVENT_ALWAYS(name, what)                                                                \
@@ -123,7 +123,7 @@ static inline uint32_t position(const void *offset)
 		(void)self;                                                                        \
 		(void)count;                                                                       \
 		(void)names;                                                                       \
-		(void)events_py(what, args[0], stack_innermost(args[0], position(args[1])));       \
+		(void)events_py(what, args[0], stack_innermost(args[0], position_of(args[1])));    \
 		return monitor.none;                                                               \
 	}
 PY_EVENT(on_start, PMT_PYEVENT_CALL)
@@ -169,7 +169,7 @@ static inline enum events_fate c_event(unsigned what, void *const *args)
 
 	if (!cfunction_of(args[2], args[3] != monitor.missing, &function))
 		return EVENTS_GO_ON;
-	return events_c(what, args[0], position(args[1]), &function);
+	return events_c(what, args[0], position_of(args[1]), &function);
 }
 
 static void *on_c_call(void *self, void *const *args, size_t count, void *names)

@@ -121,7 +121,7 @@ static uint64_t size_of(uint64_t word, uintptr_t block)
  * Begin an event of an object whose type has WORD, which is looked up where it is not known, and
  * again if this is the first event of a forked child. NULL: none, or none that is wanted.
  */
-static inline struct thread *begin(const void *type, uint64_t *word)
+static inline struct thread *begin_object(const void *type, uint64_t *word)
 {
 	const unsigned logs = objects.logs;
 	struct thread *t = event_begin();
@@ -159,7 +159,7 @@ static void put_create(struct thread *t, uintptr_t addr, uint64_t word)
 	pmt_put_create(&t->writer.enc, 0, &r);
 }
 
-static inline void created(const void *object)
+static inline void record_created(const void *object)
 {
 	const void *type = type_of(object);
 	uint64_t word = word_of(type);
@@ -169,7 +169,7 @@ static inline void created(const void *object)
 		objtype_gone(object); /* an earlier type was there */
 	if (word & OBJTYPE_REJECTED || objects_self.paused)
 		return;
-	t = begin(type, &word);
+	t = begin_object(type, &word);
 	if (t == NULL)
 		return;
 	if (!objects.chosen_threads || events_thread_wanted(t))
@@ -197,7 +197,7 @@ static void end_object(struct thread *t, uintptr_t addr, uint64_t word)
 	put_destroy(t, addr, old & OBJLIVE_NUMBER, 0);
 }
 
-static inline void destroyed(const void *object)
+static inline void record_destroyed(const void *object)
 {
 	const void *type = type_of(object);
 	uint64_t word = word_of(type);
@@ -207,7 +207,7 @@ static inline void destroyed(const void *object)
 		objtype_gone(object);
 	if (word & OBJTYPE_REJECTED)
 		return;
-	t = begin(type, &word);
+	t = begin_object(type, &word);
 	if (t == NULL)
 		return;
 	end_object(t, (uintptr_t)object, word);
@@ -234,9 +234,9 @@ static int on_event(void *object, int event, void *data)
 
 	if (objects_running && object != objects_self.told) {
 		if (event == REFTRACER_CREATE)
-			created(object);
+			record_created(object);
 		else if (event == REFTRACER_DESTROY)
-			destroyed(object);
+			record_destroyed(object);
 	}
 	return link->function == NULL ? 0 : tell_other(link, object, event);
 }
@@ -257,7 +257,7 @@ void objects_infer(uintptr_t block, uint32_t cell)
 }
 
 /* Once in each log. */
-static void tell(void)
+static void tell_decision(void)
 {
 	const char *gap;
 
@@ -272,7 +272,7 @@ static void tell(void)
 }
 
 /* Begin. Returns NULL, or why not. */
-static const char *start(void)
+static const char *start_objects(void)
 {
 	if (!python.known->tells_objects)
 		return "no objects are traced: this needs CPython 3.13 or later";
@@ -310,12 +310,12 @@ void objects_check(void)
 	if (objects_running) {
 		reftracer_check();
 	} else if (objects.why == NULL) {
-		objects.why = start();
+		objects.why = start_objects();
 		objects_running = objects.why == NULL;
 		if (objects.why != NULL)
 			say_problem(objects.why, NULL, NULL);
 	}
-	tell();
+	tell_decision();
 }
 
 void objects_look_again(void)
@@ -335,7 +335,7 @@ void objects_reset(void)
 /* --- garbage collection at the end --- */
 
 /* `gc.collect(generation)`; what the import of the module makes is not the program's. */
-static void collect(long generation)
+static void collect_garbage(long generation)
 {
 	void *(*import)(const char *name);
 	void *(*call)(void *object, const char *name, const char *format, ...);
@@ -369,5 +369,5 @@ void objects_at_end(void)
 	const uint64_t when = tracing_options()->gc_at_end;
 
 	if (objects_running && when != PMT_GC_AT_END_NONE && tracing_is_own())
-		collect((long)(when - PMT_GC_AT_END_YOUNG));
+		collect_garbage((long)(when - PMT_GC_AT_END_YOUNG));
 }

@@ -174,7 +174,7 @@ static int is_wanted(const void *type, const char *name, int builtin)
 }
 
 /* Number of the types of this name, written to the log when it is new; 0 when it cannot be. */
-static uint32_t define(struct writer *w, const char *name, int builtin)
+static uint32_t define_type(struct writer *w, const char *name, int builtin)
 {
 	const struct pmt_bytes text = {(const uint8_t *)name,
 				       (uint32_t)strnlen(name, NAME_MAX_BYTES)};
@@ -195,7 +195,7 @@ static uint32_t define(struct writer *w, const char *name, int builtin)
 }
 
 /* All of the word but the number. */
-static uint64_t describe(const void *type)
+static uint64_t describe_type(const void *type)
 {
 	const uint64_t flags = word_in(type, types.head + TYPE_FLAGS);
 	const uint64_t size = word_in(type, types.head + TYPE_BASICSIZE);
@@ -220,7 +220,7 @@ static uint64_t describe(const void *type)
  */
 static void watch_type(const void *type)
 {
-	const uint64_t meta = describe((const void *)word_in(type, python.layout.ob_type));
+	const uint64_t meta = describe_type((const void *)word_in(type, python.layout.ob_type));
 	_Atomic uint32_t *cell;
 	uint32_t none = 0;
 
@@ -236,7 +236,7 @@ uint64_t objtype_learn(const void *type)
 {
 	const char *name = (const char *)word_in(type, types.head + TYPE_NAME);
 	const int builtin = name != NULL && is_builtin(type, name);
-	uint64_t word = describe(type), known;
+	uint64_t word = describe_type(type), known;
 	struct writer *w;
 
 	if (name == NULL)
@@ -247,7 +247,7 @@ uint64_t objtype_learn(const void *type)
 	known = objtype_find(type);
 	if (known == 0) {
 		if (!(word & OBJTYPE_REJECTED))
-			word |= define(w, name, builtin);
+			word |= define_type(w, name, builtin);
 		if ((!(word & OBJTYPE_REJECTED) && objtype_number(word) == 0) ||
 		    table_set(&objtype_words, (uintptr_t)type, word) != 0)
 			word = 0;

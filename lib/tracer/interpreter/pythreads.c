@@ -171,7 +171,7 @@ static uint32_t number_of(pthread_t handle)
 }
 
 /* Record the name that waits for HANDLE, if that has a number by now. */
-static void deliver(pthread_t handle)
+static void deliver_name(pthread_t handle)
 {
 	char name[PYTHREADS_NAME_BYTES];
 
@@ -182,7 +182,7 @@ static void deliver(pthread_t handle)
 void pythreads_made(pthread_t handle, const char *name)
 {
 	put_waiting(handle, name);
-	deliver(handle);
+	deliver_name(handle);
 }
 
 void pythreads_here(void)
@@ -194,11 +194,11 @@ void pythreads_here(void)
 		return;
 	/* number_of() gives this thread its number: then whoever brings a name later finds it. */
 	if (python.of_this_thread() != NULL || atomic_load(&names.count) != 0)
-		deliver(pthread_self());
+		deliver_name(pthread_self());
 }
 
 /* At most so many names. */
-static void flush(unsigned most)
+static void flush_names(unsigned most)
 {
 	if (atomic_load_explicit(&names.count, memory_order_relaxed) == 0)
 		return;
@@ -207,19 +207,19 @@ static void flush(unsigned most)
 
 		if (w->handle == 0 || w->taken)
 			continue;
-		deliver(w->handle);
+		deliver_name(w->handle);
 		most--;
 	}
 }
 
 void pythreads_flush(void)
 {
-	flush(FEW);
+	flush_names(FEW);
 }
 
 void pythreads_flush_all(void)
 {
-	flush(WAITING);
+	flush_names(WAITING);
 }
 
 /* --- reading them --- */
@@ -235,7 +235,7 @@ struct module {
  * An attribute of a thread's object, a new reference; NULL: it has none, or a descriptor of its
  * class would have to be asked.
  */
-static void *attribute(void *thread, const char *name)
+static void *get_attribute(void *thread, const char *name)
 {
 	void *key = api.PyUnicode_InternFromString(name), *value = NULL;
 	const void *descriptor = key == NULL ? NULL : api._PyType_Lookup(type_of(thread), key);
@@ -254,7 +254,7 @@ static void *attribute(void *thread, const char *name)
 /* The name of a thread's object. 0: it has none that is a text. */
 static int read_name(void *thread, char name[PYTHREADS_NAME_BYTES])
 {
-	void *text = attribute(thread, "_name");
+	void *text = get_attribute(thread, "_name");
 	uint32_t size = 0;
 	int is_text;
 
@@ -345,7 +345,7 @@ static void end_look(struct thread *t)
 }
 
 /* This thread's innermost frame of a function in Python. */
-static const char *innermost(const char *state)
+static const char *innermost_frame(const char *state)
 {
 	const struct python_layout *l = &python.layout;
 	const char *frame = word_at(state, l->tstate_frame);
@@ -388,7 +388,7 @@ int pythreads_calls(char name[PYTHREADS_NAME_BYTES])
 	if (names.state != 1 || !tracing_is_on() || !python.is_initialized())
 		return 0;
 	state = python_attached_state((uintptr_t)pthread_self());
-	frame = state == NULL ? NULL : innermost(state);
+	frame = state == NULL ? NULL : innermost_frame(state);
 	if (frame == NULL)
 		return 0;
 	t = begin_look();
@@ -408,7 +408,7 @@ static int read_running(void *thread, pthread_t *handle, char name[PYTHREADS_NAM
 	int found = 0;
 
 	if (find_module(&module) && is_thread(&module, thread))
-		ident = attribute(thread, "_ident");
+		ident = get_attribute(thread, "_ident");
 	if (ident == NULL)
 		return 0;
 	if (type_of(ident) == names.long_type &&

@@ -481,7 +481,7 @@ static void leave_thread(void *state)
 }
 
 /* Ours into or out of the slots of all threads of this interpreter. */
-static void apply(void)
+static void apply_slots(void)
 {
 	void *self = python.current();
 
@@ -505,7 +505,7 @@ static void apply(void)
 void slots_change(void)
 {
 	if (slots.state == 1 && python.current() != NULL)
-		apply();
+		apply_slots();
 }
 
 void slots_at_audit(const char *event, int ready)
@@ -524,7 +524,7 @@ void slots_at_audit(const char *event, int ready)
 		return;
 	if (!slots.started) {
 		if (ready)
-			apply();
+			apply_slots();
 		return;
 	}
 	if (strcmp(event, "sys.setprofile") == 0)

@@ -70,7 +70,7 @@ void typeinfo_fini(struct typeinfo *info)
 		(void)sys_munmap(info->index, (info->index_mask + 1UL) * sizeof(*info->index));
 }
 
-static int grow(struct typeinfo *info)
+static int grow_types(struct typeinfo *info)
 {
 	const uint32_t room = info->room == 0 ? FIRST_ROOM : info->room * 2;
 	const size_t cells = (size_t)room * 2;
@@ -94,7 +94,7 @@ static int grow(struct typeinfo *info)
 	return 0;
 }
 
-static struct typeinfo_type *find(const struct typeinfo *info, uintptr_t address)
+static struct typeinfo_type *find_type(const struct typeinfo *info, uintptr_t address)
 {
 	const uint32_t *cell = cell_of(info, address);
 
@@ -201,14 +201,14 @@ static int is_plausible(const struct typeinfo *info, uintptr_t address, int dept
 	word = word_in_block(address);
 	if (word == NULL)
 		return 1;
-	type = find(info, word_in(word, 0));
+	type = find_type(info, word_in(word, 0));
 	if (type != NULL)
 		return type->is_meta;
 	return depth > 0 && is_plausible(info, word_in(word, 0), depth - 1);
 }
 
 /* See whether there is a type at ADDRESS, and remember it. */
-static struct typeinfo_type *examine(struct typeinfo *info, uintptr_t address)
+static struct typeinfo_type *examine_type(struct typeinfo *info, uintptr_t address)
 {
 	char type[TYPE_BYTES + 64];
 
@@ -216,7 +216,7 @@ static struct typeinfo_type *examine(struct typeinfo *info, uintptr_t address)
 		return NULL;
 	if (read_type(info, address, type) != 0 ||
 	    !is_metatype(info, word_in(type, python.layout.ob_type)) ||
-	    ((info->count + 1) * 4ULL > info->room * 3ULL && grow(info) != 0)) {
+	    ((info->count + 1) * 4ULL > info->room * 3ULL && grow_types(info) != 0)) {
 		info->negatives[table_hash(address) % TYPEINFO_NEGATIVES] = address;
 		return NULL;
 	}
@@ -251,11 +251,11 @@ int typeinfo_init(struct typeinfo *info, int pid)
 	info->pid = pid;
 	info->last_id = TYPEINFO_FIRST - 1;
 	info->budget = BUDGET;
-	if (grow(info) != 0)
+	if (grow_types(info) != 0)
 		return -1;
 	/* The type of most types is needed to tell them; and here shows whether the kernel helps.
 	 */
-	return examine(info, known.type_type) != NULL ? 0 : -1;
+	return examine_type(info, known.type_type) != NULL ? 0 : -1;
 }
 
 /* Where dead floats are chained by the word of their type, each points to another dead block. */
@@ -271,7 +271,7 @@ static int is_dead_float(const void *head)
  * The type of the object that HEAD is the beginning of, if it is one. The first place is right:
  * behind the head of an object its own words begin, and these may be types, as in a tuple of some.
  */
-static struct typeinfo_type *look(struct typeinfo *info, const void *head, size_t size)
+static struct typeinfo_type *look_at_head(struct typeinfo *info, const void *head, size_t size)
 {
 	for (uint32_t skip = 0; skip + known.head <= size; skip += 16) {
 		const uintptr_t address = word_in(head, skip + python.layout.ob_type);
@@ -279,9 +279,9 @@ static struct typeinfo_type *look(struct typeinfo *info, const void *head, size_
 		struct typeinfo_type *found = &info->types[info->last];
 
 		if (found->address != address)
-			found = find(info, address);
+			found = find_type(info, address);
 		if (found == NULL)
-			found = examine(info, address);
+			found = examine_type(info, address);
 		if (found != NULL && found->skip == skip)
 			return found;
 	}
@@ -291,7 +291,7 @@ static struct typeinfo_type *look(struct typeinfo *info, const void *head, size_
 uint32_t typeinfo_look(struct typeinfo *info, const void *head, size_t size,
 		       struct typeinfo_type **type)
 {
-	struct typeinfo_type *found = look(info, head, size);
+	struct typeinfo_type *found = look_at_head(info, head, size);
 
 	if (found == NULL)
 		return is_dead_float(head) ? TYPEINFO_FREE : TYPEINFO_NONE;
@@ -410,7 +410,7 @@ static uint32_t read_module(const struct typeinfo *info, uintptr_t dict, uint8_t
 }
 
 /* "collections.deque": the part before the last point is the module. */
-static void split(struct typeinfo_name *name)
+static void split_name(struct typeinfo_name *name)
 {
 	uint32_t point = name->name_size;
 
@@ -447,5 +447,5 @@ void typeinfo_name(const struct typeinfo *info, uintptr_t type, struct typeinfo_
 		return;
 	name->name_size = read_string(info, word_in(copy, known.head + TYPE_NAME), name->name,
 				      sizeof(name->name));
-	split(name);
+	split_name(name);
 }

@@ -72,7 +72,7 @@ static int is_default(const struct sigaction *action)
 	return (action->sa_flags & SA_SIGINFO) == 0 && action->sa_handler == SIG_DFL;
 }
 
-static int install(struct sigaction *old)
+static int install_handler(struct sigaction *old)
 {
 	const struct sigaction ours = {.sa_handler = on_term, .sa_flags = SA_RESTART};
 
@@ -89,7 +89,7 @@ void dying_arm(void)
 	    !atomic_compare_exchange_strong(&dying.armed, &armed, 1))
 		return;
 	dying.shown = now;
-	(void)install(NULL);
+	(void)install_handler(NULL);
 }
 
 void dying_disarm(void)
@@ -111,7 +111,7 @@ PMT_EXPORT int sigaction(int number, const struct sigaction *action, struct siga
 		return real.sigaction(number, action, old);
 	if (action != NULL)
 		wanted = *action; /* OLD may be the same */
-	rc = action != NULL && is_default(action) ? install(&before)
+	rc = action != NULL && is_default(action) ? install_handler(&before)
 						  : real.sigaction(number, action, &before);
 	if (rc != 0)
 		return rc;
@@ -128,7 +128,7 @@ PMT_EXPORT sighandler_t signal(int number, sighandler_t handler)
 
 	if (number == SIGTERM && before != SIG_ERR && atomic_load(&dying.armed) &&
 	    handler == SIG_DFL)
-		(void)install(NULL);
+		(void)install_handler(NULL);
 	return before == on_term ? SIG_DFL : before;
 }
 

@@ -415,7 +415,7 @@ struct pmt_chunk *logfile_chunk(unsigned kind, uint64_t *number, uint64_t *bytes
 	return chunk != NULL || !is_open() ? chunk : logfile_grow(number);
 }
 
-static void unmap(struct pmt_chunk *chunk, uint64_t bytes)
+static void unmap_chunk(struct pmt_chunk *chunk, uint64_t bytes)
 {
 	(void)sys_munmap(chunk, file.chunk_bytes);
 	arena_account(-(long)bytes);
@@ -423,7 +423,7 @@ static void unmap(struct pmt_chunk *chunk, uint64_t bytes)
 
 void logfile_unmap(struct pmt_chunk *chunk)
 {
-	unmap(chunk, file.chunk_bytes);
+	unmap_chunk(chunk, file.chunk_bytes);
 }
 
 int logfile_peek(uint64_t number, struct pmt_chunk *head)
@@ -459,7 +459,7 @@ void logfile_seal(struct pmt_chunk *chunk, uint64_t number, uint64_t bytes,
 	__atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
 	if (chunk->kind == PMT_CHUNK_EVENTS && file.max_chunks != UINT64_MAX)
 		places_add(number, chunk, end);
-	unmap(chunk, bytes);
+	unmap_chunk(chunk, bytes);
 }
 
 void logfile_trim(uint64_t number, uint64_t used, uint64_t bytes)

@@ -59,7 +59,7 @@ static struct place *make_place(uint64_t number)
 }
 
 /* Heap entries lie in the places from 0 on, which are made as it grows. */
-static uint32_t *entry(uint32_t i)
+static uint32_t *heap_entry(uint32_t i)
 {
 	return &find_place(i)->heap;
 }
@@ -82,14 +82,14 @@ static void heap_push(uint32_t number)
 	if (make_place(i) == NULL)
 		return;
 	places.count++;
-	for (; i != 0 && is_before(number, *entry((i - 1) / 2)); i = (i - 1) / 2)
-		*entry(i) = *entry((i - 1) / 2);
-	*entry(i) = number;
+	for (; i != 0 && is_before(number, *heap_entry((i - 1) / 2)); i = (i - 1) / 2)
+		*heap_entry(i) = *heap_entry((i - 1) / 2);
+	*heap_entry(i) = number;
 }
 
 static uint32_t heap_pop(void)
 {
-	const uint32_t first = *entry(0), moved = *entry(--places.count);
+	const uint32_t first = *heap_entry(0), moved = *heap_entry(--places.count);
 	uint32_t i = 0;
 
 	for (;;) {
@@ -97,14 +97,15 @@ static uint32_t heap_pop(void)
 
 		if (child >= places.count)
 			break;
-		if (child + 1 < places.count && is_before(*entry(child + 1), *entry(child)))
+		if (child + 1 < places.count &&
+		    is_before(*heap_entry(child + 1), *heap_entry(child)))
 			child++;
-		if (!is_before(*entry(child), moved))
+		if (!is_before(*heap_entry(child), moved))
 			break;
-		*entry(i) = *entry(child);
+		*heap_entry(i) = *heap_entry(child);
 		i = child;
 	}
-	*entry(i) = moved;
+	*heap_entry(i) = moved;
 	return first;
 }
 

@@ -44,7 +44,7 @@ void writer_finish(struct writer *w)
 }
 
 /* SIZE bytes of records, at least, fit into the new chunk. */
-static int rotate(struct writer *w, size_t size, uint64_t time_ns, uint64_t order)
+static int rotate_chunk(struct writer *w, size_t size, uint64_t time_ns, uint64_t order)
 {
 	writer_finish(w);
 	if (w->generation != logfile_generation())
@@ -82,10 +82,10 @@ int writer_more(struct writer *w, size_t size)
 		if (writer_has_room(w, size))
 			return 0;
 	}
-	return rotate(w, size, w->enc.state.time_ns, w->enc.state.order);
+	return rotate_chunk(w, size, w->enc.state.time_ns, w->enc.state.order);
 }
 
 int writer_rotate(struct writer *w, uint64_t time_ns, uint64_t order)
 {
-	return rotate(w, 0, time_ns, order);
+	return rotate_chunk(w, 0, time_ns, order);
 }

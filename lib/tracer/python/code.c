@@ -145,7 +145,7 @@ int code_is_glue(const void *code)
 }
 
 /* Remember NUMBER for the object. */
-static uint32_t numbered(const void *code, uint64_t number)
+static uint32_t number_code(const void *code, uint64_t number)
 {
 	return table_set(&code_shared.numbers, (uintptr_t)code, number) == 0 ? (uint32_t)number : 0;
 }
@@ -160,7 +160,7 @@ uint32_t code_define(struct writer *w, const void *code)
 
 	if (code_is_glue(code)) {
 		atomic_store_explicit(&code_shared.glue, code, memory_order_relaxed);
-		return numbered(code, CODE_LEFT_OUT);
+		return number_code(code, CODE_LEFT_OUT);
 	}
 	memcpy(&first_line, (const char *)code + l->first_line, sizeof(first_line));
 	r.first_line = first_line < 0 ? 0 : (uint64_t)first_line;
@@ -184,7 +184,7 @@ uint32_t code_define(struct writer *w, const void *code)
 			return 0;
 		codes.code_count++;
 	}
-	return numbered(code, number);
+	return number_code(code, number);
 }
 
 /* Replaces PyCode_Type.tp_dealloc: notes the death of a code object, then calls the original. */

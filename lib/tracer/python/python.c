@@ -15,7 +15,7 @@ struct python python = {.known = &python_version_none};
 #define OFFSETS_VERSION 8
 #define OFFSETS_FREE_THREADED 16
 
-static uint32_t word(const char *offsets, uint32_t at)
+static uint32_t word_at(const char *offsets, uint32_t at)
 {
 	uint64_t value;
 
@@ -44,21 +44,21 @@ static void read_frame_offsets(const char *offsets, const struct python_offsets 
 	struct python_layout *l = &python.layout;
 
 	l->position_kind = PYTHON_CURRENT;
-	l->tstate_frame = word(offsets, o->tstate_frame);
-	l->previous = word(offsets, o->previous);
-	l->executable = word(offsets, o->executable);
-	l->position = word(offsets, o->position);
-	l->owner = word(offsets, o->owner);
+	l->tstate_frame = word_at(offsets, o->tstate_frame);
+	l->previous = word_at(offsets, o->previous);
+	l->executable = word_at(offsets, o->executable);
+	l->position = word_at(offsets, o->position);
+	l->owner = word_at(offsets, o->owner);
 	l->has_owner = 1;
-	l->locals = word(offsets, o->locals);
+	l->locals = word_at(offsets, o->locals);
 	l->mark_kind = o->stackpointer == 0 ? PYTHON_MARK_INDEX : PYTHON_MARK_POINTER;
-	l->mark = o->stackpointer == 0 ? l->position + 8 : word(offsets, o->stackpointer);
+	l->mark = o->stackpointer == 0 ? l->position + 8 : word_at(offsets, o->stackpointer);
 	/* Their garbage collection looks at the whole value stack, free places included. */
 	if (python.free_threaded)
 		l->mark_kind = PYTHON_MARK_NONE;
 	if (python.free_threaded && o->tlbc != 0) {
-		l->tlbc_index = word(offsets, o->tlbc_index);
-		l->tlbc = word(offsets, o->tlbc);
+		l->tlbc_index = word_at(offsets, o->tlbc_index);
+		l->tlbc = word_at(offsets, o->tlbc);
 	}
 }
 
@@ -70,21 +70,21 @@ static int read_offsets(const char *offsets, const struct python_offsets *o)
 	memcpy(&version, offsets + OFFSETS_VERSION, sizeof(version));
 	if (memcmp(offsets, OFFSETS_COOKIE, 8) != 0 || version >> 16 != python.version >> 16)
 		return 0;
-	python.free_threaded = word(offsets, OFFSETS_FREE_THREADED) == 1;
+	python.free_threaded = word_at(offsets, OFFSETS_FREE_THREADED) == 1;
 	read_frame_offsets(offsets, o);
 	l->linetable_kind = PMT_LINETABLE_LOCATIONS;
-	l->filename = word(offsets, o->filename);
-	l->name = word(offsets, o->name);
-	l->qualname = word(offsets, o->qualname);
-	l->linetable = word(offsets, o->linetable);
-	l->first_line = word(offsets, o->first_line);
-	l->bytecode = word(offsets, o->bytecode);
-	l->ob_type = word(offsets, o->ob_type);
-	l->bytes_size = word(offsets, o->bytes_size);
-	l->bytes_data = word(offsets, o->bytes_data);
-	l->text_state = word(offsets, o->text_state);
-	l->text_length = word(offsets, o->text_length);
-	l->text_ascii = word(offsets, o->text_ascii);
+	l->filename = word_at(offsets, o->filename);
+	l->name = word_at(offsets, o->name);
+	l->qualname = word_at(offsets, o->qualname);
+	l->linetable = word_at(offsets, o->linetable);
+	l->first_line = word_at(offsets, o->first_line);
+	l->bytecode = word_at(offsets, o->bytecode);
+	l->ob_type = word_at(offsets, o->ob_type);
+	l->bytes_size = word_at(offsets, o->bytes_size);
+	l->bytes_data = word_at(offsets, o->bytes_data);
+	l->text_state = word_at(offsets, o->text_state);
+	l->text_length = word_at(offsets, o->text_length);
+	l->text_ascii = word_at(offsets, o->text_ascii);
 	l->text_compact = l->text_ascii + 16;
 	/* Free-threaded builds from 3.14 on widen the field before `kind` to a byte. */
 	if (python.free_threaded)

@@ -156,7 +156,7 @@ static uint32_t define_stack(uint64_t key, uint32_t parent, uint32_t code, uint3
  * The stack of one more frame on PARENT. NUMBER is that of its code, 0: look it up. A frame that
  * cannot be told is left out.
  */
-static inline uint32_t push(uint32_t parent, const void *code, uintptr_t raw, uint32_t number)
+static inline uint32_t push_node(uint32_t parent, const void *code, uintptr_t raw, uint32_t number)
 {
 	uint32_t position = 0, stack;
 	uint64_t key;
@@ -193,7 +193,7 @@ static inline uint32_t push_frame(struct thread *t, uint32_t parent, struct thre
 	}
 	if (frame->number == 0)
 		frame->number = stack_code(frame->code);
-	frame->stack = push(parent, frame->code, frame->position, frame->number);
+	frame->stack = push_node(parent, frame->code, frame->position, frame->number);
 	*memo = (struct thread_memo){key, parent, frame->stack};
 	if (++t->memos_missed > 2 * t->memos_mask)
 		thread_more_memos(t);
@@ -263,10 +263,10 @@ static uint32_t outer_stack(struct thread *t, uint32_t count)
 static uint32_t gap_stack(uint32_t outer, const struct thread_frame *first, uint32_t count,
 			  int step)
 {
-	uint32_t stack = push(outer, NULL, 0, 0);
+	uint32_t stack = push_node(outer, NULL, 0, 0);
 
 	for (; count != 0; count--, first += step)
-		stack = push(stack, first->code, first->position, stack_code(first->code));
+		stack = push_node(stack, first->code, first->position, stack_code(first->code));
 	return stack;
 }
 
@@ -500,8 +500,8 @@ uint32_t stack_chosen(struct thread *t, int innermost_too,
 		const struct thread_frame *frame = &t->frames[i];
 
 		if (frame->code == NULL || is_chosen(t, frame->code))
-			stack = push(stack, frame->code, frame->position,
-				     frame->code == NULL ? 0 : stack_code(frame->code));
+			stack = push_node(stack, frame->code, frame->position,
+					  frame->code == NULL ? 0 : stack_code(frame->code));
 	}
 	return stack;
 }

@@ -18,7 +18,7 @@
 #include "table.h"
 #include "uss.h"
 
-/* Not of "self": see fetch(). */
+/* Not of "self": see fetch_pages(). */
 #define STATM_OF_THREAD "/proc/thread-self/statm"
 #define STATM "/proc/self/statm"
 
@@ -94,7 +94,7 @@ static uint64_t resident_of(const char *text)
 }
 
 /* Read the resident set, bytes; 0 when that fails. */
-static uint64_t fetch(void)
+static uint64_t fetch_pages(void)
 {
 	const int fd = statm_descriptor();
 	uint64_t bytes = 0;
@@ -125,7 +125,7 @@ static void raise_to(_Atomic uint64_t *place, uint64_t to)
  * shared if no other one was since before it was read. So each value that is shared was read after
  * the one before it, and none is older than what a thread has seen itself.
  */
-static uint64_t renew(uint64_t epoch, uint64_t now_ns)
+static uint64_t renew_reading(uint64_t epoch, uint64_t now_ns)
 {
 	const uint64_t mask = (1U << RSS_TICKET_BITS) - 1;
 	uint64_t bytes = 0;
@@ -134,7 +134,7 @@ static uint64_t renew(uint64_t epoch, uint64_t now_ns)
 		uint64_t old = atomic_load_explicit(&rss_shared.value, memory_order_acquire);
 		uint64_t value;
 
-		bytes = fetch();
+		bytes = fetch_pages();
 		if (bytes == 0)
 			return 0;
 		value = bytes >> RSS_UNIT_BITS << RSS_TICKET_BITS | ((old + 1) & mask);
@@ -219,12 +219,12 @@ uint64_t rss_again(struct thread *t)
 		return 0;
 	if (rss.mode == PMT_RSS_EXACT) {
 		r->epoch = ~epoch;
-		return fetch();
+		return fetch_pages();
 	}
 	if (moved || atomic_load_explicit(&rss.value_epoch, memory_order_acquire) != epoch ||
 	    (!ticking &&
 	     now - atomic_load_explicit(&rss.value_ns, memory_order_acquire) >= RSS_AGE_NS)) {
-		const uint64_t bytes = renew(epoch, now);
+		const uint64_t bytes = renew_reading(epoch, now);
 
 		if (bytes == 0)
 			r->epoch = ~epoch; /* the next event asks again */
@@ -308,7 +308,7 @@ unsigned rss_start(unsigned mode)
 	rss.mode = choose_mode(mode);
 	if (rss.mode != PMT_RSS_OFF) {
 		keep_statm();
-		if (fetch() == 0) {
+		if (fetch_pages() == 0) {
 			say_problem("the resident set at events cannot be read, there is no " STATM,
 				    NULL, NULL);
 			rss.mode = PMT_RSS_OFF;

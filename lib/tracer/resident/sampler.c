@@ -131,7 +131,7 @@ static int has_ticks(void)
 }
 
 /* The moment of a tick: no event has recorded a later one. */
-static uint64_t publish(void)
+static uint64_t publish_sample(void)
 {
 	const uint64_t now = has_ticks() ? sys_clock_ns(CLOCK_MONOTONIC) : coarse_now();
 	const uint64_t high = atomic_load(&clock_shared.high_ns);
@@ -200,7 +200,7 @@ static int first_thread_status(void)
 /* The clock goes on while an account is taken, which may last. */
 static int pause_account(void)
 {
-	(void)publish();
+	(void)publish_sample();
 	return atomic_load(&sampler.stop);
 }
 
@@ -250,7 +250,7 @@ static int run_thread(void)
 	};
 
 	while (sleep_until_due(ticking)) {
-		now = publish();
+		now = publish_sample();
 		if (has_ticks())
 			ticking = rss_tick();
 		if (now >= due) {
@@ -352,7 +352,7 @@ static void begin_sampling(void)
 {
 	if (!(sampler.how & SAMPLER_NO_THREAD) && launch_thread() == 0) {
 		atomic_store(&clock_shared.due_ns, 0);
-		(void)publish();
+		(void)publish_sample();
 		return;
 	}
 	atomic_store(&sampler.state, SAMPLER_AT_EVENTS);

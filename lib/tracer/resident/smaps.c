@@ -184,7 +184,7 @@ static const char *parse_hex(const char *p, uint64_t *value)
 }
 
 /* Decimal; what is too large becomes the largest number. */
-static uint64_t decimal(const char **text)
+static uint64_t read_decimal(const char **text)
 {
 	const char *p = *text;
 	uint64_t n = 0;
@@ -227,7 +227,7 @@ static int open_mapping(struct smaps *s)
 	memcpy(m.access, p + 1, 4);
 	m.executable = m.access[2] == 'x';
 	p = behind_word(behind_word(behind_word(p + 1)));
-	m.inode = decimal(&p);
+	m.inode = read_decimal(&p);
 	p = behind_word(p);
 	memcpy(m.name, p, strlen(p)); /* shorter than the line */
 	m.own = is_log(s, m.name) || s->address - m.start < m.size;
@@ -260,7 +260,7 @@ static void read_value(struct smaps *s)
 			continue;
 		while (*p == ' ')
 			p++;
-		value = decimal(&p);
+		value = read_decimal(&p);
 		value = value > 1ULL << 52 ? ADDRESS_MAX : value * 1024;
 		memcpy(&before, (char *)&s->now + values[i].offset, sizeof(before));
 		value += i >= FIRST_ADDED ? before : 0;
