@@ -171,7 +171,7 @@ class Log:
         return json.loads(answer.stdout)
 
     def _judge(self, status: int, messages: bytes, has_output: bool) -> None:
-        """Does nothing if all is well, warns of what the program warns of, raises if nothing was read."""
+        """Nothing if all is well; warns as the program does; raises if nothing was read."""
         lines = messages.decode(errors="replace").splitlines()
         if status == 0:  # notes are for people at a terminal
             lines = [line for line in lines if line.startswith("pymemtrace: warning: ")]

@@ -367,7 +367,9 @@ class Log:
         if "--mappings" not in options:
             options = ("--heap", *options)
         options = ("--show-imports", *options)
-        answer = json.loads(tool("top", "--json", "--only", "-n", "1000000", *options, self.path).out)
+        answer = json.loads(
+            tool("top", "--json", "--only", "-n", "1000000", *options, self.path).out
+        )
         rows = answer["rows"]
         assert isinstance(rows, list) and answer["left_out"] == 0
         return rows

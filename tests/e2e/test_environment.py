@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import venv
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from harness import LIBRARY, Log, Python, Run, Tracer, clean_env, execute, need, tool
+from harness import LIBRARY, Log, Python, Run, Tracer, clean_env, execute, need
 
 FILTERS = {"INCLUDE_FUNCTIONS": "f,calls", "EXCLUDE_FILES": "*/nothing.py", "THREADS": "*"}
 
@@ -126,18 +124,14 @@ print(os.listdir("."))
 @pytest.mark.interpreters("3.12", "3.14")
 @pytest.mark.parametrize("name", [None, "logs/%p.pmt", "a.pmt"])
 @pytest.mark.parametrize("work", ["work", "at 100%p", ""])
-def test_children_elsewhere(
-    a_python: Python, tmp_path: Path, name: str | None, work: str
-) -> None:
+def test_children_elsewhere(a_python: Python, tmp_path: Path, name: str | None, work: str) -> None:
     """With the library preloaded by hand: the name becomes absolute where the first process starts."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / work / "logs").mkdir(parents=True)
     script = tmp_path / "parent.py"
     script.write_text(ELSEWHERE)
     env = {"LD_PRELOAD": str(LIBRARY), **({"PYMEMTRACE_OUTPUT": name} if name else {})}
-    run = execute(
-        [a_python.path, script, tmp_path / "elsewhere"], env=env, cwd=tmp_path / work
-    )
+    run = execute([a_python.path, script, tmp_path / "elsewhere"], env=env, cwd=tmp_path / work)
     assert run.err == b"", run
     assert run.out == b"(0, b'')\n" * 3 + b"0\n0\n[]\n"
     assert len(list((tmp_path / work).rglob("*.pmt"))) == 6

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import LIBRARY, Log, Python, execute, tool
+from harness import LIBRARY, Python, execute, tool
 
 CREW = """
 import os, subprocess, sys
@@ -68,7 +68,9 @@ def test_the_first_name_stands_for_all(folder: Path, a_python: Python, by: str) 
         options = ["-o", "plots"] if command == "gnuplot" else []
         outcome = tool(command, *options, "app.pmt", status=None)
         assert outcome.err.startswith(said(6, "app.pmt", "app.5.pmt")), command
-        assert b"logs of one run" not in tool(command, *options, "--only", "app.pmt", status=None).err
+        assert (
+            b"logs of one run" not in tool(command, *options, "--only", "app.pmt", status=None).err
+        )
     assert b"6 processes" in tool("top", "app.pmt").out
     shutil.move("app.3.pmt", "elsewhere.pmt")
     assert taken("app.pmt")[0] == [n for n in family if n != "app.3.pmt"]

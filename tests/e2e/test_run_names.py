@@ -247,9 +247,12 @@ def test_another_name_is_said_once(folder: Path, a_python: Python) -> None:
     assert sorted(logs(folder)) == sorted(names)
     second = execute([a_python.path, "family.py"], env=env)
     assert second.out == b""
-    assert second.err == (
-        f"pymemtrace: there is a file of the log's name already; this log is {folder}/app.6.pmt\n"
-    ).encode()
+    assert (
+        second.err
+        == (
+            f"pymemtrace: there is a file of the log's name already; this log is {folder}/app.6.pmt\n"
+        ).encode()
+    )
     assert len(logs(folder)) == 12
     third = execute([a_python.path, "family.py"], env={**env, "PYMEMTRACE_VERBOSITY": "0"})
     assert third.visible == (0, b"", b"")
@@ -278,6 +281,9 @@ def test_a_window_by_signal(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["USR3", "SIG", "usr2", "-1", "65", "12x"])
 def test_a_signal_that_is_none(folder: Path, name: str) -> None:
     outcome = tool("run", "--signal", name, "app.py", status=2)
-    assert outcome.err == (
-        f"pymemtrace: --signal {name}: not allowed, wants the name of a signal, such as USR2, or a number from 0 to 64\n"
-    ).encode()
+    assert (
+        outcome.err
+        == (
+            f"pymemtrace: --signal {name}: not allowed, wants the name of a signal, such as USR2, or a number from 0 to 64\n"
+        ).encode()
+    )

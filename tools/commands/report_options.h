@@ -38,10 +38,10 @@
 	}
 
 /* Of reports that look at a whole run; TO is a bool for inputs_init_run(). */
-#define FAMILY_OPTION(to)                                                                    \
-	{.name = "only",                                                                           \
-	 .kind = COMMAND_SWITCH,                                                                   \
-	 .target = (to),                                                                     \
-	 .doc = "where one log is named: this one only, not those of the other processes of its run, which have its name with a number in it (app.1.pmt)"}
+#define FAMILY_OPTION(to)                                                                                                                                        \
+	{                                                                                                                                                        \
+		.name = "only", .kind = COMMAND_SWITCH, .target = (to),                                                                                          \
+		.doc = "where one log is named: this one only, not those of the other processes of its run, which have its name with a number in it (app.1.pmt)" \
+	}
 
 #endif
