@@ -242,7 +242,7 @@ static PyMethodDef functions[] = {
 	{NULL, NULL, 0, NULL},
 };
 
-static int execute_module(PyObject *module)
+static int execute(PyObject *module)
 {
 	if (module_add_type(module, "CMalloc", &CMalloc_spec) < 0 ||
 	    module_add_type(module, "PyRawMalloc", &PyRawMalloc_spec) < 0 ||
@@ -251,7 +251,7 @@ static int execute_module(PyObject *module)
 	return 0;
 }
 
-static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute_module);
+static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute);
 
 static struct PyModuleDef definition = {
 	.m_base = PyModuleDef_HEAD_INIT,

@@ -114,7 +114,7 @@ static PyObject *module_rss_peak(PyObject *Py_UNUSED(module), PyObject *Py_UNUSE
 	return bytes_or_error(cpm_rss_peak());
 }
 
-static PyObject *current_depth(enum cpm_kind kind)
+static PyObject *depth(enum cpm_kind kind)
 {
 	int value;
 
@@ -152,7 +152,7 @@ static PyObject *top_message(enum cpm_kind kind, const char *word, PyObject *tex
 #define KIND_FUNCTIONS(prefix, kind, word)                                                         \
 	static PyObject *prefix##_depth(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))  \
 	{                                                                                          \
-		return current_depth(kind);                                                        \
+		return depth(kind);                                                                \
 	}                                                                                          \
 	static PyObject *prefix##_path(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))   \
 	{                                                                                          \
@@ -238,7 +238,7 @@ static int add_type(PyObject *module, const char *name, PyTypeObject *type)
 	return PyModule_AddObject(module, name, (PyObject *)type);
 }
 
-static int execute_module(PyObject *module)
+static int execute(PyObject *module)
 {
 	if (cpm_log_init() < 0 || cpm_context_init() < 0 || register_exit() < 0 ||
 	    add_type(module, "Profile", &cpm_profile_type) < 0 ||
@@ -252,7 +252,7 @@ static int execute_module(PyObject *module)
 	return 0;
 }
 
-static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute_module);
+static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute);
 
 static struct PyModuleDef definition = {
 	.m_base = PyModuleDef_HEAD_INIT,

@@ -5,7 +5,7 @@
 
 #if PY_VERSION_HEX < 0x030D0000
 
-static int execute_module(PyObject *Py_UNUSED(module))
+static int execute(PyObject *Py_UNUSED(module))
 {
 	PyErr_SetString(
 		PyExc_ImportError,
@@ -78,14 +78,14 @@ static PyTypeObject counter_type = {
 	.tp_methods = counter_methods,
 };
 
-static int execute_module(PyObject *module)
+static int execute(PyObject *module)
 {
 	return PyModule_AddType(module, &counter_type);
 }
 
 #endif
 
-static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute_module);
+static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute);
 
 static struct PyModuleDef definition = {
 	.m_base = PyModuleDef_HEAD_INIT,

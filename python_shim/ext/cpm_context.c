@@ -101,7 +101,7 @@ static unsigned words_wanted(void)
 
 /* --- the text log --- */
 
-static int write_mark(const struct cpm_context *c, const char *verb, const char *text)
+static int mark(const struct cpm_context *c, const char *verb, const char *text)
 {
 	return cpm_log_mark(c->id, verb, text, strlen(text));
 }
@@ -116,7 +116,7 @@ static int mark_clock(const struct cpm_context *c, const char *verb)
 	(void)snprintf(text, sizeof(text), "%llu",
 		       (unsigned long long)now.tv_sec * 1000000000ULL +
 			       (unsigned long long)now.tv_nsec);
-	return write_mark(c, verb, text);
+	return mark(c, verb, text);
 }
 
 /*
@@ -238,7 +238,7 @@ static void close_text(struct cpm_context *c)
 /* --- entering --- */
 
 /* A context above this one takes over, and the log of this one says in which log the rest is. */
-static int detach_log(struct cpm_context *c, const char *path)
+static int detach(struct cpm_context *c, const char *path)
 {
 	const char *space = c->kind == CPM_REFERENCES ? " " : "";
 	const size_t room = strlen(path) + 128;
@@ -251,25 +251,25 @@ static int detach_log(struct cpm_context *c, const char *path)
 	}
 	(void)snprintf(text, room, "Detaching this %s file wrapper. New file:%s%s",
 		       kinds[c->kind].title, space, path);
-	rc = write_mark(c, "message", text);
+	rc = mark(c, "message", text);
 	free(text);
 	if (rc == 0 && !c->suspended)
-		rc = write_mark(c, "pause", "");
+		rc = mark(c, "pause", "");
 	return rc;
 }
 
-static int reattach_log(struct cpm_context *c)
+static int reattach(struct cpm_context *c)
 {
 	char text[80];
 
 	(void)snprintf(text, sizeof(text), "Re-attaching this %s file wrapper.",
 		       kinds[c->kind].title);
-	if (write_mark(c, "message", text) < 0)
+	if (mark(c, "message", text) < 0)
 		return -1;
-	return c->suspended ? 0 : write_mark(c, "go_on", "");
+	return c->suspended ? 0 : mark(c, "go_on", "");
 }
 
-static void push_context(struct cpm_context *c)
+static void push(struct cpm_context *c)
 {
 	Py_INCREF(c);
 	c->below = contexts.top[c->kind];
@@ -278,7 +278,7 @@ static void push_context(struct cpm_context *c)
 }
 
 /* Take C out of its stack, wherever it is. The reference of the stack is the caller's now. */
-static void pop_context(struct cpm_context *c)
+static void pop(struct cpm_context *c)
 {
 	struct cpm_context **at = &contexts.top[c->kind];
 
@@ -289,7 +289,7 @@ static void pop_context(struct cpm_context *c)
 	c->below = NULL;
 }
 
-static int begin_context(struct cpm_context *c)
+static int begin(struct cpm_context *c)
 {
 	struct cpm_context *below = contexts.top[c->kind];
 
@@ -298,12 +298,12 @@ static int begin_context(struct cpm_context *c)
 		return -1;
 	c->log->keep |= c->keep;
 	c->id = ++contexts.ids;
-	if (below != NULL && detach_log(below, c->path) < 0)
+	if (below != NULL && detach(below, c->path) < 0)
 		return -1;
-	push_context(c);
+	push(c);
 	if (cpm_log_words(words_wanted()) == 0 && mark_clock(c, "begin") == 0)
 		return 0;
-	pop_context(c);
+	pop(c);
 	Py_DECREF(c);
 	return -1;
 }
@@ -321,7 +321,7 @@ int cpm_enter(struct cpm_context *c)
 	c->suspended = 0;
 	if (open_text(c) < 0)
 		return -1;
-	if (begin_context(c) == 0)
+	if (begin(c) == 0)
 		return 0;
 	cpm_log_release(c->log);
 	c->log = NULL;
@@ -342,7 +342,7 @@ static int any_left(const struct cpm_log *log)
 }
 
 /* What was collected is part of the log: garbage that the context left behind. */
-static void collect_garbage(const struct cpm_context *c)
+static void collect(const struct cpm_context *c)
 {
 	PyObject *done;
 
@@ -355,21 +355,21 @@ static void collect_garbage(const struct cpm_context *c)
 }
 
 /* Out of the binary log, and the one below back into its place. */
-static int end_context(struct cpm_context *c)
+static int end(struct cpm_context *c)
 {
 	struct cpm_context *below = contexts.top[c->kind] == c ? c->below : NULL;
 	int rc = mark_clock(c, "end");
 
-	pop_context(c);
+	pop(c);
 	if (rc == 0 && below != NULL)
-		rc = reattach_log(below);
+		rc = reattach(below);
 	if (cpm_log_words(words_wanted()) < 0)
 		rc = -1;
 	return rc;
 }
 
 /* An exception of ours is said on stderr when another one is on its way. */
-static int say_failure(int rc, int quiet)
+static int say(int rc, int quiet)
 {
 	if (rc < 0 && quiet) {
 		PyErr_WriteUnraisable(NULL);
@@ -383,12 +383,12 @@ int cpm_leave(struct cpm_context *c, int quiet)
 	struct cpm_log *log = c->log;
 	int in_order, rc;
 
-	collect_garbage(c);
+	collect(c);
 	if (!cpm_is_entered(c)) /* left by what was collected */
 		return 0;
 	in_order = contexts.top[c->kind] == c;
 	c->state = CPM_LEAVING;
-	rc = end_context(c);
+	rc = end(c);
 	if (!any_left(log))
 		cpm_log_close(log);
 	if (rc == 0)
@@ -397,7 +397,7 @@ int cpm_leave(struct cpm_context *c, int quiet)
 	c->log = NULL;
 	c->state = CPM_LEFT;
 	cpm_log_release(log);
-	rc = say_failure(rc, quiet);
+	rc = say(rc, quiet);
 	if (rc == 0 && !in_order && !quiet) {
 		PyErr_SetString(
 			PyExc_RuntimeError,
@@ -427,12 +427,12 @@ void cpm_leave_all(void)
 
 int cpm_message(struct cpm_context *c, const char *text)
 {
-	return write_mark(c, "message", text);
+	return mark(c, "message", text);
 }
 
 int cpm_line(struct cpm_context *c, const char *text)
 {
-	return write_mark(c, "line", text);
+	return mark(c, "line", text);
 }
 
 int cpm_suspend(struct cpm_context *c, int suspended)
@@ -445,12 +445,12 @@ int cpm_suspend(struct cpm_context *c, int suspended)
 							: "it is not suspended");
 		return -1;
 	}
-	if (suspended && write_mark(c, "message", "Suspending reference tracing.") < 0)
+	if (suspended && mark(c, "message", "Suspending reference tracing.") < 0)
 		return -1;
 	c->suspended = suspended;
-	if (write_mark(c, suspended ? "pause" : "go_on", "") < 0)
+	if (mark(c, suspended ? "pause" : "go_on", "") < 0)
 		return -1;
-	return suspended ? 0 : write_mark(c, "message", "Resuming reference tracing.");
+	return suspended ? 0 : mark(c, "message", "Resuming reference tracing.");
 }
 
 void cpm_fini(struct cpm_context *c)

@@ -153,7 +153,7 @@ static int look_up_all(void *handle)
 }
 
 /* The library stays loaded: the interpreter holds pointers to its functions. */
-static int load_library(void)
+static int load(void)
 {
 	void *handle;
 
@@ -178,7 +178,7 @@ static int load_library(void)
 	return 0;
 }
 
-static int raise_refused(void)
+static int refused(void)
 {
 	PyErr_Format(PyExc_RuntimeError, "pymemtrace: %s", tracer.problem());
 	return -1;
@@ -214,7 +214,7 @@ static void words_setting(unsigned words, char *setting)
 	}
 }
 
-static int start_log(const char *beside, unsigned words)
+static int start(const char *beside, unsigned words)
 {
 	char trace[WORDS_SETTING];
 	char *output = output_setting(beside);
@@ -247,7 +247,7 @@ static int start_log(const char *beside, unsigned words)
 	words_setting(words, trace);
 	rc = tracer.start(settings);
 	free(output);
-	return rc == 0 ? 0 : raise_refused();
+	return rc == 0 ? 0 : refused();
 }
 
 static unsigned words_of(unsigned long long traced)
@@ -284,10 +284,10 @@ struct cpm_log *cpm_log_take(const char *beside, unsigned words)
 				   strcmp(tracer.log->path, tracer.log_path()) != 0))
 		tracer.log = NULL;
 	if (tracer.log == NULL) {
-		if (load_library() < 0)
+		if (load() < 0)
 			return NULL;
 		own = tracer.is_active() == PYMEMTRACE_OFF;
-		if (own && start_log(beside, words) < 0)
+		if (own && start(beside, words) < 0)
 			return NULL;
 		tracer.log = make_log(own);
 		tracer.base = own ? 0 : words_of(tracer.traced());
@@ -331,7 +331,7 @@ int cpm_log_words(unsigned words)
 	/* Each context chooses among all types when its text log is made. */
 	if (words & CPM_OBJECTS && !tracer.log->all_types) {
 		if (tracer.set("BUILTIN_TYPES=on") != 0)
-			return raise_refused();
+			return refused();
 		tracer.log->all_types = 1;
 	}
 	words |= tracer.base;
@@ -339,7 +339,7 @@ int cpm_log_words(unsigned words)
 		return 0;
 	words_setting(words, setting);
 	if (tracer.set(setting) != 0)
-		return raise_refused();
+		return refused();
 	tracer.words = words;
 	return 0;
 }
@@ -369,7 +369,7 @@ int cpm_log_mark(unsigned long long id, const char *verb, const char *text, size
 		(void)snprintf(mark, sizeof(mark), "pymemtrace:%llu:%s:%.*s", id,
 			       part < size ? "more" : verb, (int)part, text);
 		if (tracer.mark(mark) != 0)
-			return raise_refused();
+			return refused();
 		text += part;
 		size -= part;
 	} while (size != 0);

@@ -106,7 +106,7 @@ PyObject *cpm_enter_method(PyObject *self, PyObject *Py_UNUSED(unused))
 	return self;
 }
 
-static int leave_context(struct cpm_context *c, int quiet)
+static int leave(struct cpm_context *c, int quiet)
 {
 	if (cpm_is_entered(c))
 		return cpm_leave(c, quiet);
@@ -128,7 +128,7 @@ PyObject *cpm_exit_method(PyObject *self, PyObject *args)
 		return NULL;
 	Py_INCREF(self);
 	ALL_LOCK();
-	rc = leave_context(context_of(self), type != NULL && type != Py_None);
+	rc = leave(context_of(self), type != NULL && type != Py_None);
 	ALL_UNLOCK();
 	Py_DECREF(self);
 	if (rc < 0)
@@ -137,7 +137,7 @@ PyObject *cpm_exit_method(PyObject *self, PyObject *args)
 }
 
 /* TEXT as UTF-8; lone surrogates as "?", so that no message is lost. NULL with an exception. */
-static PyObject *encode_text(PyObject *text, const char *function)
+static PyObject *encode(PyObject *text, const char *function)
 {
 	if (PyUnicode_Check(text))
 		return PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
@@ -158,7 +158,7 @@ static int is_open(const struct cpm_context *c)
 
 PyObject *cpm_put(struct cpm_context *c, PyObject *text, const char *function, int raw)
 {
-	PyObject *bytes = encode_text(text, function);
+	PyObject *bytes = encode(text, function);
 	const char *utf8 = bytes == NULL ? NULL : PyBytes_AsString(bytes);
 	int rc = -1;
 

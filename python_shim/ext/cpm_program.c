@@ -44,7 +44,7 @@ static void drop_handlers(void)
 }
 
 /* Nothing of the environment: neither is the program traced nor are its messages changed. */
-static int run_grandchild(void *context)
+static int grandchild(void *context)
 {
 	static char *const environment[] = {(char *)(uintptr_t) "LC_ALL=C.UTF-8", NULL};
 	struct run *run = context;
@@ -66,7 +66,7 @@ static int run_grandchild(void *context)
  * Starts a child that runs MAIN on a stack in the memory of this process. The calling thread waits
  * until the child has ended.
  */
-static pid_t start_process(int (*main)(void *), struct run *run, size_t stack_end, int flags)
+static pid_t start(int (*main)(void *), struct run *run, size_t stack_end, int flags)
 {
 	const pid_t pid = clone(main, run->stack + stack_end, CLONE_VM | CLONE_VFORK | flags, run);
 
@@ -75,7 +75,7 @@ static pid_t start_process(int (*main)(void *), struct run *run, size_t stack_en
 	return pid;
 }
 
-static int run_child(void *context)
+static int child(void *context)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
 	struct run *run = context;
@@ -83,7 +83,7 @@ static int run_child(void *context)
 
 	drop_handlers();
 	(void)sigaction(SIGCHLD, &standard, NULL);
-	pid = start_process(grandchild, run, STACK_BYTES, SIGCHLD);
+	pid = start(grandchild, run, STACK_BYTES, SIGCHLD);
 	if (pid >= 0)
 		while (waitpid(pid, &run->status, 0) < 0)
 			if (errno != EINTR) {
@@ -102,7 +102,7 @@ static void run_both(struct run *run)
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid = start_process(child, run, 2UL * STACK_BYTES, 0);
+	pid = start(child, run, 2UL * STACK_BYTES, 0);
 	if (pid >= 0)
 		while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
 			continue;

@@ -135,7 +135,7 @@ static int run_reader(const char *program, const struct arguments *a, int out)
 	return status;
 }
 
-static int raise_failure(struct cpm_log *log, const char *program, int status)
+static int complain(struct cpm_log *log, const char *program, int status)
 {
 	const int error = errno;
 
@@ -170,14 +170,14 @@ int cpm_read(const struct cpm_context *c, struct cpm_log *log, int counts, int o
 	status = run_reader(program, &a, out);
 	free_arguments(&a);
 	if (status != 0)
-		(void)raise_failure(log, program, status);
+		(void)complain(log, program, status);
 	Py_XDECREF(held[0]);
 	Py_XDECREF(held[1]);
 	return status == 0 ? 0 : -1;
 }
 
 /* All that was written to the file FD, as a text; NULL with an exception set. */
-static char *read_all(int fd)
+static char *slurp(int fd)
 {
 	const off_t size = lseek(fd, 0, SEEK_END);
 	char *text = size < 0 ? NULL : malloc((size_t)size + 1);
@@ -211,7 +211,7 @@ char *cpm_counts(struct cpm_context *c)
 	log->holders++;
 	Py_INCREF(c);
 	if (cpm_read(c, log, 1, fd) == 0)
-		text = read_all(fd);
+		text = slurp(fd);
 	Py_DECREF(c);
 	cpm_log_release(log);
 	(void)close(fd);

@@ -108,7 +108,7 @@ static int is_active(const struct cpm_context *c)
 	return 0;
 }
 
-static PyObject *suspend_tracing(PyObject *self, int suspended)
+static PyObject *suspend(PyObject *self, int suspended)
 {
 	int rc = -1;
 
@@ -121,12 +121,12 @@ static PyObject *suspend_tracing(PyObject *self, int suspended)
 
 static PyObject *references_suspend(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-	return suspend_tracing(self, 1);
+	return suspend(self, 1);
 }
 
 static PyObject *references_resume(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-	return suspend_tracing(self, 0);
+	return suspend(self, 0);
 }
 
 /* The counts of C as the reader tells them; NULL with an exception set. */

@@ -33,7 +33,7 @@ static void add_sums(struct simple *s, int sign)
 }
 
 /* Begins to count when the context is on top of the stack, and ends it otherwise. */
-static void settle_sum(struct simple *s)
+static void settle(struct simple *s)
 {
 	const int counting = s->entered && !s->suspended && s == top;
 
@@ -53,7 +53,7 @@ int cpm_simple_depth(void)
 	return depth;
 }
 
-static int enter_context(struct simple *s)
+static int enter(struct simple *s)
 {
 	struct simple *below = top;
 
@@ -70,12 +70,12 @@ static int enter_context(struct simple *s)
 	s->below = below;
 	top = s;
 	if (below != NULL)
-		settle_sum(below);
-	settle_sum(s);
+		settle(below);
+	settle(s);
 	return 0;
 }
 
-static void leave_context(struct simple *s)
+static void leave(struct simple *s)
 {
 	struct simple **at = &top;
 
@@ -84,9 +84,9 @@ static void leave_context(struct simple *s)
 	*at = s->below;
 	s->below = NULL;
 	s->entered = 0;
-	settle_sum(s);
+	settle(s);
 	if (top != NULL)
-		settle_sum(top);
+		settle(top);
 	else
 		objcount_stop();
 	Py_DECREF(s);
@@ -105,7 +105,7 @@ static PyObject *simple_enter(PyObject *self, PyObject *Py_UNUSED(unused))
 	int rc;
 
 	ALL_LOCK();
-	rc = enter_context((struct simple *)self);
+	rc = enter((struct simple *)self);
 	ALL_UNLOCK();
 	if (rc < 0)
 		return NULL;
@@ -123,14 +123,14 @@ static PyObject *simple_exit(PyObject *self, PyObject *args)
 	ALL_LOCK();
 	active = is_active((struct simple *)self);
 	if (active)
-		leave_context((struct simple *)self);
+		leave((struct simple *)self);
 	ALL_UNLOCK();
 	if (!active)
 		return NULL;
 	Py_RETURN_FALSE;
 }
 
-static int suspend_context(struct simple *s, int suspended)
+static int suspend(struct simple *s, int suspended)
 {
 	if (!is_active(s))
 		return -1;
@@ -140,7 +140,7 @@ static int suspend_context(struct simple *s, int suspended)
 		return -1;
 	}
 	s->suspended = suspended;
-	settle_sum(s);
+	settle(s);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ static PyObject *simple_suspend(PyObject *self, PyObject *Py_UNUSED(unused))
 	int rc;
 
 	ALL_LOCK();
-	rc = suspend_context((struct simple *)self, 1);
+	rc = suspend((struct simple *)self, 1);
 	ALL_UNLOCK();
 	if (rc < 0)
 		return NULL;
@@ -161,14 +161,14 @@ static PyObject *simple_resume(PyObject *self, PyObject *Py_UNUSED(unused))
 	int rc;
 
 	ALL_LOCK();
-	rc = suspend_context((struct simple *)self, 0);
+	rc = suspend((struct simple *)self, 0);
 	ALL_UNLOCK();
 	if (rc < 0)
 		return NULL;
 	Py_RETURN_NONE;
 }
 
-static PyObject *make_count(struct simple *s, const long long *field, const atomic_llong *sum)
+static PyObject *count(struct simple *s, const long long *field, const atomic_llong *sum)
 {
 	PyObject *number = NULL;
 
@@ -183,14 +183,14 @@ static PyObject *simple_new_count(PyObject *self, PyObject *Py_UNUSED(unused))
 {
 	struct simple *s = (struct simple *)self;
 
-	return make_count(s, &s->born, &objcount.born);
+	return count(s, &s->born, &objcount.born);
 }
 
 static PyObject *simple_del_count(PyObject *self, PyObject *Py_UNUSED(unused))
 {
 	struct simple *s = (struct simple *)self;
 
-	return make_count(s, &s->dead, &objcount.dead);
+	return count(s, &s->dead, &objcount.dead);
 }
 
 static PyObject *simple_new(PyTypeObject *type, PyObject *args, PyObject *keywords)

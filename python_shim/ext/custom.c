@@ -35,7 +35,7 @@ static PyObject *custom_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
 }
 
 /* Puts TEXT into *FIELD, and then releases the old text, whose finalizer may run any code. */
-static void replace_field(PyObject *self, PyObject **field, PyObject *text)
+static void replace(PyObject *self, PyObject **field, PyObject *text)
 {
 	PyObject *old;
 
@@ -47,7 +47,7 @@ static void replace_field(PyObject *self, PyObject **field, PyObject *text)
 	Py_DECREF(old);
 }
 
-static PyObject *get_field(PyObject *self, PyObject *const *field)
+static PyObject *get(PyObject *self, PyObject *const *field)
 {
 	PyObject *text;
 
@@ -68,9 +68,9 @@ static int custom_init(PyObject *self, PyObject *args, PyObject *keywords)
 	if (!PyArg_ParseTupleAndKeywords(args, keywords, "|UUi", names, &first, &last, &number))
 		return -1;
 	if (first != NULL)
-		replace_field(self, &custom_of(self)->first, first);
+		replace(self, &custom_of(self)->first, first);
 	if (last != NULL)
-		replace_field(self, &custom_of(self)->last, last);
+		replace(self, &custom_of(self)->last, last);
 	custom_of(self)->number = number;
 	return 0;
 }
@@ -90,7 +90,7 @@ static PyObject **field_at(PyObject *self, void *closure)
 
 static PyObject *get_text(PyObject *self, void *closure)
 {
-	return get_field(self, field_at(self, closure));
+	return get(self, field_at(self, closure));
 }
 
 static int set_text(PyObject *self, PyObject *value, void *closure)
@@ -100,14 +100,14 @@ static int set_text(PyObject *self, PyObject *value, void *closure)
 							       : "this attribute must be a string");
 		return -1;
 	}
-	replace_field(self, field_at(self, closure), value);
+	replace(self, field_at(self, closure), value);
 	return 0;
 }
 
 static PyObject *custom_name(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-	PyObject *first = get_field(self, &custom_of(self)->first);
-	PyObject *last = get_field(self, &custom_of(self)->last);
+	PyObject *first = get(self, &custom_of(self)->first);
+	PyObject *last = get(self, &custom_of(self)->last);
 	PyObject *name = PyUnicode_FromFormat("%S %S", first, last);
 
 	Py_DECREF(first);
@@ -154,12 +154,12 @@ static PyType_Spec custom_spec = {
 	.slots = custom_slots,
 };
 
-static int execute_module(PyObject *module)
+static int execute(PyObject *module)
 {
 	return module_add_type(module, "Custom", &custom_spec);
 }
 
-static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute_module);
+static PyModuleDef_Slot slots[] = MODULE_SLOTS(execute);
 
 static struct PyModuleDef definition = {
 	.m_base = PyModuleDef_HEAD_INIT,

@@ -40,7 +40,7 @@ def test_programs_started_behind_a_title(tracer: Tracer, python: Python) -> None
     # This program, one each of spawn, posix_spawn and the shell, and the fork that executes another.
     parents = {log.header["pid"] for log in run.logs}
     assert len(parents) == 5
-    spawned = [log for log in run.logs if "-S" in log.header["command"]]
+    spawned = [log for log in run.logs if "-c" in log.header["command"]]
     assert len(spawned) == 4
     for log in spawned:
         assert sum(e["size"] >= 10_000 for e in log.of("alloc")) >= 100

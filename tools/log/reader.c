@@ -299,14 +299,17 @@ static struct stream_key second_key(const struct merge *m)
 }
 
 /*
- * A log whose tracing stopped is complete up to the stop only: other threads went on until their
+ * A log that could not grow is complete up to that moment only: other threads went on until their
  * chunks were full. What they wrote is left out, as it lacks what the first thread did meanwhile.
  */
 static struct stream_key last_key(const struct pmt_header *header)
 {
 	struct stream_key key = {UINT64_MAX, UINT64_MAX, UINT32_MAX};
 
-	if (header->live.state == PMT_STATE_STOPPED && header->live.end_ns != 0)
+	const bool goes_on = header->live.stop_reason == PMT_STOP_DISK ||
+			     header->live.stop_reason == PMT_STOP_MEMORY;
+
+	if (header->live.state == PMT_STATE_STOPPED && goes_on && header->live.end_ns != 0)
 		key = (struct stream_key){.time_ns = header->live.end_ns + 1};
 	return key;
 }
