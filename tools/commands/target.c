@@ -81,11 +81,12 @@ static void suggest_script(const char *name)
 	const char *slash = strrchr(name, '/');
 	const char *last = slash != NULL ? slash + 1 : name;
 	struct nearest best = nearest_begin(last);
-	char *folder = slash != NULL ? strndup(name, (size_t)(slash - name) + 1) : strdup("");
+	const size_t size = slash != NULL ? (size_t)(slash - name) + 1 : 0;
+	char *folder = need_memory(size + 1);
 	char *found = NULL;
 
-	if (folder == NULL)
-		die(EXIT_DATA, "out of memory");
+	memcpy(folder, name, size);
+	folder[size] = '\0';
 	look_in(*folder != '\0' ? folder : ".", &best, is_python_name, &found);
 	if (found != NULL)
 		error("did you mean %s%s?", folder, found);

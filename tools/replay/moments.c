@@ -256,6 +256,7 @@ static void run_scan(struct scan *scan, struct reader *reader)
 	progress_end();
 	if (scan->replay != NULL)
 		replay_fini(&replay);
+	scan->replay = NULL;
 }
 
 static int scan_log(struct scan *scan)
